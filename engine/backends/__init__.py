@@ -1,0 +1,1 @@
+"""Model runtimes behind the `Backend` protocol; model libraries are imported only here."""

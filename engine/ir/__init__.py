@@ -1,0 +1,1 @@
+"""Pure values of the three seams; msgspec and stdlib only."""

@@ -1,0 +1,225 @@
+"""Events: what the processor tells the journal, progress bars, the TUI and traces.
+
+`at` is seconds since the run started (monotonic). Events carry ids, not payloads.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from engine.ir.ids import ModelName, NodeId, OperatorId, QueryIndex, Record, RunId, WorkerId
+from engine.ir.result import Failure, RowStatus, RunReport, Usage
+
+
+class RunStarted(Record, tag=True, frozen=True, kw_only=True):
+    """A run, or a resumed run, begins."""
+
+    at: float
+    run: RunId
+    resumed: bool = False
+
+
+class WindowPlanned(Record, tag=True, frozen=True, kw_only=True):
+    """A window of queries was consolidated and planned."""
+
+    at: float
+    queries: int
+    nodes: int
+    logical_nodes: int
+    estimate_s: float
+    planner: str
+
+
+class EpochStarted(Record, tag=True, frozen=True, kw_only=True):
+    """The first node of an epoch was dispatched."""
+
+    at: float
+    index: int
+
+
+class EpochFinished(Record, tag=True, frozen=True, kw_only=True):
+    """The last node of an epoch settled."""
+
+    at: float
+    index: int
+
+
+class NodeDispatched(Record, tag=True, frozen=True, kw_only=True):
+    """A node went to a worker or a tool kind (`lane`)."""
+
+    at: float
+    node: NodeId
+    operator: OperatorId
+    lane: str
+    attempt: int
+
+
+class TokensDecoded(Record, tag=True, frozen=True, kw_only=True):
+    """Progress of one generation; coalesced per tick."""
+
+    at: float
+    node: NodeId
+    tokens: int
+
+
+class NodeCompleted(Record, tag=True, frozen=True, kw_only=True):
+    """A node has its value, for `members` (query, operator) pairs."""
+
+    at: float
+    node: NodeId
+    operator: OperatorId
+    lane: str
+    members: int
+    started_s: float
+    usage: Usage | None = None
+    from_cache: bool = False
+
+
+class NodeCoalesced(Record, tag=True, frozen=True, kw_only=True):
+    """A node will take, or took, its value from `leader`, which does identical work."""
+
+    at: float
+    node: NodeId
+    operator: OperatorId
+    leader: NodeId
+    members: int
+
+
+class NodeFailed(Record, tag=True, frozen=True, kw_only=True):
+    """An attempt failed; `final` when it will not be retried."""
+
+    at: float
+    node: NodeId
+    operator: OperatorId
+    failure: Failure
+    final: bool
+
+
+class NodeSkipped(Record, tag=True, frozen=True, kw_only=True):
+    """A node's condition was false or its input was skipped."""
+
+    at: float
+    node: NodeId
+    operator: OperatorId
+    members: int
+    reason: str
+
+
+class QueryFinished(Record, tag=True, frozen=True, kw_only=True):
+    """A row is complete."""
+
+    at: float
+    query: QueryIndex
+    id: str
+    status: RowStatus
+
+
+class WorkerReady(Record, tag=True, frozen=True, kw_only=True):
+    """A worker process answered its handshake."""
+
+    at: float
+    worker: WorkerId
+    pid: int
+    backend: str
+
+
+class WorkerLost(Record, tag=True, frozen=True, kw_only=True):
+    """A worker process died; in-flight nodes are returned."""
+
+    at: float
+    worker: WorkerId
+    reason: str
+    in_flight: int
+
+
+class ModelLoading(Record, tag=True, frozen=True, kw_only=True):
+    """A worker started loading a model."""
+
+    at: float
+    worker: WorkerId
+    model: ModelName
+
+
+class ModelLoaded(Record, tag=True, frozen=True, kw_only=True):
+    """A model is resident on a worker."""
+
+    at: float
+    worker: WorkerId
+    model: ModelName
+    load_s: float
+
+
+class ModelUnloaded(Record, tag=True, frozen=True, kw_only=True):
+    """A model left a worker to make room."""
+
+    at: float
+    worker: WorkerId
+    model: ModelName
+
+
+class PrefixReused(Record, tag=True, frozen=True, kw_only=True):
+    """Prompt tokens taken from the prefix cache by a node."""
+
+    at: float
+    worker: WorkerId
+    node: NodeId
+    tokens: int
+
+
+class PrefixEvicted(Record, tag=True, frozen=True, kw_only=True):
+    """Prefix tokens dropped under memory pressure since the last such event."""
+
+    at: float
+    worker: WorkerId
+    tokens: int
+
+
+class PrefixMoved(Record, tag=True, frozen=True, kw_only=True):
+    """A prefix state was exported from one worker and imported by another."""
+
+    at: float
+    source: WorkerId
+    target: WorkerId
+    tokens: int
+
+
+class ChannelMeasured(Record, tag=True, frozen=True, kw_only=True):
+    """A channel's own statistics: depth now, high-water mark, seconds senders were blocked."""
+
+    at: float
+    channel: str
+    depth: int
+    high_water: int
+    blocked_s: float
+
+
+class RunFinished(Record, tag=True, frozen=True, kw_only=True):
+    """The run ended; nothing follows."""
+
+    at: float
+    report: RunReport
+
+
+Event: TypeAlias = (
+    RunStarted
+    | WindowPlanned
+    | EpochStarted
+    | EpochFinished
+    | NodeDispatched
+    | TokensDecoded
+    | NodeCompleted
+    | NodeCoalesced
+    | NodeFailed
+    | NodeSkipped
+    | QueryFinished
+    | WorkerReady
+    | WorkerLost
+    | ModelLoading
+    | ModelLoaded
+    | ModelUnloaded
+    | PrefixReused
+    | PrefixEvicted
+    | PrefixMoved
+    | ChannelMeasured
+    | RunFinished
+)

@@ -1,0 +1,21 @@
+"""Content keys: one hash for merging, coalescing, caching and resume.
+
+A *structural* key is known at plan time: operator configuration plus, for each input, the query's value
+or the producer's structural key. A *content* key is known when inputs are: configuration plus the
+rendered work. Equal structural keys imply equal content keys for deterministic operators.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from engine.ir.ids import ContentKey, Json
+
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+
+
+def content_key(*parts: Json | msgspec.Struct) -> ContentKey:
+    """blake2b-128 over the msgpack encoding of `parts`; dict order does not matter."""
+    return ContentKey(blake2b(_ENCODER.encode(parts), digest_size=16).hexdigest())

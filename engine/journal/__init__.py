@@ -1,0 +1,1 @@
+"""The run store: SQLite journal, result cache and crash-safe output."""

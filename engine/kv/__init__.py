@@ -1,0 +1,1 @@
+"""Prefix caching: radix tree, sequence slots, host store, admission order."""

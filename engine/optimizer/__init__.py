@@ -1,0 +1,1 @@
+"""The planner: consolidation, cost model, epoch dynamic program, baselines, EXPLAIN. Pure."""

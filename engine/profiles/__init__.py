@@ -1,0 +1,1 @@
+"""Measured cost: calibration curves and moving averages, persisted."""

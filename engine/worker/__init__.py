@@ -1,0 +1,1 @@
+"""The worker process: synchronous command loop over one or several loaded models."""

@@ -1,0 +1,1 @@
+"""Tables in: CSV, JSONL, Parquet and SQL rows to `engine.ir.batch` windows."""

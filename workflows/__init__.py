@@ -1,0 +1,1 @@
+"""Workflows, example batches and model recipes that ship with haloctl."""
