@@ -1,0 +1,60 @@
+# Every target sets itself up: a fresh clone needs a Python ≥ 3.11, make, and a C++ compiler
+# (llama-cpp-python is compiled once, about five minutes; cmake and ninja come as wheels).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python3.14; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test test-long check format bench schema docs clean
+
+help: ## Say what each target does
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(READY) ## Make the virtual environment and install the package with its development tools
+
+# Redone when the dependencies change; a second run with an unchanged pyproject.toml costs nothing.
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make: no Python >= 3.11 found; give one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e .
+	@touch $@
+
+demo: $(READY) ## Answer a table of questions over a real database with real model files
+	@$(BIN)/haloctl demo
+
+test: check ## Run all checks and all tests
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(READY) ## Run the tests that take hours
+	$(BIN)/python -m pytest -m long --timeout 0
+
+check: $(READY) ## Lint, check formatting, types and import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Run the benchmarks; each prints a ratio
+	@set -e; for file in bench/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+schema: $(READY) ## Regenerate what docs/reference takes from the code
+	$(BIN)/python docs/generate.py
+
+docs: schema ## Regenerate the reference pages and the README's picture
+	$(BIN)/python docs/picture.py
+
+clean: ## Remove the virtual environment, build outputs and caches
+	rm -rf $(VENV) .demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
