@@ -1,0 +1,1 @@
+"""HTTP requests to allowed hosts, bounded in size and time."""

@@ -1,0 +1,1 @@
+"""SQL on DuckDB, SQLite and PostgreSQL: bound parameters, read-only unless declared."""
