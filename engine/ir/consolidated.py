@@ -27,6 +27,9 @@ class PlanNode(Record, frozen=True, kw_only=True):
     inputs: tuple[tuple[NodeId, ...], ...]
     key: ContentKey
     """Structural key; unique in the plan."""
+    known_tokens: int = 0
+    """Prompt tokens known at plan time (literal text and query inputs), estimated where no tokenizer was
+    given; what operators contribute comes on top. 0 for tools."""
 
 
 class PrefixGroup(Record, frozen=True, kw_only=True):
@@ -44,9 +47,10 @@ class PrefixGroup(Record, frozen=True, kw_only=True):
 
 
 class ConsolidatedPlan(Record, frozen=True, kw_only=True):
-    """Every (query, operator of its workflow) is a member of exactly one node.
+    """Every (query, operator of its workflow) is a member of exactly one node, unless `dropped` says so.
 
-    `nodes` are in topological order and `nodes[i].id == first_node + i`.
+    `nodes` are in topological order and `nodes[i].id == first_node + i`. `dropped` lists positions in
+    `operators` whose work is left out for every query because nothing reads it.
     """
 
     workflows: tuple[LogicalPlan, ...]
@@ -56,6 +60,7 @@ class ConsolidatedPlan(Record, frozen=True, kw_only=True):
     prefix_groups: tuple[PrefixGroup, ...] = ()
     rejected: tuple[RejectedRow, ...] = ()
     first_node: int = 0
+    dropped: tuple[int, ...] = ()
 
     def operator_ids(self) -> tuple[OperatorId, ...]:
         """Ids aligned with `operators`."""

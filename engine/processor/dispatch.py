@@ -1,0 +1,274 @@
+"""Placement and dispatch: the plan's priorities turned into work on lanes. Sans-I/O.
+
+Owns the lanes (`lanes.py`) and the epochs of the plans adopted so far; the run state asks it what may
+start now.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from engine.errors import HaloError, InvariantBroken
+from engine.ir import event as ev
+from engine.ir.ids import ContentKey, ModelName, NodeId, OperatorId, WorkerId
+from engine.ir.logical import LlmOperator, Operator, ToolOperator
+from engine.ir.options import Mechanisms
+from engine.ir.physical import PhysicalPlan
+from engine.processor.lanes import LaneSpec, LlmLane, ToolLane, steal
+from engine.processor.ledger import Ledger
+from engine.processor.nodes import NodeState, Priority, Status
+from engine.processor.protocol import (
+    Abort,
+    Dispatch,
+    Instruction,
+    LaneUp,
+    LlmWork,
+    Load,
+    LoadFailed,
+    Resident,
+    Respawn,
+    Tell,
+)
+
+
+class Dispatcher:
+    """All lanes of a run and the order in which ready nodes enter them."""
+
+    def __init__(
+        self,
+        lanes: tuple[LaneSpec, ...],
+        tool_concurrency: Mapping[str, int],
+        mechanisms: Mechanisms,
+    ) -> None:
+        self.ledger = Ledger()
+        self._mechanisms = mechanisms
+        self._llm = {spec.worker: LlmLane(spec) for spec in lanes}
+        self._tools = {kind: ToolLane(kind, n) for kind, n in tool_concurrency.items()}
+        self._assigned: dict[NodeId, tuple[WorkerId, int, int, int]] = {}
+        self._tool_epoch: dict[OperatorId, tuple[int, int]] = {}
+        self._left_in_epoch: dict[int, int] = {}
+        self._started_epochs: set[int] = set()
+        self._unloadable: set[tuple[WorkerId, ModelName]] = set()
+        self.next_epoch = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Nodes out on any lane, and models being loaded."""
+        llm = sum(len(lane.in_flight) for lane in self._llm.values())
+        return llm + sum(len(lane.in_flight) for lane in self._tools.values())
+
+    # --- plans --------------------------------------------------------------------------------------
+
+    def adopt(self, plan: PhysicalPlan) -> None:
+        """Take a window's epochs, numbered after those of earlier windows."""
+        base = self.next_epoch
+        for epoch in plan.epochs:
+            index = base + epoch.index
+            for rank, assignment in enumerate(epoch.assignments):
+                lane = self._llm.get(assignment.worker)
+                if lane is None:
+                    raise InvariantBroken(f"plan names unknown worker {assignment.worker}")
+                if assignment.model not in lane.preload:
+                    lane.preload.append(assignment.model)
+                for position, node in enumerate(assignment.nodes):
+                    self._assigned[node] = (assignment.worker, index, rank, position)
+                self._left_in_epoch[index] = self._left_in_epoch.get(index, 0) + len(assignment.nodes)
+            for rank, operator in enumerate(epoch.prepare):
+                self._tool_epoch.setdefault(operator, (index, rank))
+        self.next_epoch = base + max((e.index for e in plan.epochs), default=0) + 1
+
+    def place(self, node: NodeState) -> tuple[int, int, int]:
+        """(epoch, rank, position) of a node; an LLM node must be assigned."""
+        if isinstance(node.operator, ToolOperator):
+            epoch, rank = self._tool_epoch.get(node.operator.id, (0, 0))
+            return epoch, rank, node.id
+        placed = self._assigned.get(node.id)
+        if placed is None:
+            raise InvariantBroken(f"node {node.id} ({node.operator.id}) is assigned to no worker")
+        node.lane, *rest = placed
+        return rest[0], rest[1], rest[2]
+
+    def idempotent(self, operator: Operator) -> bool:
+        """Whether repeating a write is safe: the call carries an idempotency key."""
+        return isinstance(operator, ToolOperator) and bool(operator.arguments.get("idempotency_key"))
+
+    # --- queues -------------------------------------------------------------------------------------
+
+    def push(self, node: NodeState, *, suspect: bool = False) -> None:
+        """Queue a ready node on its lane."""
+        match node.operator:
+            case LlmOperator(model=model):
+                lane = self._llm[WorkerId(node.lane)]
+                if suspect:
+                    lane.suspects.append(node)
+                else:
+                    lane.push(node, model, self._priority(node))
+            case ToolOperator(tool=kind):
+                node.lane = kind
+                self._tools[kind].push(node, self._priority(node))
+
+    def _priority(self, node: NodeState) -> Priority:
+        if self._mechanisms.row_by_row:
+            return (node.window.queries[node.plan.members[0][0]].query.index, 0, "", node.epoch)
+        text = ""
+        if self._mechanisms.prefix_order and node.prepared is not None:
+            work = node.prepared.work
+            if isinstance(work, LlmWork):
+                text = "\0".join(message.content for message in work.request.messages)
+        return (node.epoch, node.rank, text, node.position)
+
+    # --- scheduling ---------------------------------------------------------------------------------
+
+    def schedule(self, at: float) -> list[Instruction]:
+        """Everything that may start now."""
+        out: list[Instruction] = []
+        if self._mechanisms.row_by_row:
+            self._schedule_one(out, at)
+            return out
+        if self._mechanisms.overlap_tools or not self._llm_in_flight():
+            for tool in self._tools.values():
+                while (node := tool.pop()) is not None:
+                    out.extend(self._start(node, tool.in_flight, at))
+        if self._mechanisms.overlap_tools or not self._tools_busy():
+            for lane in self._llm.values():
+                self._fill(lane, out, at)
+        return out
+
+    def _fill(self, lane: LlmLane, out: list[Instruction], at: float) -> None:
+        while (node := lane.pop()) is not None:
+            out.extend(self._start_llm(lane, node, at))
+        while (node := steal(lane, self._llm.values())) is not None:
+            node.lane = lane.spec.worker
+            out.extend(self._start_llm(lane, node, at))
+        self._load_if_wanted(lane, out, at)
+
+    def _load_if_wanted(self, lane: LlmLane, out: list[Instruction], at: float) -> None:
+        model = lane.wanted_model()
+        if model is not None and (lane.spec.worker, model) not in self._unloadable:
+            lane.loading = model
+            out.append(Tell(ev.ModelLoading(at=at, worker=lane.spec.worker, model=model)))
+            out.append(Load(lane.spec.worker, model))
+
+    def _schedule_one(self, out: list[Instruction], at: float) -> None:
+        """Row by row: the first node of the first unfinished query, alone."""
+        if self.in_flight:
+            return
+        heads = [(lane.ready[0][:2], lane) for lane in self._tools.values() if lane.ready]
+        llm = [
+            (heap[0][:2], lane, model)
+            for lane in self._llm.values()
+            for model, heap in lane.ready.items()
+            if heap
+        ]
+        first_llm = min(llm, key=lambda entry: entry[0]) if llm else None
+        first_tool = min(heads, key=lambda entry: entry[0]) if heads else None
+        if first_tool is not None and (first_llm is None or first_tool[0] < first_llm[0]):
+            node = first_tool[1].pop()
+            if node is not None:
+                out.extend(self._start(node, first_tool[1].in_flight, at))
+            return
+        for lane in self._llm.values():
+            if (first_llm is None or lane is first_llm[1]) and (node := lane.pop()) is not None:
+                out.extend(self._start_llm(lane, node, at))
+                return
+            self._load_if_wanted(lane, out, at)
+
+    def _start_llm(self, lane: LlmLane, node: NodeState, at: float) -> list[Instruction]:
+        out: list[Instruction] = []
+        if node.epoch not in self._started_epochs:
+            self._started_epochs.add(node.epoch)
+            out.append(Tell(ev.EpochStarted(at=at, index=node.epoch)))
+        out.extend(self._start(node, lane.in_flight, at))
+        self.ledger.mark_busy(lane.spec.worker, len(lane.in_flight), at)
+        return out
+
+    def _start(self, node: NodeState, in_flight: dict[NodeId, NodeState], at: float) -> tuple[Tell, Dispatch]:
+        assert node.prepared is not None
+        node.move(Status.DISPATCHED)
+        node.attempts += 1
+        in_flight[node.id] = node
+        policy = node.operator.policy
+        intent: ContentKey | None = node.plan.key if policy.effects == "write" else None
+        dispatched = ev.NodeDispatched(
+            at=at, node=node.id, operator=node.operator.id, lane=node.lane, attempt=node.attempts
+        )
+        return Tell(dispatched), Dispatch(
+            node.id, node.lane, node.prepared.work, node.attempts, policy.timeout_s, intent
+        )
+
+    def _llm_in_flight(self) -> bool:
+        return any(lane.in_flight for lane in self._llm.values())
+
+    def _tools_busy(self) -> bool:
+        return any(lane.ready or lane.in_flight for lane in self._tools.values())
+
+    # --- what comes back ----------------------------------------------------------------------------
+
+    def release(self, node: NodeState, at: float) -> None:
+        """An attempt ended: its place on the lane is free."""
+        if isinstance(node.operator, ToolOperator):
+            self._tools[node.lane].in_flight.pop(node.id, None)
+            return
+        lane = self._llm[WorkerId(node.lane)]
+        lane.in_flight.pop(node.id, None)
+        if not lane.in_flight:
+            lane.solo = False
+        self.ledger.mark_busy(lane.spec.worker, len(lane.in_flight), at)
+
+    def settled(self, node: NodeState, at: float) -> list[Instruction]:
+        """A node is done for good: count down its epoch."""
+        placed = self._assigned.pop(node.id, None)
+        if placed is None:
+            return []
+        epoch = placed[1]
+        self._left_in_epoch[epoch] -= 1
+        if self._left_in_epoch[epoch] or epoch not in self._started_epochs:
+            return []
+        return [Tell(ev.EpochFinished(at=at, index=epoch))]
+
+    # --- workers ------------------------------------------------------------------------------------
+
+    def lane_up(self, stimulus: LaneUp) -> None:
+        """A worker process answered its handshake."""
+        self._llm[stimulus.worker].up = True
+
+    def resident(self, stimulus: Resident) -> None:
+        """A load ended well."""
+        lane = self._llm[stimulus.worker]
+        lane.loading = None
+        for model in stimulus.unloaded:
+            lane.resident.pop(model, None)
+        if stimulus.loaded is not None:
+            lane.resident[stimulus.loaded] = None
+
+    def load_failed(self, stimulus: LoadFailed) -> list[NodeState]:
+        """A load failed: that model's queued nodes move to another worker that may hold it, or fail."""
+        lane = self._llm[stimulus.worker]
+        lane.loading = None
+        self._unloadable.add((stimulus.worker, stimulus.model))
+        nodes = [entry[2] for entry in lane.ready.pop(stimulus.model, [])]
+        for other in self._llm.values():
+            usable = (other.spec.worker, stimulus.model) not in self._unloadable
+            if usable and stimulus.model in other.spec.models:
+                for node in nodes:
+                    node.lane = other.spec.worker
+                    other.push(node, stimulus.model, self._priority(node))
+                return []
+        return nodes
+
+    def worker_died(self, worker: WorkerId, at: float) -> tuple[list[NodeState], bool]:
+        """Nodes that were in flight on it, and whether a suspect ran alone."""
+        lane = self._llm[worker]
+        returned, solo = list(lane.in_flight.values()), lane.solo
+        resident = deque(lane.resident)
+        lane.reset()
+        lane.preload.extendleft(reversed([m for m in resident if m not in lane.preload]))
+        self.ledger.mark_busy(worker, 0, at)
+        return returned, solo
+
+    def respawn_or_abort(
+        self, worker: WorkerId, delay_s: float, error: HaloError | None
+    ) -> list[Instruction]:
+        """What to do about a dead worker."""
+        return [Abort(error)] if error is not None else [Respawn(worker, delay_s)]

@@ -1,0 +1,148 @@
+"""Who runs next where: ready queues of workers and tool kinds, and model residency. Sans-I/O.
+
+The plan is a priority, not a barrier. A worker prefers the ready node that comes first in the plan among
+those whose model is resident; it loads another model when that fits beside, or when nothing it could run
+is left for the models it holds (so trickling work of one model never bounces a full queue of another).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from engine.ir.ids import ModelName, NodeId, WorkerId
+from engine.processor.nodes import NodeState, Priority
+
+QUEUE_AHEAD = 3
+"""Requests in flight per slot: what runs, and what the backend may choose the next from."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSpec:
+    """A worker as the scheduler sees it. `models`: bytes each needs, weights and cache."""
+
+    worker: WorkerId
+    slots: int
+    memory_bytes: int
+    models: Mapping[ModelName, int]
+
+
+Entry = tuple[Priority, NodeId, NodeState]
+
+
+@dataclass(slots=True)
+class LlmLane:
+    """One worker's queues and what it holds."""
+
+    spec: LaneSpec
+    up: bool = False
+    loading: ModelName | None = None
+    resident: dict[ModelName, None] = field(default_factory=dict)
+    preload: deque[ModelName] = field(default_factory=deque)
+    in_flight: dict[NodeId, NodeState] = field(default_factory=dict)
+    ready: dict[ModelName, list[Entry]] = field(default_factory=dict)
+    suspects: deque[NodeState] = field(default_factory=deque)
+    solo: bool = False
+
+    @property
+    def capacity(self) -> int:
+        """Requests that may be in flight at once."""
+        return self.spec.slots * QUEUE_AHEAD
+
+    def push(self, node: NodeState, model: ModelName, priority: Priority) -> None:
+        heappush(self.ready.setdefault(model, []), (priority, node.id, node))
+
+    def queued(self, models: Iterable[ModelName]) -> int:
+        return sum(len(self.ready.get(model, ())) for model in models)
+
+    def pop(self) -> NodeState | None:
+        """The next node for a resident model, or None. Suspects run alone and before all else."""
+        if not self.up or self.loading is not None or self.solo:
+            return None
+        if self.suspects:
+            return self._pop_suspect()
+        if len(self.in_flight) >= self.capacity:
+            return None
+        model = self._best(self.resident)
+        return None if model is None else heappop(self.ready[model])[2]
+
+    def _pop_suspect(self) -> NodeState | None:
+        model = self.suspects[0].model
+        if self.in_flight or model not in self.resident:
+            return None
+        self.solo = True
+        return self.suspects.popleft()
+
+    def wanted_model(self) -> ModelName | None:
+        """The model to load now, or None. Called when `pop` gave nothing more."""
+        if not self.up or self.loading is not None:
+            return None
+        if self.suspects:
+            model = self.suspects[0].model
+            return None if self.in_flight or model in self.resident else model
+        missing = [model for model, heap in self.ready.items() if heap and model not in self.resident]
+        best = self._best(missing)
+        if best is not None:
+            idle = not self.in_flight and not self.queued(self.resident)
+            return best if idle or self._fits(best) else None
+        while self.preload and self.preload[0] in self.resident:
+            self.preload.popleft()
+        if self.preload and self._fits(self.preload[0]):
+            return self.preload.popleft()
+        return None
+
+    def reset(self) -> None:
+        """The process died: nothing is resident or in flight."""
+        self.up = False
+        self.loading = None
+        self.solo = False
+        self.resident.clear()
+        self.in_flight.clear()
+
+    def _best(self, models: Iterable[ModelName]) -> ModelName | None:
+        candidates = [(self.ready[model][0], model) for model in models if self.ready.get(model)]
+        return min(candidates, key=lambda pair: pair[0][:2])[1] if candidates else None
+
+    def _fits(self, model: ModelName) -> bool:
+        held = sum(self.spec.models.get(name, 0) for name in self.resident)
+        return held + self.spec.models.get(model, 0) <= self.spec.memory_bytes
+
+
+@dataclass(slots=True)
+class ToolLane:
+    """One tool kind's queue."""
+
+    kind: str
+    concurrency: int
+    ready: list[Entry] = field(default_factory=list)
+    in_flight: dict[NodeId, NodeState] = field(default_factory=dict)
+
+    def push(self, node: NodeState, priority: Priority) -> None:
+        heappush(self.ready, (priority, node.id, node))
+
+    def pop(self) -> NodeState | None:
+        """The next node, or None while the kind is at its concurrency."""
+        if not self.ready or len(self.in_flight) >= self.concurrency:
+            return None
+        return heappop(self.ready)[2]
+
+
+def steal(lane: LlmLane, others: Iterable[LlmLane]) -> NodeState | None:
+    """A node queued on another worker beyond what that one can take now, for a model `lane` holds.
+
+    Only for a lane with free slots and nothing of its own; the plan's placement is kept otherwise.
+    """
+    if not lane.up or lane.loading or lane.solo or lane.suspects:
+        return None
+    if len(lane.in_flight) >= lane.spec.slots or lane.queued(lane.resident):
+        return None
+    for other in others:
+        if other is lane:
+            continue
+        for model in lane.resident:
+            heap = other.ready.get(model)
+            if heap and (not other.up or len(other.in_flight) >= other.spec.slots):
+                return heap.pop()[2]  # a leaf: far from the front, so prefix runs stay together
+    return None

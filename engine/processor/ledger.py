@@ -1,0 +1,123 @@
+"""Counts of a run, as they come in, and the report they add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.ir.ids import RunId
+from engine.ir.result import (
+    Completed,
+    NodeCounts,
+    RowCounts,
+    RowStatus,
+    RunReport,
+    TokenCounts,
+    Usage,
+    WorkerUse,
+)
+
+
+@dataclass(slots=True)
+class WorkerTally:
+    """One worker's use so far; `busy_since` while anything is in flight on it."""
+
+    busy_since: float | None = None
+    busy_s: float = 0.0
+    load_s: float = 0.0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Mutable counters; `report` freezes them."""
+
+    rows: dict[RowStatus, int] = field(default_factory=lambda: {"ok": 0, "failed": 0, "quarantined": 0})
+    logical: int = 0
+    executed: int = 0
+    coalesced: int = 0
+    cached: int = 0
+    skipped: int = 0
+    failed: int = 0
+    prompt_logical: int = 0
+    computed: int = 0
+    reused: int = 0
+    decoded: int = 0
+    model_loads: int = 0
+    estimate_s: float = 0.0
+    workers: dict[str, WorkerTally] = field(default_factory=dict)
+
+    def count_executed(self, completed: Completed, members: int) -> None:
+        self.executed += 1
+        self.coalesced += members - 1
+        self._count_prompt(completed.usage, members)
+        if completed.usage is not None:
+            self.computed += completed.usage.computed_tokens
+            self.reused += completed.usage.reused_tokens
+            self.decoded += completed.usage.decoded_tokens
+
+    def count_coalesced(self, completed: Completed, members: int) -> None:
+        self.coalesced += members
+        self._count_prompt(completed.usage, members)
+
+    def count_cached(self, completed: Completed, members: int) -> None:
+        self.cached += members
+        self._count_prompt(completed.usage, members)
+
+    def mark_busy(self, worker: str, in_flight: int, at: float) -> None:
+        """Note at a change of `in_flight`: a worker is busy while anything is in flight on it."""
+        tally = self.worker(worker)
+        if in_flight and tally.busy_since is None:
+            tally.busy_since = at
+        elif not in_flight and tally.busy_since is not None:
+            tally.busy_s += at - tally.busy_since
+            tally.busy_since = None
+
+    def worker(self, name: str) -> WorkerTally:
+        return self.workers.setdefault(name, WorkerTally())
+
+    def _count_prompt(self, usage: Usage | None, members: int) -> None:
+        if usage is not None:
+            self.prompt_logical += usage.prompt_tokens * members
+
+    def report(self, run: RunId, makespan_s: float, *, stopped: bool, aborted: bool) -> RunReport:
+        rows = RowCounts(**self.rows)
+        if aborted:
+            status = "aborted"
+        elif stopped:
+            status = "stopped"
+        else:
+            status = "failed_rows" if rows.failed or rows.quarantined else "ok"
+        return RunReport(
+            run=run,
+            status=status,  # type: ignore[arg-type]  # one of the literals above
+            rows=rows,
+            nodes=NodeCounts(
+                logical=self.logical,
+                executed=self.executed,
+                coalesced=self.coalesced,
+                cached=self.cached,
+                skipped=self.skipped,
+                failed=self.failed,
+            ),
+            tokens=TokenCounts(
+                prompt_logical=self.prompt_logical,
+                prefill_computed=self.computed,
+                prefix_reused=self.reused,
+                decoded=self.decoded,
+            ),
+            model_loads=self.model_loads,
+            estimate_s=self.estimate_s,
+            makespan_s=makespan_s,
+            workers={
+                name: WorkerUse(
+                    busy_s=t.busy_s,
+                    prefill_s=t.prefill_s,
+                    decode_s=t.decode_s,
+                    load_s=t.load_s,
+                    restarts=t.restarts,
+                )
+                for name, t in sorted(self.workers.items())
+            },
+        )

@@ -1,0 +1,127 @@
+"""Mutable records of the run state: nodes and queries in flight, and the table of legal moves."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeAlias
+
+from engine.errors import InvariantBroken
+from engine.ir.batch import Query
+from engine.ir.consolidated import ConsolidatedPlan, PlanNode
+from engine.ir.ids import ModelName, NodeId
+from engine.ir.logical import LlmOperator, LogicalPlan, Operator
+from engine.ir.result import Failure, NodeOutcome
+from engine.processor.protocol import Prepared
+
+
+class Status(Enum):
+    """Where a node stands."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    DISPATCHED = "dispatched"
+    FOLLOWING = "following"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+SETTLED = frozenset({Status.COMPLETED, Status.FAILED, Status.SKIPPED})
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.WAITING: frozenset({Status.READY}) | SETTLED,
+    Status.READY: frozenset({Status.DISPATCHED, Status.FOLLOWING}) | SETTLED,
+    Status.DISPATCHED: frozenset({Status.READY, Status.COMPLETED, Status.FAILED}),
+    Status.FOLLOWING: frozenset({Status.COMPLETED, Status.FAILED}),
+    Status.COMPLETED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.SKIPPED: frozenset(),
+}
+
+Priority: TypeAlias = tuple[int, int, str, int]
+"""(epoch, rank of the operator in it, prompt text where prefix order is on, position)."""
+
+
+class NodeState:
+    """One plan node in flight; dropped once every row that needs it is out."""
+
+    __slots__ = (
+        "attempts",
+        "dependents",
+        "epoch",
+        "followers",
+        "lane",
+        "live",
+        "operator",
+        "outcome",
+        "plan",
+        "position",
+        "prepared",
+        "rank",
+        "status",
+        "waiting",
+        "window",
+    )
+
+    def __init__(self, plan: PlanNode, operator: Operator, window: Window) -> None:
+        self.plan = plan
+        self.operator = operator
+        self.window = window
+        self.status = Status.WAITING
+        self.waiting = 0
+        self.dependents: list[NodeState] = []
+        self.followers: list[NodeState] = []
+        self.outcome: NodeOutcome | None = None
+        self.prepared: Prepared | None = None
+        self.attempts = 0
+        self.lane = ""
+        self.epoch = 0
+        self.rank = 0
+        self.position = 0
+        self.live = len(plan.members)
+
+    @property
+    def id(self) -> NodeId:
+        return self.plan.id
+
+    @property
+    def model(self) -> ModelName:
+        """The model of an LLM node; raises InvariantBroken for a tool's."""
+        if isinstance(self.operator, LlmOperator):
+            return self.operator.model
+        raise InvariantBroken(f"node {self.id} ({self.operator.id}) has no model")
+
+    def move(self, to: Status) -> None:
+        """Raises InvariantBroken on an illegal move."""
+        if to not in TRANSITIONS[self.status]:
+            raise InvariantBroken(
+                f"node {self.id} ({self.operator.id}) cannot go from {self.status.value} to {to.value}"
+            )
+        self.status = to
+
+
+class QueryState:
+    """One row in flight: its nodes by operator, and how many are not settled."""
+
+    __slots__ = ("failure", "nodes", "query", "remaining", "window", "workflow")
+
+    def __init__(self, query: Query, workflow: LogicalPlan, window: Window) -> None:
+        self.query = query
+        self.workflow = workflow
+        self.window = window
+        self.nodes: dict[int, NodeState] = {}
+        self.remaining = 0
+        self.failure: Failure | None = None
+
+
+class Window:
+    """One planned part of the batch that joined the run."""
+
+    __slots__ = ("consolidated", "first_epoch", "queries", "unsettled")
+
+    def __init__(self, consolidated: ConsolidatedPlan, first_epoch: int) -> None:
+        self.consolidated = consolidated
+        self.first_epoch = first_epoch
+        workflows = {plan.workflow: plan for plan in consolidated.workflows}
+        self.queries = [QueryState(query, workflows[query.workflow], self) for query in consolidated.queries]
+        self.unsettled = len(consolidated.nodes)
