@@ -1,0 +1,23 @@
+"""Entry of the command: refuses shadowed packages, then hands over to the command line."""
+
+from __future__ import annotations
+
+import sys
+
+from haloctl.shadowing import shadowed
+
+
+def main() -> None:
+    """Run the command line and exit with its code; never returns."""
+    complaint = shadowed()
+    if complaint is not None:
+        sys.stderr.write(f"haloctl: {complaint}\n")
+        sys.exit(2)
+    # Imported only now: the command line imports the packages that may be shadowed.
+    from haloctl.cli import run_command_line
+
+    sys.exit(run_command_line(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The command line: which commands there are, and how errors become exit codes.
+
+Commands are named by import path and loaded when called, so that `haloctl --help` starts quickly.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from engine.errors import HaloError
+from haloctl import __version__, render
+from haloctl.exit_codes import BROKEN_PIPE, INTERNAL, INTERRUPTED, USAGE
+
+COMMANDS: dict[str, str] = {
+    "batch": "Run a table of queries through one or more workflows.",
+    "plan": "Show what a batch would do and cost, without running it.",
+    "validate": "Check workflow files.",
+    "demo": "Answer the shipped questions over the shipped database.",
+    "runs": "List runs.",
+    "show": "Show a run, or one query's path through it.",
+    "resume": "Go on with a run that stopped.",
+    "models": "List models and the workers that can run them.",
+    "calibrate": "Measure a model on a worker, for the planner.",
+    "doctor": "Check the installation, the settings and the machine.",
+    "schema": "Print the JSON Schema of the workflow format.",
+    "completion": "Print a shell completion script.",
+}
+"""Every command; `haloctl.commands.NAME` holds its function of the same name."""
+
+
+def build_app() -> App:
+    """The command-line application."""
+    app = App(
+        name="haloctl",
+        help="Batches of agentic workflows over local models, planned like a database query.",
+        version=__version__,
+        help_format="plaintext",
+        help_epilogue=f"Exit codes, settings and failure codes: see docs/reference. haloctl {__version__}",
+        suppress_keyboard_interrupt=False,
+        console=render.console(),
+        error_console=render.console(stderr=True),
+    )
+    for name, words in COMMANDS.items():
+        app.command(f"haloctl.commands.{name}:{name}", name=name, help=words)
+    return app
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code and raises nothing."""
+    try:
+        outcome = build_app()(
+            list(arguments), exit_on_error=False, print_error=False, result_action="return_value"
+        )
+        sys.stdout.flush()
+        return outcome if isinstance(outcome, int) else 0
+    except CycloptsError as error:
+        render.say(f"haloctl: error: {error}\n  fix: see haloctl --help")
+        return USAGE
+    except HaloError as error:
+        render.complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain about the same pipe again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception:
+        render.say(traceback.format_exc())
+        render.say("haloctl: internal error: this is a bug in haloctl; please report the lines above")
+        return INTERNAL

@@ -1,0 +1,175 @@
+"""Progress of a run on stderr, fed by its events: a bar on a terminal, lines elsewhere, or JSON lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Literal, Protocol, TextIO, TypeAlias
+
+import msgspec
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from engine.ir.event import Event, QueryFinished, RunFinished, WorkerLost
+from haloctl.render import console, duration
+from haloctl.sanitise import clean_line
+from haloctl.tally import Tally
+
+Mode: TypeAlias = Literal["auto", "rich", "plain", "json", "none"]
+
+_LINE_EVERY_S = 5.0
+_BAR_EVERY_S = 0.1
+_JSON_EVERY_S = 1.0
+
+
+class Display(Protocol):
+    """Takes a run's events as they happen; `close` restores the terminal and is idempotent."""
+
+    tally: Tally
+
+    def on_event(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def open_display(mode: Mode = "auto", *, total: int | None = None, stream: TextIO | None = None) -> Display:
+    """The display for `mode`; auto is a bar on a terminal that can show one, and lines elsewhere."""
+    stream = sys.stderr if stream is None else stream
+    if mode == "auto":
+        capable = stream.isatty() and os.environ.get("TERM", "") != "dumb"
+        mode = "rich" if capable else "plain"
+    match mode:
+        case "rich":
+            return Bar(total)
+        case "plain":
+            return Lines(stream, total)
+        case "json":
+            return JsonLines(stream, total)
+        case _:
+            return Silent(total)
+
+
+def summary_line(tally: Tally) -> str:
+    """One line for people: rows, failures, speed, reuse and what is left."""
+    known = str(tally.total) if tally.total_is_known or tally.finished else f"{tally.total}+"
+    parts = [f"{tally.rows}/{known} rows" if tally.total else tally.doing]
+    if tally.failed:
+        parts.append(f"{tally.failed} failed")
+    if tally.retried:
+        parts.append(f"{tally.retried} retried")
+    if tally.workers_lost:
+        parts.append(f"{tally.workers_lost} workers lost")
+    if tally.decoded_tokens:
+        parts.append(f"{tally.tokens_per_s:.0f} tok/s")
+        parts.append(f"reuse {tally.reuse:.0%}")
+    if tally.doing.startswith("loading"):
+        parts.append(tally.doing)
+    eta = tally.eta_s
+    parts.append(f"ETA {duration(eta)}" if eta is not None else duration(tally.at))
+    return clean_line(" · ".join(parts))
+
+
+class Silent:
+    """Counts, shows nothing."""
+
+    def __init__(self, total: int | None) -> None:
+        self.tally = Tally(total)
+
+    def on_event(self, event: Event) -> None:
+        self.tally.absorb(event)
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+
+class Lines:
+    """A line whenever a tenth of the rows came in, at the latest after five seconds, and at the end."""
+
+    def __init__(self, stream: TextIO, total: int | None) -> None:
+        self.tally = Tally(total)
+        self._stream = stream
+        self._tenth = 0
+        self._shown_s = 0.0
+
+    def on_event(self, event: Event) -> None:
+        self.tally.absorb(event)
+        tenth = self.tally.rows * 10 // self.tally.total if self.tally.total else 0
+        due = tenth > self._tenth and isinstance(event, QueryFinished)
+        notable = isinstance(event, RunFinished | WorkerLost)
+        if due or notable or self.tally.at - self._shown_s >= _LINE_EVERY_S:
+            self._tenth, self._shown_s = tenth, self.tally.at
+            self._stream.write(summary_line(self.tally) + "\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+
+class JsonLines:
+    """One JSON object a second and one at the end, for programs that watch."""
+
+    def __init__(self, stream: TextIO, total: int | None) -> None:
+        self.tally = Tally(total)
+        self._stream = stream
+        self._shown_s = -_JSON_EVERY_S
+
+    def on_event(self, event: Event) -> None:
+        self.tally.absorb(event)
+        if isinstance(event, RunFinished) or self.tally.at - self._shown_s >= _JSON_EVERY_S:
+            self._shown_s = self.tally.at
+            self._stream.write(msgspec.json.encode(snapshot(self.tally)).decode() + "\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing to restore."""
+
+
+def snapshot(tally: Tally) -> dict[str, object]:
+    """The tally as JSON data; `eta_s` is null when unknown."""
+    return {
+        "run": tally.run,
+        "at_s": round(tally.at, 3),
+        "doing": tally.doing,
+        "rows": tally.rows,
+        "total": tally.total,
+        "failed": tally.failed,
+        "retried": tally.retried,
+        "workers_lost": tally.workers_lost,
+        "decoded_tokens": tally.decoded_tokens,
+        "tokens_per_s": round(tally.tokens_per_s, 1),
+        "reuse": round(tally.reuse, 4),
+        "eta_s": None if tally.eta_s is None else round(tally.eta_s, 1),
+    }
+
+
+class Bar:
+    """A bar on the terminal, redrawn at most ten times a second; gone when the run ends."""
+
+    def __init__(self, total: int | None) -> None:
+        self.tally = Tally(total)
+        self._drawn_s = -_BAR_EVERY_S
+        self._progress = Progress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False),
+            console=console(stderr=True),
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=total)
+        self._progress.start()
+
+    def on_event(self, event: Event) -> None:
+        self.tally.absorb(event)
+        if isinstance(event, RunFinished) or self.tally.at - self._drawn_s >= _BAR_EVERY_S:
+            self._drawn_s = self.tally.at
+            self._progress.update(
+                self._task,
+                completed=self.tally.rows,
+                total=self.tally.total or None,
+                description=Text(summary_line(self.tally)).plain,
+            )
+            self._progress.refresh()
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        self._progress.stop()

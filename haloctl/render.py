@@ -1,0 +1,118 @@
+"""Where text meets the terminal: results on stdout, everything else on stderr, all of it sanitised.
+
+The only module that writes to the standard streams (beside progress bars). Colours are used on a
+terminal only, and never with NO_COLOR.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.errors import HaloError
+from engine.ir.ids import Json
+from haloctl.sanitise import clean, clean_line
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that never interprets markup and honours NO_COLOR; 100 columns wide off a terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else int(os.environ.get("COLUMNS", "100"))
+    return Console(file=stream, stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
+
+
+def say(text: str) -> None:
+    """One line or more for people, on stderr."""
+    sys.stderr.write(clean(text) + "\n")
+    sys.stderr.flush()
+
+
+def note(text: str) -> None:
+    """What haloctl chose or did on its own account, on stderr."""
+    say(f"haloctl: {text}")
+
+
+def complain(error: HaloError) -> None:
+    """An error with its fix, on stderr."""
+    say(f"haloctl: error: {error}")
+
+
+def result(text: str) -> None:
+    """Text that is the answer of a command, on stdout. Raises BrokenPipeError when nobody reads."""
+    sys.stdout.write(clean(text) + "\n")
+    sys.stdout.flush()
+
+
+def result_json(value: Json) -> None:
+    """A JSON document on stdout, one line; Structs are written as their fields."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def result_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
+) -> None:
+    """A table on stdout, cells on one line each; numbers to the right."""
+    console().print(table(columns, rows, title=title))
+    sys.stdout.flush()
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
+    """The rich table behind `result_table`; every cell is sanitised text, never markup."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    built = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
+        built.add_column(clean_line(name), justify="right" if numeric else "left", overflow="ellipsis")
+    for row in cells:
+        built.add_row(*(Text(cell, no_wrap=False) for cell in row))
+    return built
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.2f}"
+        case str():
+            return clean_line(value)
+        case _:
+            return clean_line(msgspec.json.encode(value).decode())
+
+
+def _numeric(cell: str) -> bool:
+    return cell == "–" or cell.replace(",", "").replace(".", "").removeprefix("-").isdigit()
+
+
+def duration(seconds: float) -> str:
+    """0.3 s, 42 s, 3 min 05 s, 2 h 10 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def bytes_text(size: int) -> str:
+    """512 B, 3.1 MiB, 4.0 GiB."""
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"

@@ -1,0 +1,131 @@
+"""What a run has come to, folded from its events: the numbers behind every progress display.
+
+Mutable on purpose: it absorbs every event of a run in the coordinator's thread, a few per node.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from engine.ir.event import (
+    Event,
+    ModelLoaded,
+    ModelLoading,
+    NodeCompleted,
+    NodeFailed,
+    QueryFinished,
+    RunFinished,
+    RunStarted,
+    TokensDecoded,
+    WindowPlanned,
+    WorkerLost,
+)
+from engine.ir.ids import NodeId
+
+_RATE_WINDOW_S = 10.0
+_RATE_STEP_S = 0.25
+
+
+class Tally:
+    """Counts so far. `at` is seconds since the run started, `total` the rows known to come.
+
+    With `total` given at the start it stays; otherwise it grows with every planned window.
+    """
+
+    def __init__(self, total: int | None = None) -> None:
+        self.run = ""
+        self.at = 0.0
+        self.total = total or 0
+        self.total_is_known = total is not None
+        self.rows = 0
+        self.failed = 0
+        self.retried = 0
+        self.workers_lost = 0
+        self.prompt_tokens = 0
+        self.reused_tokens = 0
+        self.decoded_tokens = 0
+        self.estimate_s = 0.0
+        self.doing = "starting"
+        self.finished = False
+        self._live: dict[NodeId, int] = {}
+        self._live_tokens = 0
+        self._pace: deque[tuple[float, int]] = deque()
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Decoded tokens a second over the last ten seconds."""
+        if len(self._pace) < 2:
+            return 0.0
+        (start, before), (end, after) = self._pace[0], self._pace[-1]
+        return (after - before) / (end - start)
+
+    @property
+    def reuse(self) -> float:
+        """Share of prompt tokens that came from the prefix cache, 0 to 1."""
+        return self.reused_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds to go: from the rows' pace, before the first row from the plan's estimate."""
+        if self.finished or not self.total:
+            return None
+        if not self.rows:
+            return max(0.0, self.estimate_s - self.at) if self.estimate_s else None
+        return self.at / self.rows * (self.total - self.rows)
+
+    def absorb(self, event: Event) -> None:
+        """Take one more event into account; events that change no number only advance the time."""
+        self.at = max(self.at, event.at)
+        match event:
+            case TokensDecoded():
+                self._live_tokens += event.tokens - self._live.get(event.node, 0)
+                self._live[event.node] = event.tokens
+                self._note_pace()
+            case NodeCompleted():
+                self._absorb_completion(event)
+            case NodeFailed():
+                self._live_tokens -= self._live.pop(event.node, 0)
+                self.retried += not event.final
+            case QueryFinished():
+                self.rows += 1
+                self.failed += event.status != "ok"
+                self.total = max(self.total, self.rows)
+            case WindowPlanned():
+                self.doing = "running"
+                self.estimate_s += event.estimate_s
+                if not self.total_is_known:
+                    self.total += event.queries
+            case _:
+                self._absorb_rare(event)
+
+    def _absorb_rare(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self.run, self.doing = event.run, "planning"
+            case ModelLoading():
+                self.doing = f"loading {event.model}"
+            case ModelLoaded():
+                self.doing = "running"
+            case WorkerLost():
+                self.workers_lost += 1
+            case RunFinished():
+                self.finished, self.doing = True, "finished"
+            case _:
+                pass
+
+    def _absorb_completion(self, event: NodeCompleted) -> None:
+        self._live_tokens -= self._live.pop(event.node, 0)
+        if event.usage is None or event.from_cache:
+            return
+        self.prompt_tokens += event.usage.prompt_tokens
+        self.reused_tokens += event.usage.reused_tokens
+        self.decoded_tokens += event.usage.decoded_tokens
+        self._note_pace()
+
+    def _note_pace(self) -> None:
+        """One point of the decode curve every quarter second, forgotten after ten."""
+        if self._pace and self.at - self._pace[-1][0] < _RATE_STEP_S:
+            return
+        self._pace.append((self.at, self.decoded_tokens + self._live_tokens))
+        while self._pace[0][0] < self.at - _RATE_WINDOW_S and len(self._pace) > 2:
+            self._pace.popleft()
