@@ -1,0 +1,119 @@
+"""The radix tree against a set of prefixes, under random operations."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from engine.kv.prefix_cache import Lease, PrefixCache
+
+SEQUENCES = 12
+CELLS = 80
+TOKENS = st.lists(st.integers(0, 2), min_size=1, max_size=12).map(tuple)
+
+
+class ReferenceMemory:
+    """Cells as a model keeps them: each is a (position, token, set of sequences holding it)."""
+
+    def __init__(self) -> None:
+        self.cells: list[tuple[int, int, set[int]]] = []
+
+    def write(self, sequence: int, start: int, tokens: tuple[int, ...]) -> None:
+        self.cells += [(start + i, token, {sequence}) for i, token in enumerate(tokens)]
+
+    def text(self, sequence: int) -> tuple[int, ...]:
+        held = sorted((position, token) for position, token, owners in self.cells if sequence in owners)
+        assert [position for position, _ in held] == list(range(len(held))), "gap or duplicate position"
+        return tuple(token for _, token in held)
+
+    def copy(self, source: int, target: int, start: int, end: int) -> None:
+        for position, _, owners in self.cells:
+            if source in owners and start <= position < end:
+                owners.add(target)
+
+    def remove(self, sequence: int, start: int) -> None:
+        for position, _, owners in self.cells:
+            if position >= start:
+                owners.discard(sequence)
+        self.cells = [cell for cell in self.cells if cell[2]]
+
+
+class PrefixCacheMachine(RuleBasedStateMachine):
+    """Begin, compute, store, end, pin and evict at random; the memory knows the truth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = ReferenceMemory()
+        self.cache = PrefixCache(self.memory, CELLS, SEQUENCES)
+        self.running: list[tuple[Lease, tuple[int, ...]]] = []
+        self.pins: list[tuple[int, tuple[int, ...]]] = []
+
+    @rule(tokens=TOKENS)
+    def begin_and_compute(self, tokens: tuple[int, ...]) -> None:
+        if len(self.running) == SEQUENCES - 2:
+            return
+        expected = self.cache.tree.match(tokens[:-1])
+        lease = self.cache.begin(tokens, len(tokens) - 1)
+        if lease is None:  # every sequence is running or protected by a running one
+            assert all(leaf.users for leaf in self.cache.tree.leaves())
+            return
+        assert lease.matched <= expected  # taking a sequence id may evict, but never what is matched
+        assert self.memory.text(lease.sequence) == tokens[: lease.matched]
+        if not self.cache.make_room(len(tokens) - lease.matched):
+            self.cache.end(lease)
+            return
+        self.memory.write(lease.sequence, lease.matched, tokens[lease.matched :])
+        self.cache.grow(lease, len(tokens) - lease.matched)
+        self.running.append((lease, tokens))
+
+    @rule(pick=st.integers(0, 99), part=st.integers(1, 12))
+    def store(self, pick: int, part: int) -> None:
+        if self.running:
+            lease, tokens = self.running[pick % len(self.running)]
+            if part > lease.matched:
+                self.cache.store(lease, tokens[: max(part, lease.node.depth)])
+
+    @rule(pick=st.integers(0, 99))
+    def end(self, pick: int) -> None:
+        if self.running:
+            lease, tokens = self.running.pop(pick % len(self.running))
+            assert self.memory.text(lease.sequence) == tokens
+            self.cache.end(lease)
+
+    @rule(tokens=TOKENS)
+    def pin(self, tokens: tuple[int, ...]) -> None:
+        if len(self.pins) < 2:
+            self.pins.append((self.cache.pin(tokens), tokens))
+
+    @rule()
+    def release(self) -> None:
+        if self.pins:
+            self.cache.release(self.pins.pop()[0])
+
+    @rule(cells=st.integers(0, CELLS))
+    def make_room(self, cells: int) -> None:
+        pinned = [tokens for _, tokens in self.pins if self.cache.tree.match(tokens) == len(tokens)]
+        possible = self.cache.reachable() >= cells
+        assert self.cache.make_room(cells) == possible
+        for tokens in pinned:
+            assert self.cache.tree.match(tokens) == len(tokens)
+
+    @invariant()
+    def agree(self) -> None:
+        self.cache.tree.check_integrity()
+        assert self.cache.used == len(self.memory.cells)
+        prefixes: set[tuple[int, ...]] = set()
+        for leaf in self.cache.tree.leaves():
+            assert leaf.sequence is not None
+            tokens = leaf.tokens()
+            assert self.memory.text(leaf.sequence) == tokens
+            prefixes |= {tokens[:end] for end in range(1, len(tokens) + 1)}
+        assert len(prefixes) == self.cache.tree.cells
+        for _, tokens in self.running:
+            longest = max((len(p) for p in prefixes if tokens[: len(p)] == p), default=0)
+            assert self.cache.tree.match(tokens) == longest
+
+
+TestPrefixCache = PrefixCacheMachine.TestCase
+TestPrefixCache.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
