@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from logging import getLogger
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.errors import SqlglotError
 
 from engine.errors import ToolError
 
@@ -27,22 +28,34 @@ _ANSI = re.compile(r"\x1b\[\d*m")
 
 _QUERIES = (exp.Select, exp.SetOperation, exp.Values, exp.Subquery)
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter, exp.Into, exp.Lock)
-_WRITING_FUNCTIONS = frozenset(
-    "nextval setval lo_create lo_creat lo_unlink lo_put lo_from_bytea pg_advisory_lock pg_advisory_xact_lock "
-    "pg_try_advisory_lock pg_notify".split()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WRITING_FUNCTIONS = _words(
+    """
+    nextval setval lo_create lo_creat lo_unlink lo_put lo_from_bytea pg_notify
+    pg_advisory_lock pg_advisory_xact_lock pg_try_advisory_lock pg_try_advisory_xact_lock
+    """
 )
-_FORBIDDEN_FUNCTIONS = frozenset(
-    "set_config pg_read_file pg_read_binary_file pg_ls_dir pg_stat_file lo_import lo_export dblink dblink_exec "
-    "dblink_connect pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile query_to_xml "
-    "database_to_xml load_extension readfile writefile edit fts3_tokenizer getenv query query_table".split()
+_FORBIDDEN_FUNCTIONS = _words(
+    """
+    set_config pg_read_file pg_read_binary_file pg_ls_dir pg_stat_file lo_import lo_export
+    dblink dblink_exec dblink_connect pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile
+    query_to_xml database_to_xml load_extension readfile writefile edit fts3_tokenizer
+    getenv query query_table
+    """
 )
-_VOLATILE_FUNCTIONS = frozenset(
-    "now today current_timestamp current_date current_time current_datetime localtime localtimestamp "
-    "get_current_timestamp get_current_time clock_timestamp statement_timestamp transaction_timestamp timeofday "
-    "rand random randn randomblob setseed random_normal uuid uuidv4 uuidv7 gen_random_uuid gen_random_bytes "
-    "uuid_generate_v1 uuid_generate_v4 currval lastval txid_current pg_current_xact_id pg_backend_pid "
-    "pg_sleep changes total_changes last_insert_rowid "
-    "current_user session_user current_setting version".split()
+_VOLATILE_FUNCTIONS = _words(
+    """
+    now today current_timestamp current_date current_time current_datetime localtime localtimestamp
+    get_current_timestamp get_current_time clock_timestamp statement_timestamp transaction_timestamp timeofday
+    rand random randn randomblob setseed random_normal uuid uuidv4 uuidv7 gen_random_uuid gen_random_bytes
+    uuid_generate_v1 uuid_generate_v4 currval lastval txid_current pg_current_xact_id pg_backend_pid pg_sleep
+    changes total_changes last_insert_rowid current_user session_user current_setting version
+    """
 )
 VOLATILE_WORDS = frozenset({"now", "today", "tomorrow", "yesterday"})
 """Strings that date functions read as the clock, in literals and in parameters alike."""
@@ -79,7 +92,7 @@ def analyse(text: str, dialect: str) -> Statement:
     names = set(_function_names(tree))
     return Statement(
         text=text,
-        normal=_normal_form(tree, text, dialect),
+        normal=_normal_form(tree, text),
         order=_placeholder_order(tree, text),
         writes=writes or not names.isdisjoint(_WRITING_FUNCTIONS),
         volatile=not names.isdisjoint(_VOLATILE_FUNCTIONS) or _reads_clock(tree),
@@ -87,7 +100,7 @@ def analyse(text: str, dialect: str) -> Statement:
     )
 
 
-def _parse(text: str, dialect: str) -> exp.Expression:
+def _parse(text: str, dialect: str) -> exp.Expr:
     marked = PLACEHOLDER.sub(r":halo_\1", text)
     try:
         trees = [tree for tree in sqlglot.parse(marked, dialect=dialect) if tree is not None]
@@ -103,7 +116,7 @@ def _parse(text: str, dialect: str) -> exp.Expression:
     return trees[0]
 
 
-def _placeholder_order(tree: exp.Expression, text: str) -> tuple[int, ...]:
+def _placeholder_order(tree: exp.Expr, text: str) -> tuple[int, ...]:
     found = {int(match.group(1)) for name in _placeholders(tree) if (match := _MARK.fullmatch(name))}
     for written in PLACEHOLDER.finditer(text):
         if int(written.group(1)) not in found:
@@ -115,12 +128,12 @@ def _placeholder_order(tree: exp.Expression, text: str) -> tuple[int, ...]:
     return tuple(int(written.group(1)) for written in PLACEHOLDER.finditer(text))
 
 
-def _placeholders(tree: exp.Expression) -> Iterator[str]:
+def _placeholders(tree: exp.Expr) -> Iterator[str]:
     yield from (node.name for node in tree.find_all(exp.Placeholder))
     yield from (node.name for node in tree.find_all(exp.Parameter))
 
 
-def _function_names(tree: exp.Expression) -> Iterator[str]:
+def _function_names(tree: exp.Expr) -> Iterator[str]:
     for node in tree.find_all(exp.Func):
         if isinstance(node, exp.Anonymous):
             yield node.name.lower()
@@ -128,41 +141,39 @@ def _function_names(tree: exp.Expression) -> Iterator[str]:
             yield from (name.lower() for name in type(node).sql_names())
 
 
-def _reads_clock(tree: exp.Expression) -> bool:
+def _reads_clock(tree: exp.Expr) -> bool:
     if tree.find(exp.TableSample) is not None:
         return True
     return any(node.is_string and node.name.lower() in VOLATILE_WORDS for node in tree.find_all(exp.Literal))
 
 
-def _normal_form(tree: exp.Expression, text: str, dialect: str) -> str:
-    """Layout, keyword case, comments and slot numbers removed; the text itself where that could lose."""
-    if dialect == "sqlite" and _names_columns_by_text(tree):
-        return _anonymous(text)
+def _normal_form(tree: exp.Expr, text: str) -> str:
+    """A digest of the syntax tree without layout, keyword case, comments and slot numbers.
+
+    Not the regenerated SQL: generators may lose what a dialect cannot say. Where the text itself heads a
+    column (an unnamed expression), the text is the form.
+    """
+    if any(_heads_by_text(column) for query in tree.find_all(exp.Query) for column in query.selects):
+        return PLACEHOLDER.sub("$_", text.strip())
     tree = tree.copy()
-    for table in tree.find_all(exp.Table):
-        _fold(table.this)
-    for node in tree.find_all(exp.TableAlias, exp.Column):
-        _fold(node.args.get("table" if isinstance(node, exp.Column) else "this"))
-    for node in (*tree.find_all(exp.Placeholder), *tree.find_all(exp.Parameter)):
-        node.replace(exp.Placeholder(this="_"))
-    try:
-        return tree.sql(dialect=dialect, comments=False, unsupported_level=ErrorLevel.RAISE)
-    except SqlglotError:
-        return _anonymous(text)
+    for node in tree.walk():
+        node.comments = None
+        if isinstance(node, exp.Table):
+            _fold(node.this)
+        elif isinstance(node, exp.Column):
+            _fold(node.args.get("table"))
+        elif isinstance(node, exp.TableAlias):
+            _fold(node.this)
+        elif isinstance(node, exp.Placeholder):
+            node.set("this", "_")
+    return blake2b(repr(tree).encode(), digest_size=16).hexdigest()
 
 
-def _anonymous(text: str) -> str:
-    return PLACEHOLDER.sub("$_", text.strip())
-
-
-def _fold(identifier: exp.Expression | None) -> None:
+def _fold(identifier: exp.Expr | None) -> None:
     """Lower-case an unquoted table name or alias; column names keep their case: they head the result."""
     if isinstance(identifier, exp.Identifier) and not identifier.quoted:
         identifier.set("this", identifier.name.lower())
 
 
-def _names_columns_by_text(tree: exp.Expression) -> bool:
-    """SQLite heads an unnamed expression with its source text, so its layout is part of the result."""
-    if not isinstance(tree, exp.Query):
-        return True
-    return any(not isinstance(column, exp.Alias | exp.Column | exp.Star) for column in tree.selects)
+def _heads_by_text(column: exp.Expr) -> bool:
+    return not isinstance(column, exp.Alias | exp.Column | exp.Star)

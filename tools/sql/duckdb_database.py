@@ -1,0 +1,136 @@
+"""DuckDB: one instance, opened read-only and locked; a cursor a call.
+
+One process cannot hold a file read-only and writable at once, so the first write reopens the instance
+writable; reads then run in read-only transactions.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from engine.errors import ToolError
+from engine.ir.ids import Json
+from tools.sql.canonical import Statement
+from tools.sql.database import DatabaseSettings, Table, TimeLimit
+from tools.sql.files import fingerprint
+
+SECONDS_PER_ROW = 1.3e-8
+"""Measured with bench/sql_estimates.py: EXPLAIN's cardinalities of all operators, summed, TPC-H 0.01–0.1."""
+SECONDS_PER_STATEMENT = 1.5e-3
+
+
+class DuckdbDatabase:
+    """A DuckDB file; see `tools.sql.database.Database`."""
+
+    dialect = "duckdb"
+
+    def __init__(self, path: Path, settings: DatabaseSettings) -> None:
+        self.identity = f"duckdb:{fingerprint(path)}"
+        self._path = path
+        self._settings = settings
+        self._users = 0
+        self._idle = threading.Condition()
+        self._writable = False
+        self._instance: duckdb.DuckDBPyConnection | None = None
+
+    def execute(
+        self, statement: Statement, params: list[Json], *, write: bool, max_rows: int, limit: TimeLimit
+    ) -> Table:
+        with self._cursor(write=write) as cursor, limit.interrupting(cursor.interrupt), _errors(limit):
+            cursor.execute("BEGIN TRANSACTION" if write else "BEGIN TRANSACTION READ ONLY")
+            cursor.execute(statement.text, params)
+            columns = tuple(str(column[0]) for column in cursor.description or ())
+            columns = ("count",) if write and columns == ("Count",) else columns
+            rows = cursor.fetchmany(max_rows + 1)
+            if write:
+                cursor.execute("COMMIT")
+            return Table(columns=columns, rows=tuple(rows[:max_rows]), more=len(rows) > max_rows)
+
+    def calls_volatile(self, functions: tuple[str, ...]) -> bool:
+        return False  # the list in `canonical` covers DuckDB's
+
+    def estimate_s(self, statement: Statement, params: list[Json]) -> float | None:
+        with self._cursor(write=False) as cursor:
+            try:
+                row = cursor.execute(f"EXPLAIN (FORMAT JSON) {statement.text}", params).fetchone()
+            except duckdb.Error:
+                return None
+        return SECONDS_PER_STATEMENT + SECONDS_PER_ROW * _cardinality(json.loads(row[1])) if row else None
+
+    def close(self) -> None:
+        with self._idle:
+            self._close_instance()
+
+    @contextmanager
+    def _cursor(self, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._idle:
+            if write and not self._writable:
+                self._idle.wait_for(lambda: self._users == 0)
+                self._close_instance()
+                self._writable = True
+            if self._instance is None:
+                self._instance = self._open()
+            self._users += 1
+            cursor = self._instance.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()  # rolls back what was not committed
+            with self._idle:
+                self._users -= 1
+                self._idle.notify_all()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "enable_external_access": False,
+            "lock_configuration": True,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        if self._settings.threads is not None:
+            config["threads"] = self._settings.threads
+        if self._settings.memory_bytes is not None:
+            config["memory_limit"] = f"{self._settings.memory_bytes}B"
+        try:
+            return duckdb.connect(str(self._path), read_only=not self._writable, config=config)
+        except duckdb.Error as error:
+            raise ToolError(f"cannot open the database: {_first_line(error)}", code="sql_error") from None
+
+    def _close_instance(self) -> None:
+        if self._instance is not None:
+            self._instance.close()
+            self._instance = None
+
+
+@contextmanager
+def _errors(limit: TimeLimit) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.InterruptException:
+        limit.check()
+        raise ToolError("the statement was interrupted", code="sql_error", retryable=True) from None
+    except duckdb.PermissionException as error:
+        raise ToolError(_first_line(error), code="sql_denied") from None
+    except duckdb.TransactionException as error:
+        raise ToolError(_first_line(error), code="sql_error", retryable=True) from None
+    except duckdb.Error as error:
+        limit.check()
+        raise ToolError(_first_line(error), code="sql_error") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
+
+
+def _cardinality(plan: Json) -> float:
+    """Sum of the estimated rows of every operator of an EXPLAIN (FORMAT JSON) plan."""
+    if isinstance(plan, list):
+        return sum(_cardinality(node) for node in plan)
+    rows = plan.get("extra_info", {}).get("Estimated Cardinality", "0")
+    return float(str(rows).replace("~", "").replace(",", "") or 0) + _cardinality(plan.get("children", []))
