@@ -1,0 +1,132 @@
+"""What a run writes down: one record type a table.
+
+Records are facts. A crash forgets at most those not yet durable; nothing durable is ever changed, except
+by `ForgetFailed`, which a person asks for.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import field
+
+from engine.ir.event import Event
+from engine.ir.ids import ContentKey, OperatorId, QueryIndex, Record, RunId
+from engine.ir.options import RunOptions
+from engine.ir.physical import PhysicalPlan
+from engine.ir.result import NodeRecord, QueryResult, RunReport
+
+OutputFormat: TypeAlias = Literal["jsonl", "csv", "parquet"]
+RunState: TypeAlias = Literal["running", "interrupted", "ok", "failed_rows", "stopped", "aborted"]
+"""The statuses of `RunReport`, `running` while a coordinator holds the run, and `interrupted` when a run
+says `running` but nobody holds it."""
+
+
+class WorkflowText(Record, frozen=True, kw_only=True):
+    """A workflow file as it was when the run began."""
+
+    path: str
+    sha256: str
+    text: str
+
+
+class InputSource(Record, frozen=True, kw_only=True):
+    """Where the queries came from. `sha256` is empty where the source has no bytes (a SQL query).
+
+    `mapping` is column to workflow input, as (input, column) pairs.
+    """
+
+    description: str
+    sha256: str = ""
+    mapping: tuple[tuple[str, str], ...] = ()
+    id_column: str | None = None
+
+
+class RunMeta(Record, frozen=True, kw_only=True):
+    """What a run is, written once when it is created; enough to resume it without its command line.
+
+    `created` is ISO 8601 text in UTC; `output_columns` are the outputs' names in order, for CSV and
+    Parquet; `extra` is free text by name for front ends.
+    """
+
+    run: RunId
+    created: str
+    workflows: tuple[WorkflowText, ...]
+    input: InputSource
+    output_path: str
+    output_format: OutputFormat
+    options: RunOptions
+    settings_digest: str
+    version: str
+    output_columns: tuple[str, ...] = ()
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+class Intent(Record, frozen=True, kw_only=True):
+    """A write is about to be carried out. Make it durable first, then act, then commit the outcome."""
+
+    key: ContentKey
+    operator: OperatorId
+    idempotency_key: str = ""
+
+
+class CrashRecord(Record, frozen=True, kw_only=True):
+    """A worker died while this node was in flight; `solo` when it was alone."""
+
+    key: ContentKey
+    worker: str
+    signal: int | None
+    solo: bool = False
+
+
+class EventBatch(Record, frozen=True, kw_only=True):
+    """Consecutive events, kept so that a run can be replayed."""
+
+    events: tuple[Event, ...]
+
+
+class PlanRecord(Record, frozen=True, kw_only=True):
+    """One window's plan as it was carried out: who shared what with whom."""
+
+    window: int
+    plan: PhysicalPlan
+
+
+class StatusRecord(Record, frozen=True, kw_only=True):
+    """How the run stands; the last one counts."""
+
+    status: RunState
+    report: RunReport | None = None
+
+
+class Emitted(Record, frozen=True, kw_only=True):
+    """A row stands in the output file, durably, at these bytes; `crc` is CRC-32 of them."""
+
+    index: QueryIndex
+    offset_bytes: int
+    length_bytes: int
+    crc: int
+
+
+class Unemit(Record, frozen=True, kw_only=True):
+    """The output file no longer holds the rows at or after this offset."""
+
+    offset_bytes: int
+
+
+class ForgetFailed(Record, frozen=True, kw_only=True):
+    """Failed nodes and rows, and crash counts, are to be tried again; every row is emitted anew."""
+
+
+JournalRecord: TypeAlias = (
+    NodeRecord
+    | QueryResult
+    | Intent
+    | CrashRecord
+    | EventBatch
+    | PlanRecord
+    | StatusRecord
+    | Emitted
+    | Unemit
+    | ForgetFailed
+)

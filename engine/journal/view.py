@@ -1,0 +1,218 @@
+"""A read-only look at a run, also while another process carries it out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from engine.errors import JournalError
+from engine.ir.event import Event
+from engine.ir.ids import ContentKey, NodeId, OperatorId, QueryIndex
+from engine.ir.result import NodeOutcome, NodeRecord, QueryResult, RowCounts
+from engine.journal.codec import Unpacker, seal
+from engine.journal.lock import holder_of
+from engine.journal.records import (
+    CrashRecord,
+    Emitted,
+    EventBatch,
+    Intent,
+    PlanRecord,
+    RunMeta,
+    StatusRecord,
+)
+from engine.journal.schema import FILE_NAME, corrupt, open_reader
+from engine.journal.statements import FAILED, clean_text, emit_seal, key_bytes, op_seal, query_seal
+
+LOCK_NAME = "lock"
+
+_META: Unpacker[RunMeta] = Unpacker(RunMeta)
+_STATUS: Unpacker[StatusRecord] = Unpacker(StatusRecord)
+_OUTCOME: Unpacker[NodeOutcome] = Unpacker(NodeOutcome)
+_QUERY: Unpacker[QueryResult] = Unpacker(QueryResult)
+_INTENT: Unpacker[Intent] = Unpacker(Intent)
+_CRASH: Unpacker[CrashRecord] = Unpacker(CrashRecord)
+_EVENTS: Unpacker[EventBatch] = Unpacker(EventBatch)
+_PLAN: Unpacker[PlanRecord] = Unpacker(PlanRecord)
+_KINDS = range(FAILED + 1)
+
+_QUERY_ROW = (int, str, bytes, bytes)
+_SELECT_QUERY = "SELECT idx, status, payload, digest FROM query"
+_EMIT_ROW = (int, int, int, int, bytes)
+_OP_ROW = (bytes, int, int, str, bytes, bytes)
+_SELECT_OP = (
+    "SELECT o.key, o.kind, o.node, o.operator, coalesce(o.payload, s.payload), o.digest"
+    " FROM op o LEFT JOIN op s ON s.seq = o.same_as"
+)
+
+
+class RunView:
+    """Every reading method checks each row's digest and raises JournalError when the journal is damaged."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises JournalError when `directory` holds no readable run."""
+        self.directory = directory
+        self._path = directory / FILE_NAME
+        self._connection = open_reader(self._path)
+
+    def meta(self) -> RunMeta:
+        """What the run is."""
+        payload = self._meta("run")
+        if payload is None:
+            raise JournalError(
+                f"{self.directory} was never started: its description is missing",
+                fix="delete the directory and start the batch again",
+            )
+        return _META(payload)
+
+    def status(self) -> StatusRecord:
+        """How it stands; a run nobody holds that says `running` is `interrupted`."""
+        payload = self._meta("status")
+        record = StatusRecord(status="running") if payload is None else _STATUS(payload)
+        if record.status == "running" and self.holder() is None:
+            return StatusRecord(status="interrupted", report=record.report)
+        return record
+
+    def holder(self) -> int | None:
+        """Process id of the coordinator that holds the run now, if any."""
+        return holder_of(self.directory / LOCK_NAME)
+
+    def counts(self) -> RowCounts:
+        """Finished rows by status."""
+        found = dict(self._rows((str, int), "SELECT status, count(*) FROM query GROUP BY status"))
+        return RowCounts(
+            ok=found.get("ok", 0), failed=found.get("failed", 0), quarantined=found.get("quarantined", 0)
+        )
+
+    def query(self, index: QueryIndex) -> QueryResult | None:
+        """A finished row, or None."""
+        for row in self._rows(_QUERY_ROW, _SELECT_QUERY + " WHERE idx = ?", (index,)):
+            return self._query(*row)
+        return None
+
+    def query_by_id(self, text: str) -> tuple[QueryResult, ...]:
+        """Finished rows whose id is `text`, in input order: ids need not be unique."""
+        rows = self._rows(_QUERY_ROW, _SELECT_QUERY + " WHERE id = ? ORDER BY idx", (clean_text(text),))
+        return tuple(self._query(*row) for row in rows)
+
+    def queries(self) -> Iterator[QueryResult]:
+        """Finished rows in input order."""
+        for row in self._rows(_QUERY_ROW, _SELECT_QUERY + " ORDER BY idx"):
+            yield self._query(*row)
+
+    def node(self, key: ContentKey) -> NodeRecord | None:
+        """The committed outcome under a structural key, or None."""
+        for row in self._rows(
+            _OP_ROW, _SELECT_OP + " WHERE o.key = ? ORDER BY o.kind LIMIT 1", (key_bytes(key),)
+        ):
+            return self._node(*row)
+        return None
+
+    def nodes(self) -> Iterator[NodeRecord]:
+        """All committed outcomes, in the order they were committed."""
+        for row in self._rows(_OP_ROW, _SELECT_OP + " ORDER BY o.seq"):
+            yield self._node(*row)
+
+    def intents(self) -> tuple[Intent, ...]:
+        """Writes that were begun and have no outcome."""
+        rows = self._rows(
+            (bytes, bytes, bytes),
+            "SELECT key, payload, digest FROM intent"
+            " WHERE NOT EXISTS (SELECT 1 FROM op WHERE op.key = intent.key)",
+        )
+        return tuple(
+            _INTENT(self._checked("intent", digest, payload, key, payload)) for key, payload, digest in rows
+        )
+
+    def crashes(self) -> tuple[CrashRecord, ...]:
+        """Worker crashes with a node in flight, oldest first."""
+        rows = self._rows((bytes, bytes, bytes), "SELECT key, payload, digest FROM crash ORDER BY seq")
+        return tuple(
+            _CRASH(self._checked("crash", digest, payload, key, payload)) for key, payload, digest in rows
+        )
+
+    def events(self) -> Iterator[Event]:
+        """All events, in order."""
+        for payload, digest in self._rows((bytes, bytes), "SELECT payload, digest FROM event ORDER BY seq"):
+            yield from _EVENTS(self._checked("event", digest, payload, payload)).events
+
+    def plans(self) -> Iterator[PlanRecord]:
+        """The windows' plans, in order."""
+        for payload, digest in self._rows((bytes, bytes), "SELECT payload, digest FROM plan ORDER BY seq"):
+            yield _PLAN(self._checked("plan", digest, payload, payload))
+
+    def emitted(self) -> tuple[Emitted, ...]:
+        """Rows that stand in the output file, by offset; stops before the first damaged one."""
+        good: list[Emitted] = []
+        for index, offset, length, crc, digest in self._rows(_EMIT_ROW, "SELECT * FROM emit ORDER BY off"):
+            if emit_seal(index, offset, length, crc) != digest:
+                break
+            good.append(Emitted(index=index, offset_bytes=offset, length_bytes=length, crc=crc))
+        return tuple(good)
+
+    def op_keys(self) -> Iterator[tuple[bytes, int]]:
+        """(16 key bytes, kind) of all committed nodes in key order, without touching payloads."""
+        for key, kind in self._rows((bytes, int), "SELECT key, kind FROM op ORDER BY key, kind"):
+            if len(key) != 16 or kind not in _KINDS:
+                raise self._damaged("op")
+            yield key, kind
+
+    def query_statuses(self) -> Iterator[tuple[int, str]]:
+        """(index, status) of all finished rows, in input order."""
+        return self._rows((int, str), "SELECT idx, status FROM query ORDER BY idx")
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._connection.close()
+
+    def __enter__(self) -> RunView:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _meta(self, name: str) -> bytes | None:
+        for payload, digest in self._rows(
+            (bytes, bytes), "SELECT payload, digest FROM meta WHERE name = ?", (name,)
+        ):
+            return self._checked("meta", digest, payload, name.encode(), payload)
+        return None
+
+    def _query(self, index: int, status: str, payload: bytes, digest: bytes) -> QueryResult:
+        if query_seal(index, status, payload) != digest:
+            raise self._damaged("query")
+        return _QUERY(payload)
+
+    def _node(
+        self, key: bytes, kind: int, node: int, operator: str, payload: bytes, digest: bytes
+    ) -> NodeRecord:
+        if op_seal(key, kind, node, operator, payload) != digest:
+            raise self._damaged("op")
+        outcome = _OUTCOME(payload)
+        return NodeRecord(
+            node=NodeId(node), operator=OperatorId(operator), key=ContentKey(key.hex()), outcome=outcome
+        )
+
+    def _checked(self, table: str, digest: bytes, payload: bytes, *parts: bytes) -> bytes:
+        if seal(table, *parts) != digest:
+            raise self._damaged(table)
+        return payload
+
+    def _damaged(self, table: str) -> JournalError:
+        return corrupt(self._path, ValueError(f"a row of table {table} does not match its digest"))
+
+    def _rows(
+        self, types: tuple[type, ...], statement: str, values: tuple[object, ...] = ()
+    ) -> Iterator[tuple[Any, ...]]:
+        """Rows of a statement. SQLite keeps any type in any column, so a damaged file may hold anything."""
+        try:
+            for row in self._connection.execute(statement, values):
+                if tuple(map(type, row)) != types:
+                    raise self._damaged("(any)")
+                yield row
+        except sqlite3.Error as error:
+            raise corrupt(self._path, error) from error
