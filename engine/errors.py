@@ -126,10 +126,29 @@ class ModelFileError(BackendError):
 
 
 class WorkerError(HaloError):
-    """A worker process died, did not answer in time, or broke the protocol."""
+    """A worker process died, did not answer in time, or broke the protocol.
+
+    `signal` is the signal that ended the process (None when the coordinator killed it itself, as for a
+    hang), `exit_status` its exit status, `stderr` the last of what it printed.
+    """
 
     code = "worker"
     retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str | None = None,
+        code: str | None = None,
+        exit_status: int | None = None,
+        signal: int | None = None,
+        stderr: str = "",
+    ) -> None:
+        super().__init__(message, fix=fix, code=code)
+        self.exit_status = exit_status
+        self.signal = signal
+        self.stderr = stderr
 
 
 class ToolError(HaloError):
