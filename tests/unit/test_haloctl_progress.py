@@ -1,0 +1,133 @@
+"""Progress displays, replayed from events without a terminal or a clock."""
+
+import io
+import json
+
+import pytest
+
+from engine.ir.event import (
+    ModelLoading,
+    NodeCompleted,
+    NodeFailed,
+    QueryFinished,
+    RunFinished,
+    RunStarted,
+    TokensDecoded,
+    WindowPlanned,
+    WorkerLost,
+)
+from engine.ir.result import Failure, NodeCounts, RowCounts, RunReport, TokenCounts, Usage
+from haloctl.progress import Bar, open_display, summary_line
+from haloctl.tally import Tally
+
+REPORT = RunReport(
+    run="r1",
+    status="ok",
+    rows=RowCounts(ok=20),
+    nodes=NodeCounts(),
+    tokens=TokenCounts(),
+    model_loads=0,
+    estimate_s=1.0,
+    makespan_s=10.0,
+    workers={},
+)
+
+
+def story(rows=20):
+    yield RunStarted(at=0.0, run="r1")
+    yield WindowPlanned(at=0.1, queries=rows, nodes=9, logical_nodes=rows, estimate_s=8.0, planner="epoch_dp")
+    yield ModelLoading(at=0.2, worker="cpu", model="m\x1b]0;x\x07")
+    for index in range(rows):
+        at = 0.5 + index * 0.5
+        yield TokensDecoded(at=at, node=index, tokens=5)
+        usage = Usage(prompt_tokens=100, computed_tokens=25, reused_tokens=75, decoded_tokens=10)
+        yield NodeCompleted(
+            at=at + 0.2, node=index, operator="w/a", lane="cpu", members=1, started_s=at, usage=usage
+        )
+        status = "failed" if index == 3 else "ok"
+        yield QueryFinished(at=at + 0.2, query=index, id=str(index), status=status)
+    yield RunFinished(at=10.5, report=REPORT)
+
+
+def test_tally_adds_up():
+    tally = Tally()
+    for event in story():
+        tally.absorb(event)
+    assert (tally.rows, tally.failed, tally.total) == (20, 1, 20)
+    assert tally.decoded_tokens == 200
+    assert tally.reuse == 0.75
+    assert tally.tokens_per_s == pytest.approx(20, rel=0.15)
+    assert tally.eta_s is None
+
+
+def test_eta_comes_from_the_estimate_then_from_the_pace():
+    tally, events = Tally(), list(story())
+    for event in events[:3]:
+        tally.absorb(event)
+    assert tally.eta_s == pytest.approx(7.8)
+    for event in events[3:33]:
+        tally.absorb(event)
+    assert tally.rows == 10
+    assert tally.eta_s == pytest.approx(tally.at)
+
+
+def test_tokens_of_a_failed_attempt_do_not_count():
+    tally = Tally()
+    tally.absorb(TokensDecoded(at=1.0, node=1, tokens=50))
+    failure = Failure(code="worker_lost", message="gone")
+    tally.absorb(NodeFailed(at=2.0, node=1, operator="w/a", failure=failure, final=False))
+    tally.absorb(WorkerLost(at=2.0, worker="cpu", reason="SIGKILL", in_flight=1))
+    assert (tally.retried, tally.workers_lost, tally.decoded_tokens) == (1, 1, 0)
+
+
+def test_lines_come_with_every_tenth_and_no_more():
+    stream = io.StringIO()
+    display = open_display("plain", total=100, stream=stream)
+    for index in range(100):
+        display.on_event(QueryFinished(at=index * 0.001, query=index, id="", status="ok"))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("10/100 rows")
+
+
+def test_a_line_comes_every_five_seconds_when_rows_are_slow():
+    stream = io.StringIO()
+    display = open_display("auto", total=1000, stream=stream)
+    for second in range(21):
+        display.on_event(TokensDecoded(at=float(second), node=1, tokens=second))
+    assert len(stream.getvalue().splitlines()) == 4
+
+
+def test_json_lines_parse_and_end_with_the_last_state():
+    stream = io.StringIO()
+    display = open_display("json", stream=stream)
+    for event in story():
+        display.on_event(event)
+    last = [json.loads(line) for line in stream.getvalue().splitlines()][-1]
+    assert last["rows"] == 20
+    assert last["doing"] == "finished"
+
+
+def test_summary_is_sanitised_and_names_failures():
+    tally = Tally()
+    for event in list(story())[:15]:
+        tally.absorb(event)
+    line = summary_line(tally)
+    assert "\x1b" not in line
+    assert "1 failed" in line
+
+
+def test_bar_survives_a_whole_run(capsys):
+    bar = Bar(None)
+    for event in story():
+        bar.on_event(event)
+    bar.close()
+    bar.close()
+    assert bar.tally.rows == 20
+
+
+def test_silent_counts():
+    display = open_display("none")
+    for event in story():
+        display.on_event(event)
+    assert display.tally.rows == 20
