@@ -108,7 +108,10 @@ class Receiver(Generic[T]):
             raise StopAsyncIteration from None
 
 
-def open_channel(name: str, capacity: int) -> tuple[Sender[T], Receiver[T]]:
-    """A bounded channel named for the statistics."""
-    inner_send, inner_receive = trio.open_memory_channel[T](capacity)
-    return Sender(inner_send, ChannelStatistics(name, capacity)), Receiver(inner_receive)
+class Channel(Generic[T]):
+    """Both ends of a bounded channel: `Channel[T](name, capacity)`."""
+
+    def __init__(self, name: str, capacity: int) -> None:
+        inner_send, inner_receive = trio.open_memory_channel[T](capacity)
+        self.sender: Sender[T] = Sender(inner_send, ChannelStatistics(name, capacity))
+        self.receiver: Receiver[T] = Receiver(inner_receive)

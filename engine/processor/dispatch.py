@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from engine.errors import HaloError, InvariantBroken
+from engine.errors import InvariantBroken
 from engine.ir import event as ev
 from engine.ir.ids import ContentKey, ModelName, NodeId, OperatorId, WorkerId
 from engine.ir.logical import LlmOperator, Operator, ToolOperator
@@ -19,7 +19,6 @@ from engine.processor.lanes import LaneSpec, LlmLane, ToolLane, steal
 from engine.processor.ledger import Ledger
 from engine.processor.nodes import NodeState, Priority, Status
 from engine.processor.protocol import (
-    Abort,
     Dispatch,
     Instruction,
     LaneUp,
@@ -27,7 +26,6 @@ from engine.processor.protocol import (
     Load,
     LoadFailed,
     Resident,
-    Respawn,
     Tell,
 )
 
@@ -266,9 +264,3 @@ class Dispatcher:
         lane.preload.extendleft(reversed([m for m in resident if m not in lane.preload]))
         self.ledger.mark_busy(worker, 0, at)
         return returned, solo
-
-    def respawn_or_abort(
-        self, worker: WorkerId, delay_s: float, error: HaloError | None
-    ) -> list[Instruction]:
-        """What to do about a dead worker."""
-        return [Abort(error)] if error is not None else [Respawn(worker, delay_s)]

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from engine.ir.ids import RunId
 from engine.ir.result import (
     Completed,
+    Failed,
     NodeCounts,
+    NodeOutcome,
     RowCounts,
     RowStatus,
     RunReport,
+    Skipped,
     TokenCounts,
     Usage,
     WorkerUse,
@@ -64,6 +67,22 @@ class Ledger:
     def count_cached(self, completed: Completed, members: int) -> None:
         self.cached += members
         self._count_prompt(completed.usage, members)
+
+    def count_unfinished(self, outcome: NodeOutcome, members: int) -> None:
+        """Count a node that has no value; completed ones are counted by where the value came from."""
+        if isinstance(outcome, Skipped):
+            self.skipped += members
+        elif isinstance(outcome, Failed):
+            self.failed += members
+
+    def count_load(self, worker: str, load_s: float) -> None:
+        self.model_loads += 1
+        self.worker(worker).load_s += load_s
+
+    def measure(self, worker: str, prefill_s: float, decode_s: float) -> None:
+        tally = self.worker(worker)
+        tally.prefill_s += prefill_s
+        tally.decode_s += decode_s
 
     def mark_busy(self, worker: str, in_flight: int, at: float) -> None:
         """Note at a change of `in_flight`: a worker is busy while anything is in flight on it."""

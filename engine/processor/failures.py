@@ -1,0 +1,41 @@
+"""How failures travel: to the node they struck, to its readers, to the row."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.ir.result import Failed, Failure
+from engine.processor.nodes import NodeState
+
+
+def attributed(failure: Failure, node: NodeState) -> Failed:
+    """A failure as that of `node`, with the attempts it took."""
+    return Failed(
+        failure=msgspec.structs.replace(failure, operator=node.operator.id, attempts=max(node.attempts, 1))
+    )
+
+
+def upstream(node: NodeState, cause: Failed) -> Failed:
+    """The failure of a reader: its own code, the root's words."""
+    root = cause.failure
+    text = root.message if root.code == "upstream_failed" else f"{root.operator}: {root.message}"
+    return Failed(failure=Failure(code="upstream_failed", message=text, operator=node.operator.id))
+
+
+def graver(known: Failure | None, new: Failure) -> Failure:
+    """The failure a row reports: the root cause rather than its consequences; quarantine first."""
+    if known is None or known.code == "upstream_failed":
+        return new
+    return new if new.code == "quarantined" else known
+
+
+def quarantined(node: NodeState, worker: str, reason: str) -> Failed:
+    """A node that crashed a worker twice while alone on it."""
+    message = f"crashed {worker} twice while alone on it: {reason}"
+    return attributed(Failure(code="quarantined", message=message), node)
+
+
+def in_doubt(node: NodeState) -> Failed:
+    """A write whose intent is journalled and whose outcome is not."""
+    message = "this write was in flight when the run was interrupted; it is not repeated"
+    return attributed(Failure(code="side_effect_in_doubt", message=message), node)

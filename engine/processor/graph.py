@@ -1,0 +1,254 @@
+"""The live part of the consolidated graph: nodes become ready, settle, and complete rows. Sans-I/O.
+
+`RunState` (state.py) decides what a stimulus means; this module carries the consequences through the
+graph: readers, followers, rows, journal, events, all as instructions appended to `out`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+from engine.errors import InvariantBroken
+from engine.ir import event as ev
+from engine.ir.consolidated import PlanNode
+from engine.ir.ids import ContentKey, Json, NodeId, OperatorId
+from engine.ir.options import RunOptions
+from engine.ir.result import Completed, Failed, NodeOutcome, NodeRecord, QueryResult, Skipped
+from engine.processor import telling
+from engine.processor.dispatch import Dispatcher
+from engine.processor.failures import attributed, graver, in_doubt, upstream
+from engine.processor.nodes import SETTLED, NodeState, QueryState, Status, Window
+from engine.processor.prepare import Preparer
+from engine.processor.protocol import Commit, Emit, Extended, Instruction, Tell
+from engine.processor.rows import finished_row, rejected_row
+from engine.processor.sharing import Sharing
+
+CacheLookup: TypeAlias = Callable[[ContentKey], Completed | None]
+
+
+class LiveGraph:
+    """Nodes and rows not yet done. `at` is set by the run state before every use."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        preparer: Preparer,
+        dispatcher: Dispatcher,
+        cache: CacheLookup | None,
+    ) -> None:
+        self._options = options
+        self._preparer = preparer
+        self._dispatcher = dispatcher
+        self._cache = cache
+        self._sharing = Sharing(enabled=options.mechanisms.coalesce)
+        self._became_ready: deque[NodeState] = deque()
+        self.ledger = dispatcher.ledger
+        self.nodes: dict[NodeId, NodeState] = {}
+        self.rows_left = 0
+        self.unsettled = 0
+        self.window_nodes = 0
+        self.out: list[Instruction] = []
+        self.at = 0.0
+
+    # --- windows ------------------------------------------------------------------------------------
+
+    def extend(self, stimulus: Extended) -> None:
+        """A planned window joins; what an earlier attempt committed is taken over at once."""
+        plan = stimulus.plan
+        window = Window(plan.consolidated, self._dispatcher.next_epoch)
+        self._dispatcher.adopt(plan)
+        self.window_nodes = len(plan.consolidated.nodes)
+        self.unsettled += self.window_nodes
+        self.rows_left += len(window.queries) + len(plan.consolidated.rejected)
+        logical = sum(len(node.members) for node in plan.consolidated.nodes)
+        self.ledger.logical += logical
+        self.ledger.estimate_s += plan.estimate.makespan_s
+        self.tell(
+            ev.WindowPlanned(
+                at=self.at,
+                queries=len(window.queries),
+                nodes=self.window_nodes,
+                logical_nodes=logical,
+                estimate_s=plan.estimate.makespan_s,
+                planner=plan.planner,
+            )
+        )
+        for rejected in plan.consolidated.rejected:
+            self._emit(rejected_row(rejected))
+        created = [self._add_node(plan_node, window) for plan_node in plan.consolidated.nodes]
+        for query in window.queries:
+            if not query.nodes:
+                self._finish_row(query)
+        for node in created:
+            self._recall(node, stimulus)
+        self._became_ready.extend(n for n in created if n.waiting == 0 and n.status is Status.WAITING)
+
+    def _add_node(self, plan_node: PlanNode, window: Window) -> NodeState:
+        node = NodeState(plan_node, window.consolidated.operators[plan_node.operator], window)
+        self.nodes[node.id] = node
+        node.epoch, node.rank, node.position = self._dispatcher.place(node)
+        for source in dict.fromkeys(s for candidates in plan_node.inputs for s in candidates):
+            self.nodes[source].dependents.append(node)
+            node.waiting += 1
+        for query_at, operator_at in plan_node.members:
+            query = window.queries[query_at]
+            query.nodes[operator_at] = node
+            query.remaining += 1
+        return node
+
+    def _recall(self, node: NodeState, stimulus: Extended) -> None:
+        outcome = stimulus.recall(node.plan.key)
+        if isinstance(outcome, Completed):
+            self.ledger.count_cached(outcome, len(node.plan.members))
+        if outcome is not None:
+            counted = isinstance(outcome, Completed)
+            self.settle(node, outcome, commit=False, counted=counted)
+        elif stimulus.in_doubt(node.plan.key) and not self._dispatcher.idempotent(node.operator):
+            self.settle(node, in_doubt(node))
+
+    # --- nodes becoming ready -----------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """Carry readiness as far as it goes without anything being executed."""
+        while self._became_ready:
+            node = self._became_ready.popleft()
+            if node.status is Status.WAITING:
+                self._make_ready(node)
+
+    def _make_ready(self, node: NodeState) -> None:
+        gathered = self._gather(node)
+        if not isinstance(gathered, dict):
+            self.settle(node, gathered)
+            return
+        query = node.window.queries[node.plan.members[0][0]].query
+        prepared = self._preparer.prepare(node.id, node.operator, query, gathered)
+        if isinstance(prepared, Skipped | Failed):
+            self.settle(node, prepared)
+            return
+        node.prepared = prepared
+        node.move(Status.READY)
+        self._share_or_queue(node, prepared.key)
+
+    def _gather(self, node: NodeState) -> dict[OperatorId, Json] | Failed | Skipped:
+        """Values of the node's inputs: the first completed candidate of each binding."""
+        values: dict[OperatorId, Json] = {}
+        for binding, candidates in zip(node.operator.bindings, node.plan.inputs, strict=True):
+            outcomes = [self.nodes[candidate].outcome for candidate in candidates]
+            for outcome in outcomes:
+                if isinstance(outcome, Failed):
+                    return upstream(node, outcome)
+            for source, outcome in zip(binding.sources, outcomes, strict=True):
+                if isinstance(outcome, Completed):
+                    values[source] = outcome.value
+                    break
+            else:
+                if binding.sources and node.operator.policy.on_skip == "skip":
+                    return Skipped(reason=f"{binding.name} was skipped")
+        return values
+
+    def _share_or_queue(self, node: NodeState, key: ContentKey | None) -> None:
+        known = self._sharing.recall(key)
+        if known is not None:
+            self._settle_coalesced(node, known, node.id)
+            return
+        if self._sharing.follow(node, key):
+            return
+        cached = self._cache(key) if key is not None and self._cache is not None else None
+        if cached is not None:
+            self.ledger.count_cached(cached, len(node.plan.members))
+            self.settle(node, cached, counted=True, from_cache=True)
+            return
+        self._dispatcher.push(node)
+
+    # --- settling -----------------------------------------------------------------------------------
+
+    def settle(
+        self,
+        node: NodeState,
+        outcome: NodeOutcome,
+        *,
+        commit: bool = True,
+        counted: bool = False,
+        from_cache: bool = False,
+        coalesced: bool = False,
+    ) -> None:
+        """Give a node its outcome, and what follows: followers, readers, rows, journal, events.
+
+        `commit` is False for what the journal already holds; `counted` for what the ledger does.
+        """
+        node.move(_STATUS_OF[type(outcome)])
+        node.outcome = outcome
+        self.unsettled -= 1
+        key = node.prepared.key if node.prepared is not None else None
+        if commit:
+            fresh = isinstance(outcome, Completed) and not (coalesced or from_cache)
+            record = NodeRecord(node=node.id, operator=node.operator.id, key=node.plan.key, outcome=outcome)
+            self.out.append(Commit(record, cache_key=key if fresh else None))
+        if not counted:
+            self.ledger.count_unfinished(outcome, len(node.plan.members))
+        if not coalesced:
+            cached = from_cache or not commit
+            self.tell(telling.settled(node, outcome, self.at, from_cache=cached))
+        self._release_followers(node, key, outcome)
+        self.out.extend(self._dispatcher.settled(node, self.at))
+        for dependent in node.dependents:
+            dependent.waiting -= 1
+            if dependent.waiting == 0:
+                self._became_ready.append(dependent)
+        node.dependents = []
+        node.prepared = None
+        self._credit_rows(node, outcome)
+
+    def _settle_coalesced(self, node: NodeState, completed: Completed, leader: NodeId) -> None:
+        self.ledger.count_coalesced(completed, len(node.plan.members))
+        self.tell(telling.coalesced(node, leader, self.at))
+        self.settle(node, completed, counted=True, coalesced=True)
+
+    def _release_followers(self, node: NodeState, key: ContentKey | None, outcome: NodeOutcome) -> None:
+        for follower in self._sharing.settle(node, key, outcome):
+            match outcome:
+                case Completed():
+                    self._settle_coalesced(follower, outcome, node.id)
+                case Failed(failure=failure):
+                    self.settle(follower, attributed(failure, follower))
+                case Skipped():
+                    raise InvariantBroken(f"leader {node.id} was skipped after it was ready")
+
+    # --- rows ---------------------------------------------------------------------------------------
+
+    def _credit_rows(self, node: NodeState, outcome: NodeOutcome) -> None:
+        for query_at, _operator_at in node.plan.members:
+            query = node.window.queries[query_at]
+            query.remaining -= 1
+            if isinstance(outcome, Failed):
+                query.failure = graver(query.failure, outcome.failure)
+            if query.remaining == 0:
+                self._finish_row(query)
+
+    def _finish_row(self, query: QueryState) -> None:
+        """Emit the row and drop what only it needed, so that memory follows the window, not the batch."""
+        self._emit(finished_row(query, usage=self._options.usage))
+        for node in query.nodes.values():
+            node.live -= 1
+            if node.live == 0 and node.status in SETTLED:
+                self.nodes.pop(node.id, None)
+        query.nodes = {}
+
+    def _emit(self, row: QueryResult) -> None:
+        self.rows_left -= 1
+        self.ledger.rows[row.status] += 1
+        self.out.append(Emit(row))
+        self.tell(ev.QueryFinished(at=self.at, query=row.index, id=row.id, status=row.status))
+
+    def tell(self, event: ev.Event) -> None:
+        """Publish an event, in order with the other instructions."""
+        self.out.append(Tell(event))
+
+
+_STATUS_OF: dict[type, Status] = {
+    Completed: Status.COMPLETED,
+    Failed: Status.FAILED,
+    Skipped: Status.SKIPPED,
+}

@@ -1,0 +1,65 @@
+"""The journal actor: settled nodes to the run store, finished rows to the output, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+
+from engine.errors import JournalError
+from engine.ir.event import Event
+from engine.ir.ids import ContentKey, OperatorId
+from engine.ir.physical import PhysicalPlan
+from engine.ir.result import Completed, NodeRecord, QueryResult
+from engine.processor.channels import Receiver
+from engine.processor.router import Settled
+
+
+class JournalPort(Protocol):
+    """What a run writes to. All methods block and run in a thread of their own."""
+
+    def commit(self, records: list[NodeRecord], events: list[Event]) -> None:
+        """Queue for the next group commit. Raises JournalError once the store has failed."""
+        ...
+
+    def emit(self, rows: list[QueryResult]) -> None:
+        """Write rows after everything committed before is durable."""
+        ...
+
+    def intend(self, key: ContentKey, operator: OperatorId) -> None:
+        """Returns once the intent, and all commits before it, are durable."""
+        ...
+
+    def plan(self, plan: PhysicalPlan) -> None:
+        """Keep a window's plan for `show` and replay."""
+        ...
+
+    def remember(self, key: ContentKey, completed: Completed) -> None:
+        """Put a success into the cross-run cache, if there is one."""
+        ...
+
+    def finish(self) -> None:
+        """Everything given is durable and the output complete as far as it goes."""
+        ...
+
+
+async def journal_actor(
+    port: JournalPort, inbox: Receiver[Settled], on_failure: Callable[[JournalError], None]
+) -> None:
+    """Write bursts until the inbox closes. A journal error is fatal for the run and told once."""
+    async for settled in inbox:
+        try:
+            await trio.to_thread.run_sync(_write, port, settled)
+        except JournalError as error:
+            on_failure(error)
+            return
+
+
+def _write(port: JournalPort, settled: Settled) -> None:
+    port.commit([record for record, _key in settled.records], settled.events)
+    if settled.rows:
+        port.emit(settled.rows)
+    for record, key in settled.records:
+        if key is not None and isinstance(record.outcome, Completed):
+            port.remember(key, record.outcome)

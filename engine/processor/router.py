@@ -1,0 +1,136 @@
+"""The router actor: owns the run state, feeds it stimuli and hands its instructions to the other actors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import trio
+
+from engine.errors import HaloError
+from engine.ir.event import ChannelMeasured, Event
+from engine.ir.ids import ContentKey, NodeId
+from engine.ir.result import NodeRecord, QueryResult
+from engine.processor.channels import Receiver, Sender
+from engine.processor.llm_actor import LaneCommand
+from engine.processor.protocol import (
+    Abort,
+    Commit,
+    Delay,
+    Dispatch,
+    Emit,
+    Finish,
+    Instruction,
+    LlmWork,
+    Load,
+    NeedWindow,
+    Respawn,
+    RetryDue,
+    Stimulus,
+    Tell,
+)
+from engine.processor.state import RunState
+
+BURST = 256
+"""Stimuli absorbed before the journal hears of what they settled."""
+MEASURE_EVERY_S = 1.0
+
+
+@dataclass(slots=True)
+class Settled:
+    """What one burst settled, in order: for the journal actor."""
+
+    records: list[tuple[NodeRecord, ContentKey | None]] = field(default_factory=list)
+    rows: list[QueryResult] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where the router sends instructions. Lane channels never fill: the state respects capacities."""
+
+    workers: Mapping[str, Sender[LaneCommand]]
+    tools: Mapping[str, Sender[Dispatch]]
+    journal: Sender[Settled]
+    windows: Sender[NeedWindow]
+    delays: trio.Nursery
+    stimuli: Sender[Stimulus]
+    on_event: Callable[[Event], None]
+
+
+class Router:
+    """Runs until the state says `Finish`; `error` is set when it said `Abort`."""
+
+    def __init__(self, state: RunState, outlets: Outlets, clock: Callable[[], float]) -> None:
+        self._state = state
+        self._outlets = outlets
+        self._clock = clock
+        self._batch = Settled()
+        self._measured_at = 0.0
+        self.error: HaloError | None = None
+
+    async def run(self, inbox: Receiver[Stimulus]) -> None:
+        """The actor's loop."""
+        done = False
+        while not done:
+            for stimulus in await inbox.receive_many(BURST):
+                for instruction in self._state.absorb(stimulus, self._clock()):
+                    done = self._carry_out(instruction) or done
+            self._measure_channels()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self._batch.records or self._batch.rows or self._batch.events:
+            batch, self._batch = self._batch, Settled()
+            await self._outlets.journal.send(batch)
+
+    def _carry_out(self, instruction: Instruction) -> bool:
+        """Hand one instruction on; True when the run is over."""
+        match instruction:
+            case Tell(event=event):
+                self._publish(event)
+            case Dispatch(work=LlmWork(), lane=lane):
+                self._outlets.workers[lane].send_nowait(instruction)
+            case Dispatch(lane=lane):
+                self._outlets.tools[lane].send_nowait(instruction)
+            case Load(worker=worker) | Respawn(worker=worker):
+                self._outlets.workers[worker].send_nowait(instruction)
+            case Commit(record=record, cache_key=key):
+                self._batch.records.append((record, key))
+            case Emit(row=row):
+                self._batch.rows.append(row)
+            case Delay(node=node, delay_s=delay_s):
+                self._outlets.delays.start_soon(self._wake_after, node, delay_s)
+            case NeedWindow():
+                self._outlets.windows.send_nowait(instruction)
+            case Finish():
+                return True
+            case Abort(error=error):
+                self.error = error
+                return True
+        return False
+
+    async def _wake_after(self, node: NodeId, delay_s: float) -> None:
+        await trio.sleep(delay_s)
+        await self._outlets.stimuli.send(RetryDue(node))
+
+    def _publish(self, event: Event) -> None:
+        self._batch.events.append(event)
+        self._outlets.on_event(event)
+
+    def _measure_channels(self) -> None:
+        at = self._clock()
+        if at - self._measured_at < MEASURE_EVERY_S:
+            return
+        self._measured_at = at
+        for sender in (self._outlets.stimuli, self._outlets.journal):
+            s = sender.statistics
+            self._publish(
+                ChannelMeasured(
+                    at=at,
+                    channel=s.name,
+                    depth=sender.depth,
+                    high_water=s.high_water,
+                    blocked_s=s.blocked_s,
+                )
+            )

@@ -1,0 +1,197 @@
+"""`process`: carries out a batch. The one nursery; everything else is an actor in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import trio
+
+from engine.errors import HaloError, JournalError
+from engine.ir.event import Event, RunFinished, RunStarted
+from engine.ir.ids import ContentKey, ModelName, OperatorId, RunId
+from engine.ir.options import RunOptions
+from engine.ir.physical import PhysicalPlan
+from engine.ir.request import ModelFile
+from engine.ir.result import Completed, NodeOutcome, RunReport
+from engine.processor.channels import Channel, Receiver, Sender
+from engine.processor.dispatch import Dispatcher
+from engine.processor.journal_actor import JournalPort, journal_actor
+from engine.processor.lanes import QUEUE_AHEAD, LaneSpec
+from engine.processor.llm_actor import LaneCommand, LlmActor
+from engine.processor.prepare import Preparer
+from engine.processor.protocol import (
+    Dispatch,
+    Draining,
+    Extended,
+    InputExhausted,
+    NeedWindow,
+    Stimulus,
+)
+from engine.processor.router import Outlets, Router, Settled
+from engine.processor.state import RunState
+from engine.processor.tool_actor import OpenedTool, tool_actor
+from engine.processor.workers import WorkerSpec
+
+STIMULI_CAPACITY = 4096
+JOURNAL_CAPACITY = 64
+
+
+@dataclass(frozen=True)
+class Job:
+    """All a run needs, composed by the front end.
+
+    `windows` is consumed lazily in a thread: each item is planned when outstanding work falls low.
+    `recall` gives outcomes committed by an earlier attempt, by structural key; `in_doubt` says whether a
+    side effect was begun and never committed. `drain` is set by the front end to stop gently.
+    """
+
+    run: RunId
+    options: RunOptions
+    windows: Iterator[PhysicalPlan]
+    workers: tuple[WorkerSpec, ...]
+    lanes: tuple[LaneSpec, ...]
+    models: Mapping[ModelName, ModelFile]
+    digests: Mapping[ModelName, str]
+    tools: Mapping[str, OpenedTool]
+    journal: JournalPort
+    recall: Callable[[ContentKey], NodeOutcome | None] = lambda _key: None
+    in_doubt: Callable[[ContentKey], bool] = lambda _key: False
+    cache: Callable[[ContentKey], Completed | None] | None = None
+    on_event: Callable[[Event], None] = lambda _event: None
+    resumed: bool = False
+    drain: trio.Event = field(default_factory=trio.Event)
+
+
+@dataclass(slots=True)
+class _Fatal:
+    error: HaloError | None = None
+
+
+async def process(job: Job) -> RunReport:
+    """Run the job to its end and return the report.
+
+    Returns with status "stopped" after a drain. Raises JournalError when the run store fails, CircuitOpen
+    when workers keep crashing; the run stays resumable. Cancelling it (trio) kills workers and leaves the
+    journal consistent.
+    """
+    started = trio.current_time()
+
+    def clock() -> float:
+        return trio.current_time() - started
+
+    fatal = _Fatal()
+    state = _state_of(job)
+    job.on_event(RunStarted(at=0.0, run=job.run, resumed=job.resumed))
+    try:
+        async with trio.open_nursery() as nursery:
+            await _start_actors(job, state, nursery, clock, fatal)
+    except* HaloError as group:
+        fatal.error = fatal.error or _first_error(group)
+    report = state.report(clock(), aborted=fatal.error is not None)
+    if not isinstance(fatal.error, JournalError):
+        job.journal.commit([], [RunFinished(at=clock(), report=report)])
+        await trio.to_thread.run_sync(job.journal.finish)
+    job.on_event(RunFinished(at=clock(), report=report))
+    if fatal.error is not None:
+        raise fatal.error
+    return report
+
+
+def _state_of(job: Job) -> RunState:
+    tools = {kind: opened.tool for kind, opened in job.tools.items()}
+    dispatcher = Dispatcher(
+        job.lanes,
+        {kind: opened.concurrency for kind, opened in job.tools.items()},
+        job.options.mechanisms,
+    )
+    preparer = Preparer(tools, job.digests)
+    return RunState(job.run, job.options, preparer, dispatcher, job.cache)
+
+
+async def _start_actors(
+    job: Job,
+    state: RunState,
+    nursery: trio.Nursery,
+    clock: Callable[[], float],
+    fatal: _Fatal,
+) -> None:
+    """Open the channels, start the actors, run the router here, and take everything down after it."""
+    stimuli = Channel[Stimulus]("stimuli", STIMULI_CAPACITY)
+    settled = Channel[Settled]("journal", JOURNAL_CAPACITY)
+    windows = Channel[NeedWindow]("windows", 1)
+
+    def fail(error: JournalError) -> None:
+        fatal.error = error
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as background:
+        workers = _start_workers(job, background, stimuli.sender, clock)
+        tools = _start_tools(job, background, stimuli.sender, clock)
+        background.start_soon(_feed, job, windows.receiver, stimuli.sender.clone())
+        background.start_soon(_watch_drain, job, stimuli.sender.clone())
+        nursery.start_soon(journal_actor, job.journal, settled.receiver, fail)
+        outlets = Outlets(
+            workers, tools, settled.sender, windows.sender, background, stimuli.sender, job.on_event
+        )
+        router = Router(state, outlets, clock)
+        windows.sender.send_nowait(NeedWindow())
+        await router.run(stimuli.receiver)
+        fatal.error = router.error
+        background.cancel_scope.cancel()
+    settled.sender.close()
+
+
+def _start_workers(
+    job: Job, nursery: trio.Nursery, stimuli: Sender[Stimulus], clock: Callable[[], float]
+) -> dict[str, Sender[LaneCommand]]:
+    senders: dict[str, Sender[LaneCommand]] = {}
+    for spec, lane in zip(job.workers, job.lanes, strict=True):
+        # Everything that can be in flight, one load and one respawn: sends to a lane never wait.
+        channel = Channel[LaneCommand](spec.id, lane.slots * QUEUE_AHEAD + 8)
+        actor = LlmActor(spec, job.models, stimuli.clone(), clock, job.options.heartbeat_s)
+        nursery.start_soon(actor.run, channel.receiver)
+        senders[spec.id] = channel.sender
+    return senders
+
+
+def _start_tools(
+    job: Job, nursery: trio.Nursery, stimuli: Sender[Stimulus], clock: Callable[[], float]
+) -> dict[str, Sender[Dispatch]]:
+    async def intend(key: ContentKey, operator: OperatorId) -> None:
+        await trio.to_thread.run_sync(job.journal.intend, key, operator)
+
+    senders: dict[str, Sender[Dispatch]] = {}
+    for kind, opened in job.tools.items():
+        channel = Channel[Dispatch](kind, opened.concurrency + 8)
+        nursery.start_soon(tool_actor, opened, channel.receiver, stimuli.clone(), clock, intend)
+        senders[kind] = channel.sender
+    return senders
+
+
+async def _feed(job: Job, asked: Receiver[NeedWindow], stimuli: Sender[Stimulus]) -> None:
+    """Plan the next window in a thread whenever the state asks for one."""
+    with stimuli:
+        async for _need in asked:
+            plan = await trio.to_thread.run_sync(next, job.windows, None)
+            if plan is None:
+                await stimuli.send(InputExhausted())
+                return
+            await trio.to_thread.run_sync(job.journal.plan, plan)
+            await stimuli.send(Extended(plan, job.recall, job.in_doubt))
+
+
+async def _watch_drain(job: Job, stimuli: Sender[Stimulus]) -> None:
+    """Pass on the front end's wish to stop, and the run's own total deadline."""
+    with stimuli:
+        with trio.move_on_after(job.options.total_s if job.options.total_s is not None else float("inf")):
+            await job.drain.wait()
+        await stimuli.send(Draining())
+
+
+def _first_error(group: BaseExceptionGroup[HaloError]) -> HaloError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, HaloError)
+    return error

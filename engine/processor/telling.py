@@ -1,0 +1,46 @@
+"""Events about nodes, made from the run state's records."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from engine.ir import event as ev
+from engine.ir.ids import NodeId
+from engine.ir.result import Completed, Failed, Failure, NodeOutcome, Skipped
+from engine.processor.nodes import NodeState
+
+
+def settled(node: NodeState, outcome: NodeOutcome, at: float, *, from_cache: bool) -> ev.Event:
+    """What happened to a node for good."""
+    members = len(node.plan.members)
+    match outcome:
+        case Completed():
+            return ev.NodeCompleted(
+                at=at,
+                node=node.id,
+                operator=node.operator.id,
+                lane=node.lane,
+                members=members,
+                started_s=outcome.started_s,
+                usage=outcome.usage,
+                from_cache=from_cache,
+            )
+        case Failed(failure=failure):
+            return failed(node, failure, at, final=True)
+        case Skipped(reason=reason):
+            return ev.NodeSkipped(
+                at=at, node=node.id, operator=node.operator.id, members=members, reason=reason
+            )
+        case _:
+            assert_never(outcome)
+
+
+def failed(node: NodeState, failure: Failure, at: float, *, final: bool) -> ev.NodeFailed:
+    """An attempt failed."""
+    return ev.NodeFailed(at=at, node=node.id, operator=node.operator.id, failure=failure, final=final)
+
+
+def coalesced(node: NodeState, leader: NodeId, at: float) -> ev.NodeCoalesced:
+    """A node took its value from identical work."""
+    members = len(node.plan.members)
+    return ev.NodeCoalesced(at=at, node=node.id, operator=node.operator.id, leader=leader, members=members)
