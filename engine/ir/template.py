@@ -25,6 +25,8 @@ class Reference(Record, frozen=True, kw_only=True):
 
     root: str
     path: tuple[str, ...] = ()
+    test: bool = False
+    """Only asked whether it is there or true (`{% if previous %}`); nothing of it is printed."""
 
 
 class Literal(Record, tag="literal", frozen=True, kw_only=True):
