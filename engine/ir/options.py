@@ -47,7 +47,6 @@ class RunOptions(Record, frozen=True, kw_only=True):
     usage: bool = False
     window_queries: int = 4096
     grace_s: float = 10.0
-    max_attempts: int = 3
     backoff_s: float = 0.5
     backoff_max_s: float = 30.0
     heartbeat_s: float = 30.0

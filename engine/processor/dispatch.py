@@ -246,6 +246,8 @@ class Dispatcher:
         lane.loading = None
         self._unloadable.add((stimulus.worker, stimulus.model))
         nodes = [entry[2] for entry in lane.ready.pop(stimulus.model, [])]
+        nodes += [node for node in lane.suspects if node.model == stimulus.model]
+        lane.suspects = deque(node for node in lane.suspects if node.model != stimulus.model)
         for other in self._llm.values():
             usable = (other.spec.worker, stimulus.model) not in self._unloadable
             if usable and stimulus.model in other.spec.models:

@@ -139,8 +139,7 @@ class RunState:
         if node is None:
             return
         self._supervisor.absorb_success(WorkerId(node.lane))
-        limit = min(1 + node.operator.policy.retries, self._options.max_attempts)
-        if not failure.retryable or node.attempts >= limit or self._draining:
+        if not failure.retryable or node.attempts > node.operator.policy.retries or self._draining:
             self._graph.settle(node, attributed(failure, node))
             return
         node.move(Status.READY)

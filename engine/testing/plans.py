@@ -1,15 +1,11 @@
-"""Builders of logical plans, queries and profiles: small, deterministic, without a workflow file.
-
-Templates understand plain `{{ a.b }}` slots only; that is all a planner looks at.
-"""
+"""Logical plans, batches and profiles built in code, for tests and benchmarks that need no YAML."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.ir.batch import Batch, Query
-from engine.ir.cost import Curve, ModelProfile, OutputProfile, Profiles, ToolProfile, WorkerProfile
+from engine.ir.cost import Curve, ModelProfile, Profiles, WorkerProfile
 from engine.ir.ids import Json, ModelName, OperatorId, QueryIndex, WorkerId
 from engine.ir.logical import (
     ArgumentTemplate,
@@ -22,164 +18,115 @@ from engine.ir.logical import (
     ToolOperator,
 )
 from engine.ir.spec import InputSpec
-from engine.ir.template import Literal, Reference, Slot, Template
-
-_SLOT = re.compile(r"\{\{\s*([A-Za-z_][\w.]*)\s*\}\}")
-PURE = Policy(deterministic=True)
-
-
-def template(source: str) -> Template:
-    """`source` split into literals and `{{ name.path }}` slots."""
-    segments: list[Literal | Slot] = []
-    references: list[Reference] = []
-    end = 0
-    for match in _SLOT.finditer(source):
-        if match.start() > end:
-            segments.append(Literal(text=source[end : match.start()]))
-        root, *path = match[1].split(".")
-        reference = Reference(root=root, path=tuple(path))
-        segments.append(Slot(expression=match[1], references=(reference,)))
-        references.append(reference)
-        end = match.end()
-    if end < len(source):
-        segments.append(Literal(text=source[end:]))
-    return Template(source=source, segments=tuple(segments), references=tuple(references))
+from engine.templating import compile_template
 
 
 def llm(
     workflow: str,
     name: str,
-    prompt: str,
     *,
+    reads: Sequence[str] = (),
+    inputs: Sequence[str] = (),
     model: str = "m",
-    system: str | None = None,
-    inputs: Sequence[str] = ("q",),
-    max_tokens: int = 32,
-    policy: Policy = PURE,
+    deterministic: bool = True,
+    max_tokens: int = 8,
+    retries: int = 0,
 ) -> LlmOperator:
-    """An LLM operator whose edges are the slots of its prompt; roots in `inputs` are query inputs."""
-    prompts = [template(prompt)] + ([template(system)] if system is not None else [])
-    query_inputs, bindings = _edges(workflow, prompts, inputs)
+    """An LLM operator whose prompt names itself and prints what it reads."""
+    slots = " ".join(f"{{{{ {source} }}}}" for source in (*inputs, *reads))
     return LlmOperator(
         id=OperatorId(f"{workflow}/{name}"),
         model=ModelName(model),
-        prompt=prompts[0],
-        system=prompts[1] if system is not None else None,
+        system=compile_template("You answer briefly."),
+        prompt=compile_template(f"{name}: {slots}"),
         max_tokens=max_tokens,
-        bindings=bindings,
-        query_inputs=query_inputs,
-        policy=policy,
+        bindings=_bindings(workflow, reads),
+        query_inputs=tuple(inputs),
+        policy=Policy(deterministic=deterministic, retries=retries),
     )
 
 
 def tool(
     workflow: str,
     name: str,
-    text: str,
     *,
-    kind: str = "sql",
-    inputs: Sequence[str] = ("q",),
-    policy: Policy = PURE,
+    kind: str = "lookup",
+    reads: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    policy: Policy | None = None,
 ) -> ToolOperator:
-    """A tool operator with one templated argument `text`."""
-    leaf = template(text)
-    query_inputs, bindings = _edges(workflow, [leaf], inputs)
+    """A tool operator with one text argument that prints what it reads."""
+    policy = policy or Policy(deterministic=True, effects="read", retries=0)
+    slots = " ".join(f"{{{{ {source} }}}}" for source in (*inputs, *reads))
     return ToolOperator(
         id=OperatorId(f"{workflow}/{name}"),
         tool=kind,
-        arguments={"text": {"$template": 0}},
-        templates=(ArgumentTemplate(template=leaf, mode="text"),),
-        bindings=bindings,
-        query_inputs=query_inputs,
+        arguments={"key": {"$template": 0}},
+        templates=(ArgumentTemplate(template=compile_template(f"{name} {slots}"), mode="text"),),
+        bindings=_bindings(workflow, reads),
+        query_inputs=tuple(inputs),
         policy=policy,
     )
 
 
-def _edges(
-    workflow: str, templates: Iterable[Template], inputs: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[Binding, ...]]:
-    roots = dict.fromkeys(reference.root for leaf in templates for reference in leaf.references)
-    query_inputs = tuple(root for root in roots if root in inputs)
-    bindings = tuple(
-        Binding(name=root, sources=(OperatorId(f"{workflow}/{root}"),))
-        for root in roots
-        if root not in inputs
-    )
-    return query_inputs, bindings
-
-
 def workflow(
-    name: str, operators: Sequence[Operator], outputs: Sequence[str], *, inputs: Sequence[str] = ("q",)
+    name: str, operators: Iterable[Operator], *, inputs: Sequence[str], outputs: Mapping[str, str]
 ) -> LogicalPlan:
-    """A workflow with one output column for each operator named in `outputs`."""
-    columns = tuple(
-        Output(
-            name=output,
-            template=template(f"{{{{ {output} }}}}"),
-            bindings=(Binding(name=output, sources=(OperatorId(f"{name}/{output}"),)),),
-        )
-        for output in outputs
+    """A logical plan; `outputs` maps a column to the operator it prints."""
+    return LogicalPlan(
+        workflow=name,
+        inputs={column: InputSpec() for column in inputs},
+        operators=tuple(operators),
+        outputs=tuple(
+            Output(
+                name=column,
+                template=compile_template(f"{{{{ {source} }}}}"),
+                bindings=_bindings(name, (source,)),
+            )
+            for column, source in outputs.items()
+        ),
     )
-    specs = {column: InputSpec() for column in inputs}
-    return LogicalPlan(workflow=name, inputs=specs, operators=tuple(operators), outputs=columns)
 
 
-def batch(name: str, rows: Iterable[dict[str, Json]], *, first: int = 0) -> Batch:
-    """Rows as queries of workflow `name`, numbered from `first`."""
+def batch(workflow_name: str, rows: Iterable[Mapping[str, Json]], *, first: int = 0) -> Batch:
+    """A window of queries with ids q0, q1, …"""
     return Batch(
         queries=tuple(
-            Query(index=QueryIndex(first + i), id=str(first + i), workflow=name, bindings=row)
+            Query(index=QueryIndex(first + i), id=f"q{first + i}", workflow=workflow_name, bindings=dict(row))
             for i, row in enumerate(rows)
         )
     )
 
 
-def model_profile(
-    model: str,
-    *,
-    speed: float = 1.0,
-    load_s: float = 1.0,
-    model_bytes: int = 0,
-    kv_bytes_per_token: int = 0,
-    measured: bool = True,
-) -> ModelProfile:
-    """A model that prefills 2,000 tokens/s and decodes 100 steps/s alone, 50 at 16 sequences, × `speed`."""
-    return ModelProfile(
-        model=ModelName(model),
-        device="test",
-        prefill=Curve(points=((0.0, 0.0), (2000.0, 1.0 / speed))),
-        decode=Curve(points=((1.0, 0.01 / speed), (16.0, 0.02 / speed))),
-        load_s=load_s,
-        model_bytes=model_bytes,
-        kv_bytes_per_token=kv_bytes_per_token,
-        measured=measured,
+def flat_profiles(workers: Sequence[str], models: Sequence[str], *, slots: int = 4) -> Profiles:
+    """Workers that run every model at the same plain speed."""
+    profiles = tuple(
+        ModelProfile(
+            model=ModelName(model),
+            device="test",
+            prefill=Curve(points=((1.0, 0.001), (1000.0, 0.5))),
+            decode=Curve(points=((1.0, 0.01), (16.0, 0.02))),
+            load_s=0.5,
+            model_bytes=1 << 20,
+            kv_bytes_per_token=1 << 10,
+            measured=True,
+        )
+        for model in models
     )
-
-
-def profiles(
-    models: Sequence[ModelProfile],
-    *,
-    workers: int = 1,
-    memory_bytes: int = 1 << 40,
-    slots: int = 16,
-    tools: Sequence[ToolProfile] = (),
-    outputs: Sequence[OutputProfile] = (),
-    resident: dict[WorkerId, tuple[ModelName, ...]] | None = None,
-) -> Profiles:
-    """`workers` equal workers named w0, w1, … that run all of `models`."""
     return Profiles(
         workers=tuple(
             WorkerProfile(
-                worker=WorkerId(f"w{i}"),
+                worker=WorkerId(name),
                 backend="echo",
                 device="test",
                 slots=slots,
-                memory_bytes=memory_bytes,
-                models=tuple(models),
+                memory_bytes=1 << 30,
+                models=profiles,
             )
-            for i in range(workers)
-        ),
-        tools=tuple(tools),
-        outputs=tuple(outputs),
-        resident=resident or {},
+            for name in workers
+        )
     )
+
+
+def _bindings(workflow_name: str, reads: Sequence[str]) -> tuple[Binding, ...]:
+    return tuple(Binding(name=source, sources=(OperatorId(f"{workflow_name}/{source}"),)) for source in reads)

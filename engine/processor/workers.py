@@ -1,0 +1,318 @@
+"""Worker processes as seen by the coordinator: spawn, handshake, send and receive, watch, drain, kill.
+
+Processes are spawned with `subprocess.Popen` on the main thread: the parent-death signal armed in a worker
+fires when the *thread* that forked it ends, and trio forks in cache threads that live ten seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import trio
+
+import engine
+from engine.errors import WorkerError
+from engine.ir.ids import Record, WorkerId
+from engine.processor.stderr_ring import StderrRing
+from engine.wire.framing import FrameDecoder, encode_frames
+from engine.wire.messages import Command, Drain, Ready, Reply, decode_reply, encode
+
+_CHUNK_BYTES = 1 << 18
+_DEATH_GRACE_S = 2.0
+"""How long a process may outlive its closed socket before it is killed."""
+
+
+class WorkerSpec(Record, frozen=True, kw_only=True):
+    """How to start one worker process.
+
+    `memory_bytes` bounds weights and caches of all its models, `host_store_bytes` the prefix states it keeps
+    of unloaded ones. `threads` is the default for models that name none; `cpus` () means all cores.
+    """
+
+    id: WorkerId
+    backend: str
+    memory_bytes: int
+    host_store_bytes: int = 256 << 20
+    threads: int | None = None
+    cpus: tuple[int, ...] = ()
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    log_path: str | None = None
+    start_s: float = 60.0
+    """Deadline of the handshake."""
+    drain_s: float = 10.0
+    """How long running requests may take to finish when the worker is closed."""
+
+
+class WorkerPort(Protocol):
+    """A running worker process. `send` may be called from several tasks, `receive` from one."""
+
+    @property
+    def pid(self) -> int:
+        """Process id; also the id of its process group."""
+        ...
+
+    @property
+    def ready(self) -> Ready:
+        """What the handshake said."""
+        ...
+
+    async def send(self, command: Command) -> None:
+        """Waits while the worker does not read. Raises WorkerError when it is gone."""
+        ...
+
+    async def receive(self) -> Reply:
+        """The next reply. Raises WorkerError, with signal, exit status and stderr, when the process died."""
+        ...
+
+    def kill(self, reason: str) -> None:
+        """SIGKILL to the process group; `receive` then raises WorkerError with `reason` and no signal."""
+        ...
+
+    async def aclose(self) -> None:
+        """Drain for up to the spec's `drain_s`, then kill; the process is reaped on return. Idempotent."""
+        ...
+
+
+@asynccontextmanager
+async def open_worker(spec: WorkerSpec) -> AsyncIterator[WorkerPort]:
+    """Start a worker and shake hands; on exit it is drained (killed on an exception) and reaped.
+
+    Raises WorkerError when the process cannot be started, dies, or does not answer within `start_s`.
+    """
+    port = _Process(spec)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(port.watch_exit)
+            nursery.start_soon(port.pump_stderr)
+            try:
+                await port.wait_ready()
+                yield port
+                await port.aclose()
+            finally:
+                port.kill("closed")
+                with trio.CancelScope(shield=True):
+                    await port.exited.wait()
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:  # the body's own: the tasks beside it never raise
+            raise group.exceptions[0] from group.exceptions[0].__cause__
+        raise
+    finally:
+        port.release()
+
+
+class _Process:
+    """The one WorkerPort over a real process."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        self.spec = spec
+        self.exited = trio.Event()
+        self._stderr = StderrRing(spec.log_path)
+        self._popen, self._stream, stderr_fd = _spawn(spec)
+        self._stderr_stream = trio.lowlevel.FdStream(stderr_fd)
+        self._stderr_done = trio.Event()
+        self._decoder = FrameDecoder()
+        self._replies: deque[Reply] = deque()
+        self._send_lock = trio.Lock()
+        self._cut_off = False
+        self._killed_for: str | None = None
+        self._ready: Ready | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def ready(self) -> Ready:
+        assert self._ready is not None
+        return self._ready
+
+    # --- life ---------------------------------------------------------------------------------------
+
+    async def wait_ready(self) -> None:
+        """Raises WorkerError when no Ready of this protocol version comes in time."""
+        with trio.move_on_after(self.spec.start_s) as scope:
+            reply = await self.receive()
+            if not isinstance(reply, Ready) or reply.protocol != Ready.__struct_defaults__[0]:
+                raise WorkerError(f"worker {self.spec.id} answered the handshake with {reply!r}")
+            self._ready = reply
+        if scope.cancelled_caught:
+            self.kill(f"did not answer within {self.spec.start_s:g} s of its start")
+            raise await self._death()
+
+    async def watch_exit(self) -> None:
+        """Reap the process when it ends, then let `receive` see the end of the stream."""
+        descriptor = os.pidfd_open(self._popen.pid)
+        try:
+            with trio.CancelScope(shield=True):
+                await trio.lowlevel.wait_readable(descriptor)
+        finally:
+            os.close(descriptor)
+        self._popen.wait()
+        self.exited.set()
+        try:
+            self._stream.socket.shutdown(socket.SHUT_RDWR)  # what was received before stays readable
+        except OSError:
+            pass  # the peer's end is closed already
+
+    async def pump_stderr(self) -> None:
+        """Move what the process prints into the ring, so that it never blocks on a full pipe."""
+        try:
+            with trio.CancelScope(shield=True):
+                while data := await self._stderr_stream.receive_some(_CHUNK_BYTES):
+                    self._stderr.write(data)
+                    if self.exited.is_set() and len(data) < 4096:
+                        break  # a grandchild may still hold the pipe
+        except trio.BrokenResourceError:
+            pass
+        finally:
+            self._stderr_done.set()
+
+    def kill(self, reason: str) -> None:
+        if self._popen.returncode is not None:
+            return
+        if self._killed_for is None:
+            self._killed_for = reason
+        os.killpg(self._popen.pid, signal.SIGKILL)  # not reaped yet, so the id is still its own
+
+    async def aclose(self) -> None:
+        if self._popen.returncode is not None:
+            return
+        with trio.move_on_after(self.spec.drain_s):
+            try:
+                await self.send(Drain())
+                while True:
+                    await self.receive()
+            except WorkerError:
+                await self.exited.wait()
+        self.kill("did not drain in time")
+        await self.exited.wait()
+
+    def release(self) -> None:
+        """Close descriptors; the process is gone."""
+        self._stream.socket.close()
+        self._stderr.close()
+
+    # --- wire ---------------------------------------------------------------------------------------
+
+    async def send(self, command: Command) -> None:
+        data = encode_frames((encode(command),))
+        async with self._send_lock:
+            if self._cut_off:
+                raise await self._death()
+            self._cut_off = True
+            try:
+                await self._stream.send_all(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise await self._death() from None
+            self._cut_off = False
+
+    async def receive(self) -> Reply:
+        while not self._replies:
+            try:
+                data = await self._stream.receive_some(_CHUNK_BYTES)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                data = b""
+            if not data:
+                raise await self._death()
+            try:
+                self._replies.extend(decode_reply(payload) for payload in self._decoder.feed(bytes(data)))
+            except msgspec.DecodeError as error:
+                self.kill(f"sent a reply that cannot be read: {error}")
+        return self._replies.popleft()
+
+    async def _death(self) -> WorkerError:
+        """Wait for the end of the process (hastened, if it lingers) and say how it came."""
+        with trio.move_on_after(_DEATH_GRACE_S):
+            await self.exited.wait()
+        if not self.exited.is_set():
+            self.kill("closed its socket but did not exit")
+            await self.exited.wait()
+        with trio.move_on_after(0.5):
+            await self._stderr_done.wait()
+        return self._describe(self._popen.returncode)
+
+    def _describe(self, status: int) -> WorkerError:
+        name = f"worker {self.spec.id} (pid {self.pid})"
+        number: int | None = None
+        if self._killed_for is not None:
+            what = f"{name} was killed: {self._killed_for}"
+        elif status < 0:
+            number = -status
+            what = f"{name} was ended by {signal.Signals(number).name}"
+        else:
+            what = f"{name} exited with status {status}"
+        last = self._stderr.last_lines(6)
+        return WorkerError(
+            f"{what}\n{last}" if last else what,
+            exit_status=status if status >= 0 else None,
+            signal=number,
+            stderr=self._stderr.text(),
+        )
+
+
+def _spawn(spec: WorkerSpec) -> tuple[subprocess.Popen[bytes], trio.SocketStream, int]:
+    """The process, our end of the socket, and the read end of its stderr."""
+    ours, theirs = socket.socketpair()
+    read_end, write_end = os.pipe()
+    try:
+        popen = subprocess.Popen(
+            _command(spec, theirs.fileno()),
+            stdin=subprocess.DEVNULL,
+            stdout=write_end,
+            stderr=write_end,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+            env=_environment(spec),
+        )
+    except OSError as error:
+        ours.close()
+        os.close(read_end)
+        raise WorkerError(f"worker {spec.id} cannot be started: {error}") from error
+    finally:
+        theirs.close()
+        os.close(write_end)
+    return popen, trio.SocketStream(trio.socket.from_stdlib_socket(ours)), read_end
+
+
+def _command(spec: WorkerSpec, descriptor: int) -> list[str]:
+    command = [sys.executable, "-P", "-m", "engine.worker"]
+    command += ["--socket", str(descriptor), "--parent", str(os.getpid()), "--backend", spec.backend]
+    command += ["--memory-bytes", str(spec.memory_bytes), "--host-store-bytes", str(spec.host_store_bytes)]
+    if spec.threads is not None:
+        command += ["--threads", str(spec.threads)]
+    if spec.cpus:
+        command += ["--cpus", ",".join(str(cpu) for cpu in spec.cpus)]
+    return command
+
+
+def _environment(spec: WorkerSpec) -> dict[str, str]:
+    """The coordinator's environment, with the running `engine` package first on the child's path.
+
+    OMP_WAIT_POLICY=passive: idle threads of several workers must not spin on shared cores (up to 8× slower).
+    """
+    root = str(Path(engine.__file__).resolve().parent.parent)
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    absolute = [entry for entry in inherited if os.path.isabs(entry) and entry != root]
+    return {
+        **os.environ,
+        "OMP_WAIT_POLICY": "passive",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": os.pathsep.join([*([] if _importable(root) else [root]), *absolute]),
+        **spec.env,
+    }
+
+
+def _importable(root: str) -> bool:
+    """Whether the child's default path has `root`; naming site-packages again would shadow the stdlib."""
+    return Path(root).name in {"site-packages", "dist-packages"} and root.startswith(sys.prefix)

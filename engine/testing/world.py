@@ -1,0 +1,113 @@
+"""A world for the run state: answers its instructions in any order a test chooses, without any I/O.
+
+`World.step(choice)` lets one pending thing happen (an attempt ends, a model is loaded, a worker dies); the
+choices come from the test, hypothesis mostly, so every interleaving can be explored and shrunk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.ir.event import Event
+from engine.ir.ids import NodeId, WorkerId
+from engine.ir.result import Completed, Failure, NodeRecord, QueryResult, Usage
+from engine.processor.protocol import (
+    Abort,
+    Commit,
+    Delay,
+    Dispatch,
+    Emit,
+    Errored,
+    Finish,
+    Instruction,
+    LaneUp,
+    LlmWork,
+    Load,
+    NeedWindow,
+    Resident,
+    Respawn,
+    RetryDue,
+    Stimulus,
+    Succeeded,
+    Tell,
+    WorkerDied,
+)
+from engine.processor.state import RunState
+
+
+@dataclass(slots=True)
+class World:
+    """What the instructions asked for so far, and what has not been answered yet."""
+
+    state: RunState
+    pending: list[Dispatch | Load | Respawn | Delay] = field(default_factory=list)
+    dispatched: list[NodeId] = field(default_factory=list)
+    records: list[NodeRecord] = field(default_factory=list)
+    rows: list[QueryResult] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    windows_asked: int = 0
+    finished: bool = False
+    aborted: Abort | None = None
+    at: float = 0.0
+
+    def tell(self, stimulus: Stimulus) -> None:
+        """Give the state a stimulus and take its instructions."""
+        self.at += 0.01
+        for instruction in self.state.absorb(stimulus, self.at):
+            self._take(instruction)
+
+    def _take(self, instruction: Instruction) -> None:
+        match instruction:
+            case Dispatch():
+                self.pending.append(instruction)
+                self.dispatched.append(instruction.node)
+            case Load() | Respawn() | Delay():
+                self.pending.append(instruction)
+            case Commit(record=record):
+                self.records.append(record)
+            case Emit(row=row):
+                self.rows.append(row)
+            case Tell(event=event):
+                self.events.append(event)
+            case NeedWindow():
+                self.windows_asked += 1
+            case Finish():
+                self.finished = True
+            case Abort():
+                self.aborted = instruction
+
+    def step(self, choice: int, *, failure: Failure | None = None) -> None:
+        """Let the pending thing at `choice` (modulo their number) happen; an attempt may fail."""
+        instruction = self.pending.pop(choice % len(self.pending))
+        match instruction:
+            case Dispatch(node=node):
+                self.tell(
+                    Errored(node, failure) if failure else Succeeded(node, answer(instruction, self.at))
+                )
+            case Load(worker=worker, model=model):
+                self.tell(Resident(worker, model, 0.1, 1 << 20))
+            case Respawn(worker=worker):
+                self.tell(LaneUp(worker, 1, "echo"))
+            case Delay(node=node):
+                self.tell(RetryDue(node))
+
+    def kill(self, worker: str, *, blamed: bool) -> None:
+        """The worker dies: what was pending on it is never answered."""
+        self.pending = [
+            entry
+            for entry in self.pending
+            if not (isinstance(entry, Dispatch) and entry.lane == worker)
+            and not (isinstance(entry, Load) and entry.worker == worker)
+        ]
+        self.tell(WorkerDied(WorkerId(worker), "killed by the test", blamed))
+
+
+def answer(dispatch: Dispatch, at: float) -> Completed:
+    """A value that depends on the work alone, as a deterministic operator's does."""
+    work = dispatch.work
+    if isinstance(work, LlmWork):
+        text = "|".join(message.content for message in work.request.messages)
+        words = len(text.split())
+        usage = Usage(prompt_tokens=words, computed_tokens=words, decoded_tokens=1)
+        return Completed(value=f"<{text}>", usage=usage, started_s=at, finished_s=at)
+    return Completed(value={"got": work.arguments["key"]}, started_s=at, finished_s=at)
