@@ -1,0 +1,65 @@
+"""Backends by name, imported when first asked for: a coordinator never loads a model library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.contracts import Backend
+from engine.errors import ConfigError
+from engine.ir.request import ModelFile
+
+BACKENDS = ("llama_cpp", "echo")
+"""Names accepted in `ModelFile.backend`."""
+
+
+def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
+    """Load a model into this process. `memory_bytes` bounds weights plus key-value cells; 0 means unknown.
+
+    Raises ModelFileError, or ConfigError for an unknown backend.
+    """
+    match file.backend:
+        case "echo":
+            from engine.backends.echo import open_echo
+
+            return open_echo(file, memory_bytes)
+        case "llama_cpp":
+            from engine.backends.llama_cpp import open_llama
+
+            return open_llama(file, memory_bytes)
+    raise _unknown(file.backend)
+
+
+def backend_build(name: str) -> str:
+    """Library and version behind a backend, for provenance. Imports the library."""
+    match name:
+        case "echo":
+            from engine.backends.echo import BUILD
+
+            return BUILD
+        case "llama_cpp":
+            from engine.backends.llama_cpp import build
+
+            return build()
+    raise _unknown(name)
+
+
+def count_tokens(file: ModelFile) -> Callable[[str], int]:
+    """Counter of a text's tokens as data; loads the vocabulary only, never weights.
+
+    Raises ModelFileError, or ConfigError for an unknown backend.
+    """
+    match file.backend:
+        case "echo":
+            from engine.backends.echo import tokenize
+
+            return lambda text: len(tokenize(text))
+        case "llama_cpp":
+            from engine.backends.llama_cpp import open_vocabulary
+
+            vocabulary = open_vocabulary(file)
+            return lambda text: len(vocabulary.tokenize(text))
+    raise _unknown(file.backend)
+
+
+def _unknown(name: str) -> ConfigError:
+    return ConfigError(f"unknown backend {name!r}", fix=f"use one of: {', '.join(BACKENDS)}")

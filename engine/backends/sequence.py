@@ -1,0 +1,148 @@
+"""One request on its way through a backend, and the contract of the runtime underneath."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence as Sized
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from engine.errors import BackendError
+from engine.ir.request import BackendInfo, Generated, GenerateRequest, Message
+from engine.ir.result import Usage
+from engine.kv.admission import Waiting
+from engine.kv.prefix_cache import Lease, SequenceMemory
+from engine.kv.radix_tree import Tokens
+
+
+class OutOfCells(BackendError):
+    """The runtime found no key-value cells for a batch; nothing of it was computed."""
+
+    code = "generation_failed"
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A request's state. `tokens` is the prompt followed by what was decoded; the cells of the first
+    `past` of them are computed. `decoder` is the runtime's own sampling state, kept across preemption.
+    """
+
+    request: GenerateRequest
+    prompt_tokens: int
+    tokens: list[int]
+    waiting: Waiting
+    decoder: Any = None
+    lease: Lease | None = None
+    past: int = 0
+    decoded: int = 0
+    reused: int = 0
+    output: bytearray = field(default_factory=bytearray)
+    stops: tuple[bytes, ...] = ()
+    stopped_at: int | None = None
+
+    @property
+    def prefilling(self) -> bool:
+        """Whether prompt cells (or cells lost to preemption) are still to be computed."""
+        return self.past < len(self.tokens) - 1 or not self.decoded
+
+    @property
+    def remaining(self) -> int:
+        """Tokens that may still be decoded."""
+        return self.request.max_tokens - self.decoded
+
+    def append(self, piece: bytes) -> bool:
+        """Add a decoded token's bytes; True when a stop string is now complete."""
+        before = len(self.output)
+        self.output += piece
+        for stop in self.stops:
+            found = self.output.find(stop, max(0, before - len(stop) + 1))
+            if found >= 0 and (self.stopped_at is None or found < self.stopped_at):
+                self.stopped_at = found
+        return self.stopped_at is not None
+
+    def text(self) -> str:
+        """Decoded text before the stop string; a character cut in half at the end is left out."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return decoder.decode(bytes(self.output[: self.stopped_at]))
+
+    def usage(self) -> Usage:
+        """Tokens of this request: the prompt is what was computed plus what was reused."""
+        return Usage(
+            prompt_tokens=self.prompt_tokens,
+            computed_tokens=self.prompt_tokens - self.reused,
+            reused_tokens=self.reused,
+            decoded_tokens=self.decoded,
+        )
+
+
+def cancelled(sequence: Sequence) -> Generated:
+    """The last word on a dropped request."""
+    usage = sequence.usage() if sequence.lease else Usage(decoded_tokens=sequence.decoded)
+    return Generated(id=sequence.request.id, text=sequence.text(), finish="cancelled", usage=usage)
+
+
+@dataclass(slots=True)
+class Row:
+    """Consecutive tokens of one sequence in a batch: positions start … start+count-1.
+
+    With `samples` the runtime also decodes what follows the last of them.
+    """
+
+    sequence: Sequence
+    start: int
+    count: int
+    samples: bool
+
+
+class Runtime(Protocol):
+    """What a model library offers under `engine.backends.stepping`: compute a batch, save cells."""
+
+    info: BackendInfo
+    memory: SequenceMemory
+    cells: int
+    sequences: int
+    chunk_tokens: int
+    """Most tokens of one batch."""
+    tokens_per_step: int
+    """Most tokens one row with `samples` decodes."""
+
+    def tokenize(self, text: str) -> Tokens: ...
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> Tokens: ...
+
+    def open(self, request: GenerateRequest) -> Any:
+        """Sampling state of a request. Raises BackendError for a schema that cannot be compiled."""
+        ...
+
+    def compute(self, rows: list[Row]) -> list[Sized[int]]:
+        """Compute the rows' cells; returns decoded tokens per row, empty without `samples`.
+
+        Raises OutOfCells (nothing computed, try a smaller batch) or BackendError (this batch is lost).
+        """
+        ...
+
+    def piece(self, token: int) -> bytes:
+        """UTF-8 bytes of a token, possibly part of a character; b"" for control tokens."""
+        ...
+
+    def ends(self, token: int) -> bool:
+        """Whether the token ends the generation."""
+        ...
+
+    def complete(self, sequence: Sequence) -> bool:
+        """Whether nothing but the end may follow (a schema is satisfied)."""
+        ...
+
+    def check(self, request: GenerateRequest, text: str) -> str | None:
+        """Why a finished text violates the request's schema, or None."""
+        ...
+
+    def save_state(self, sequence: int) -> bytes | None:
+        """The cells of a sequence as bytes."""
+        ...
+
+    def load_state(self, sequence: int, data: bytes, tokens: int) -> bool:
+        """Fill an empty sequence from `save_state` bytes; False when they are refused."""
+        ...
+
+    def close(self) -> None: ...
