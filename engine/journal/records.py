@@ -108,6 +108,24 @@ class Emitted(Record, frozen=True, kw_only=True):
     crc: int
 
 
+class EmittedRows(Record, frozen=True, kw_only=True):
+    """Rows written and forced to disk together."""
+
+    rows: tuple[Emitted, ...]
+
+
+class OutputClaim(Record, frozen=True, kw_only=True):
+    """The output file belongs to this run; device and inode tell it from one put in its place.
+
+    `published` for a file made at the end of the run (Parquet), not the one lines are appended to.
+    """
+
+    path: str
+    device: int
+    inode: int
+    published: bool = False
+
+
 class Unemit(Record, frozen=True, kw_only=True):
     """The output file no longer holds the rows at or after this offset."""
 
@@ -126,7 +144,8 @@ JournalRecord: TypeAlias = (
     | EventBatch
     | PlanRecord
     | StatusRecord
-    | Emitted
+    | EmittedRows
+    | OutputClaim
     | Unemit
     | ForgetFailed
 )

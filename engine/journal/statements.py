@@ -12,11 +12,12 @@ from engine.ir.result import Completed, Failed, NodeOutcome, NodeRecord, QueryRe
 from engine.journal.codec import compress, pack, seal
 from engine.journal.records import (
     CrashRecord,
-    Emitted,
+    EmittedRows,
     EventBatch,
     ForgetFailed,
     Intent,
     JournalRecord,
+    OutputClaim,
     PlanRecord,
     RunMeta,
     StatusRecord,
@@ -57,7 +58,7 @@ def payload_of(record: JournalRecord | RunMeta) -> bytes:
     match record:
         case NodeRecord():
             return pack(record.outcome)
-        case Emitted() | Unemit() | ForgetFailed():
+        case EmittedRows() | Unemit() | ForgetFailed():
             return b""
         case _:
             return pack(record)
@@ -100,7 +101,7 @@ class RowWriter:
                 self._node(record, payload)
             case QueryResult():
                 self._query(record, payload)
-            case Emitted():
+            case EmittedRows():
                 self._emit(record)
             case EventBatch():
                 packed = compress(payload)
@@ -115,6 +116,8 @@ class RowWriter:
                 packed = compress(payload)
                 values = (record.window, packed, seal("plan", packed))
                 self._execute("INSERT INTO plan VALUES (NULL, ?, ?, ?)", values)
+            case OutputClaim():
+                self._meta("published" if record.published else "claim", payload)
             case StatusRecord():
                 self._meta("status", payload)
             case RunMeta():
@@ -154,9 +157,10 @@ class RowWriter:
             (record.index, clean_text(record.id), clean_text(record.workflow), record.status, packed, digest),
         )
 
-    def _emit(self, record: Emitted) -> None:
-        row = (record.index, record.offset_bytes, record.length_bytes, record.crc)
-        self._execute("INSERT OR REPLACE INTO emit VALUES (?, ?, ?, ?, ?)", (*row, emit_seal(*row)))
+    def _emit(self, record: EmittedRows) -> None:
+        for row in record.rows:
+            values = (row.index, row.offset_bytes, row.length_bytes, row.crc)
+            self._execute("INSERT OR REPLACE INTO emit VALUES (?, ?, ?, ?, ?)", (*values, emit_seal(*values)))
 
     def _intent(self, record: Intent, payload: bytes) -> None:
         key = key_bytes(record.key)

@@ -145,6 +145,11 @@ class RunStore:
         """Records appended and not yet durable."""
         return self._writer.backlog
 
+    @property
+    def failure(self) -> JournalError | None:
+        """Why nothing is recorded any more, or None while all is well."""
+        return self._writer.failure
+
     def wait_durable(self, sequence: int, timeout_s: float | None = None) -> bool:
         """Block until `sequence` is on disk; False on time-out. Raises JournalError if the disk failed."""
         return self._writer.wait_durable(sequence, timeout_s)

@@ -19,6 +19,7 @@ from engine.journal.records import (
     Emitted,
     EventBatch,
     Intent,
+    OutputClaim,
     PlanRecord,
     RunMeta,
     StatusRecord,
@@ -31,6 +32,7 @@ LOCK_NAME = "lock"
 _META: Unpacker[RunMeta] = Unpacker(RunMeta)
 _STATUS: Unpacker[StatusRecord] = Unpacker(StatusRecord)
 _OUTCOME: Unpacker[NodeOutcome] = Unpacker(NodeOutcome)
+_CLAIM: Unpacker[OutputClaim] = Unpacker(OutputClaim)
 _QUERY: Unpacker[QueryResult] = Unpacker(QueryResult)
 _INTENT: Unpacker[Intent] = Unpacker(Intent)
 _CRASH: Unpacker[CrashRecord] = Unpacker(CrashRecord)
@@ -74,6 +76,16 @@ class RunView:
         if record.status == "running" and self.holder() is None:
             return StatusRecord(status="interrupted", report=record.report)
         return record
+
+    def claim(self) -> OutputClaim | None:
+        """The output file that belongs to the run, or None before it was opened."""
+        payload = self._meta("claim")
+        return None if payload is None else _CLAIM(payload)
+
+    def published(self) -> OutputClaim | None:
+        """The Parquet file the run made, or was about to put in place."""
+        payload = self._meta("published")
+        return None if payload is None else _CLAIM(payload)
 
     def holder(self) -> int | None:
         """Process id of the coordinator that holds the run now, if any."""

@@ -66,6 +66,11 @@ class CommitThread:
         """Records appended and not yet durable."""
         return self._appended - self._durable
 
+    @property
+    def failure(self) -> JournalError | None:
+        """What stopped the writer, or None."""
+        return self._failure
+
     def append(self, record: JournalRecord | RunMeta) -> int:
         """Queue a record; returns its sequence number (from 1, in this process). See `RunStore.append`."""
         payload = payload_of(record)

@@ -1,0 +1,218 @@
+"""Results kept across runs, by content key: only successes, bounded in size, never a reason to fail."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from engine.errors import JournalError
+from engine.ir.ids import ContentKey
+from engine.ir.result import Completed
+from engine.journal.codec import Unpacker, compress, pack, seal
+from engine.journal.statements import key_bytes
+
+APPLICATION_ID = 0x68616C63
+"""`halc`."""
+FILE_NAME = "results.sqlite"
+DEFAULT_BYTES = 1 << 30
+PENDING_RESULTS = 64
+_BUSY_S = 2.0
+_UNPACK: Unpacker[Completed] = Unpacker(Completed)
+_TABLE = """
+CREATE TABLE IF NOT EXISTS result (
+    key BLOB PRIMARY KEY, size INTEGER NOT NULL, used INTEGER NOT NULL,
+    payload BLOB NOT NULL, digest BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS result_used ON result (used);
+"""
+
+
+class ResultCache:
+    """A content-addressed cache in one SQLite file; thread-safe, and safe for several processes at once.
+
+    No method raises for a broken, full or busy cache: it says so through `warn`, once, and then misses. A
+    damaged file is set aside and a new one begun. Puts are written 64 at a time, on `flush` and on
+    `close`; without a forced write, for a lost entry is only computed again. Once the payloads pass
+    `limit_bytes`, the least recently used go.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        limit_bytes: int = DEFAULT_BYTES,
+        warn: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._path = directory / FILE_NAME
+        self._limit_bytes = limit_bytes
+        self._warn = warn
+        self._warned = False
+        self._lock = threading.Lock()
+        self._pending: dict[bytes, bytes] = {}
+        self._touched: set[bytes] = set()
+        self._connection: sqlite3.Connection | None = None
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            self._give_up(error)
+            return
+        self._open()
+
+    def get(self, key: ContentKey) -> Completed | None:
+        """The success stored under `key`, or None."""
+        name = key_bytes(key)
+        with self._lock:
+            payload = self._pending.get(name)
+            try:
+                if payload is None:
+                    payload = self._select(name)
+                return None if payload is None else _UNPACK(payload)
+            except JournalError as error:
+                self._delete(name)
+                self._tell(error)
+            except sqlite3.Error as error:
+                self._recover(error)
+        return None
+
+    def put(self, key: ContentKey, completed: Completed) -> None:
+        """Store a success; the first one under a key stays."""
+        with self._lock:
+            if self._connection is None:
+                return
+            self._pending.setdefault(key_bytes(key), compress(pack(completed)))
+            if len(self._pending) >= PENDING_RESULTS:
+                self._flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        with self._lock:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is pending and close; idempotent."""
+        with self._lock:
+            self._flush()
+            self._disconnect()
+
+    def __enter__(self) -> ResultCache:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        try:
+            self._connection = _connect(self._path)
+        except sqlite3.Error as error:
+            self._recover(error)
+
+    def _select(self, name: bytes) -> bytes | None:
+        if self._connection is None:
+            return None
+        statement = "SELECT payload, digest FROM result WHERE key = ?"
+        row = self._connection.execute(statement, (name,)).fetchone()
+        if row is None:
+            return None
+        payload, digest = row
+        if not isinstance(payload, bytes) or seal("cache", name, payload) != digest:
+            raise JournalError("an entry does not match its digest")
+        self._touched.add(name)
+        return payload
+
+    def _flush(self) -> None:
+        """Also notes which entries were used, and makes room."""
+        if self._connection is None or not (self._pending or self._touched):
+            return
+        now = time.time_ns() // 1_000_000
+        rows = [(n, len(p), now, p, seal("cache", n, p)) for n, p in self._pending.items()]
+        try:
+            with self._connection as connection:  # one transaction, rolled back on an error
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("INSERT OR IGNORE INTO result VALUES (?, ?, ?, ?, ?)", rows)
+                touched = [(now, name) for name in self._touched]
+                connection.executemany("UPDATE result SET used = ? WHERE key = ?", touched)
+                self._evict(connection)
+        except sqlite3.Error as error:
+            self._recover(error)
+        self._pending.clear()
+        self._touched.clear()
+
+    def _evict(self, connection: sqlite3.Connection) -> None:
+        (total,) = connection.execute("SELECT coalesce(sum(size), 0) FROM result").fetchone()
+        excess = total - self._limit_bytes
+        if excess <= 0:
+            return
+        excess += self._limit_bytes // 10  # some room, so that not every flush has to look
+        for name, size in connection.execute("SELECT key, size FROM result ORDER BY used").fetchall():
+            if excess <= 0:
+                break
+            connection.execute("DELETE FROM result WHERE key = ?", (name,))
+            excess -= size
+
+    def _delete(self, name: bytes) -> None:
+        self._pending.pop(name, None)
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.execute("DELETE FROM result WHERE key = ?", (name,))
+
+    def _recover(self, error: sqlite3.Error) -> None:
+        """A damaged file is set aside; for any other error the cache is merely off or late."""
+        self._tell(error)
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+        ):
+            return
+        self._disconnect()
+        aside = self._path.with_name(f"{FILE_NAME}.damaged-{time.time_ns()}")
+        try:
+            self._path.rename(aside)
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
+            self._connection = _connect(self._path)
+        except (OSError, sqlite3.Error) as again:
+            self._give_up(again)
+
+    def _give_up(self, error: Exception) -> None:
+        self._tell(error)
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _tell(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(f"result cache {self._path}: {error}; the run goes on without it where needed")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.Error; a SQLite file of somebody else's counts as damaged."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
+    try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        if application not in (0, APPLICATION_ID):
+            raise _not_ours(path)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.executescript(_TABLE)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _not_ours(path: Path) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(f"{path} is not a result cache")
+    error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+    return error
