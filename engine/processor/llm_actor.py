@@ -77,7 +77,6 @@ class _Lane:
     models: dict[RequestId, ModelName] = field(default_factory=dict)
     statistics: dict[ModelName, BackendStatistics] = field(default_factory=dict)
     loading: bool = False
-    clock_offset: float = 0.0
     progress_at: float = 0.0
 
 

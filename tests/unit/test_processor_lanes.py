@@ -1,0 +1,106 @@
+"""Which node goes next on a worker, and when a model is loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.ir.batch import Batch
+from engine.ir.ids import ModelName, WorkerId
+from engine.optimizer.consolidate import consolidate
+from engine.processor.lanes import QUEUE_AHEAD, LaneSpec, LlmLane, steal
+from engine.processor.nodes import NodeState, Window
+from engine.testing.plans import batch, llm, workflow
+
+M, N = ModelName("m"), ModelName("n")
+
+
+@pytest.fixture
+def nodes() -> dict[str, list[NodeState]]:
+    plan = workflow(
+        "w",
+        [llm("w", "a", inputs=["q"], model="m"), llm("w", "b", inputs=["q"], model="n")],
+        inputs=["q"],
+        outputs={"x": "a", "y": "b"},
+    )
+    window: Batch = batch("w", [{"q": str(i)} for i in range(20)])
+    consolidated = consolidate((plan,), window)
+    live = Window(consolidated, 0)
+    states = [NodeState(n, consolidated.operators[n.operator], live) for n in consolidated.nodes]
+    return {model: [s for s in states if s.model == model] for model in ("m", "n")}
+
+
+def lane(name: str = "w0", memory: int = 100, slots: int = 2) -> LlmLane:
+    made = LlmLane(LaneSpec(WorkerId(name), slots, memory, {M: 60, N: 60}))
+    made.up = True
+    return made
+
+
+def queue(target: LlmLane, states: list[NodeState], model: ModelName, epoch: int = 0) -> None:
+    for i, state in enumerate(states):
+        target.push(state, model, (epoch, 0, "", i))
+
+
+def test_a_lane_takes_only_nodes_of_resident_models_in_plan_order(nodes):
+    w = lane()
+    queue(w, nodes["m"][:3], M, epoch=1)
+    queue(w, nodes["n"][:3], N, epoch=0)
+    assert w.pop() is None
+    w.resident[M] = None
+    assert w.pop() is nodes["m"][0]
+    w.resident[N] = None
+    assert w.pop() is nodes["n"][0]
+
+
+def test_capacity_bounds_what_is_in_flight(nodes):
+    w = lane(slots=1)
+    w.resident[M] = None
+    queue(w, nodes["m"], M)
+    taken = []
+    while (node := w.pop()) is not None:
+        w.in_flight[node.id] = node
+        taken.append(node)
+    assert len(taken) == QUEUE_AHEAD
+
+
+def test_a_model_that_does_not_fit_beside_waits_until_the_resident_one_has_nothing_left(nodes):
+    w = lane(memory=100)
+    w.resident[M] = None
+    queue(w, nodes["m"][:1], M, epoch=1)
+    queue(w, nodes["n"][:1], N, epoch=0)
+    assert w.wanted_model() is None
+    node = w.pop()
+    assert node is not None
+    w.in_flight[node.id] = node
+    assert w.wanted_model() is None
+    w.in_flight.clear()
+    assert w.wanted_model() == N
+
+
+def test_a_model_that_fits_is_loaded_at_once_and_planned_ones_ahead_of_need(nodes):
+    w = lane(memory=200)
+    w.resident[M] = None
+    queue(w, nodes["m"][:1], M)
+    w.preload.append(N)
+    assert w.wanted_model() == N
+
+
+def test_a_suspect_runs_alone_and_first(nodes):
+    w = lane()
+    w.resident[M] = None
+    queue(w, nodes["m"][:2], M)
+    w.suspects.append(nodes["m"][5])
+    assert w.pop() is nodes["m"][5]
+    assert w.solo
+    assert w.pop() is None
+
+
+def test_an_idle_lane_takes_queued_work_from_a_full_one_only(nodes):
+    idle, full = lane("w1"), lane("w0")
+    idle.resident[M] = full.resident[M] = None
+    queue(full, nodes["m"][:4], M)
+    assert steal(idle, (idle, full)) is None
+    for _ in range(full.spec.slots):
+        node = full.pop()
+        assert node is not None
+        full.in_flight[node.id] = node
+    assert steal(idle, (idle, full)) in nodes["m"][:4]
