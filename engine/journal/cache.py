@@ -21,13 +21,13 @@ APPLICATION_ID = 0x68616C63
 FILE_NAME = "results.sqlite"
 DEFAULT_BYTES = 1 << 30
 PENDING_RESULTS = 64
-_BUSY_S = 2.0
+_BUSY_S = 0.5
 _UNPACK: Unpacker[Completed] = Unpacker(Completed)
 _TABLE = """
 CREATE TABLE IF NOT EXISTS result (
     key BLOB PRIMARY KEY, size INTEGER NOT NULL, used INTEGER NOT NULL,
     payload BLOB NOT NULL, digest BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS result_used ON result (used);
+CREATE INDEX IF NOT EXISTS result_used ON result (used, size, key);
 """
 
 
@@ -54,6 +54,7 @@ class ResultCache:
         self._lock = threading.Lock()
         self._pending: dict[bytes, bytes] = {}
         self._touched: set[bytes] = set()
+        self._total_bytes = 0
         self._connection: sqlite3.Connection | None = None
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -109,6 +110,7 @@ class ResultCache:
     def _open(self) -> None:
         try:
             self._connection = _connect(self._path)
+            self._total_bytes = _total(self._connection)
         except sqlite3.Error as error:
             self._recover(error)
 
@@ -137,23 +139,24 @@ class ResultCache:
                 connection.executemany("INSERT OR IGNORE INTO result VALUES (?, ?, ?, ?, ?)", rows)
                 touched = [(now, name) for name in self._touched]
                 connection.executemany("UPDATE result SET used = ? WHERE key = ?", touched)
-                self._evict(connection)
+                self._total_bytes += sum(map(len, self._pending.values()))
+                if self._total_bytes > self._limit_bytes:
+                    self._evict(connection)
         except sqlite3.Error as error:
             self._recover(error)
         self._pending.clear()
         self._touched.clear()
 
     def _evict(self, connection: sqlite3.Connection) -> None:
-        (total,) = connection.execute("SELECT coalesce(sum(size), 0) FROM result").fetchone()
-        excess = total - self._limit_bytes
-        if excess <= 0:
+        self._total_bytes = _total(connection)  # other processes write too
+        goal = self._limit_bytes - self._limit_bytes // 10  # some room, so that not every flush has to look
+        if self._total_bytes <= self._limit_bytes:
             return
-        excess += self._limit_bytes // 10  # some room, so that not every flush has to look
         for name, size in connection.execute("SELECT key, size FROM result ORDER BY used").fetchall():
-            if excess <= 0:
+            if self._total_bytes <= goal:
                 break
             connection.execute("DELETE FROM result WHERE key = ?", (name,))
-            excess -= size
+            self._total_bytes -= size
 
     def _delete(self, name: bytes) -> None:
         self._pending.pop(name, None)
@@ -210,6 +213,11 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _total(connection: sqlite3.Connection) -> int:
+    (total,) = connection.execute("SELECT coalesce(sum(size), 0) FROM result").fetchone()
+    return int(total)
 
 
 def _not_ours(path: Path) -> sqlite3.DatabaseError:

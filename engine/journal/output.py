@@ -17,7 +17,6 @@ from engine.ir.ids import QueryIndex
 from engine.ir.result import QueryResult
 from engine.journal.held_rows import BUFFER_BYTES, HeldRow, HeldRows
 from engine.journal.output_target import OutputTarget, open_line_file, open_stream
-from engine.journal.parquet import write_parquet
 from engine.journal.records import Emitted, EmittedRows
 from engine.journal.store import RunStore
 from engine.journal.view import RunView
@@ -101,6 +100,8 @@ class ResultWriter:
         """
         self._end("finish")
         if self._target.format == "parquet":
+            from engine.journal.parquet import write_parquet  # pyarrow takes long to import
+
             write_parquet(self._store, self._opened.file.path, self._target)
         return self._written
 

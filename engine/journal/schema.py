@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -57,16 +58,23 @@ def open_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def create_tables(path: Path) -> None:
-    """Make a new journal file. Raises JournalError if there is one already, sqlite3.Error on I/O."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() != (0,):
-            raise JournalError(
-                f"{path} exists already", fix="resume that run, or choose another run directory"
-            )
+def create_file(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
+    """Make a new journal file with what `fill` inserts; it appears complete or not at all.
+
+    Raises JournalError if there is one already, sqlite3.Error and OSError on I/O.
+    """
+    if path.exists():
+        raise JournalError(f"{path} exists already", fix="resume that run, or choose another run directory")
+    unfinished = path.with_name(path.name + ".new")
+    for suffix in ("", "-journal"):
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+    with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        connection.executescript("BEGIN;" + TABLES + "COMMIT;")
+        connection.executescript("BEGIN;" + TABLES)
+        fill(connection)
+        connection.execute("COMMIT")
+    unfinished.rename(path)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

@@ -24,7 +24,8 @@ from engine.ir.result import RunReport
 from engine.journal.lock import RunLock, require_local_disk
 from engine.journal.records import EventBatch, ForgetFailed, JournalRecord, RunMeta, RunState, StatusRecord
 from engine.journal.resume import Recovered
-from engine.journal.schema import FILE_NAME, corrupt, create_tables, open_reader
+from engine.journal.schema import FILE_NAME, corrupt, create_file, open_reader
+from engine.journal.statements import RowWriter, payload_of
 from engine.journal.view import LOCK_NAME, RunView
 from engine.journal.writer import CommitThread
 
@@ -59,13 +60,11 @@ class RunStore:
         require_local_disk(directory)
         lock = RunLock(directory / LOCK_NAME)
         try:
-            create_tables(directory / FILE_NAME)
-            store = cls(directory, lock, CommitThread(directory / FILE_NAME))
-            store._writer.append(meta)
-            store.wait_durable(store.append(StatusRecord(status="running")))
+            create_file(directory / FILE_NAME, lambda connection: _describe(connection, meta))
             sync_directory(directory)
             sync_directory(directory.parent)
-        except sqlite3.Error as error:
+            store = cls(directory, lock, CommitThread(directory / FILE_NAME))
+        except (sqlite3.Error, OSError) as error:
             lock.close()
             raise corrupt(directory / FILE_NAME, error) from error
         except BaseException:
@@ -187,6 +186,11 @@ class RunStore:
         except JournalError:
             if error is None:
                 raise
+
+
+def _describe(connection: sqlite3.Connection, meta: RunMeta) -> None:
+    rows = RowWriter(connection)
+    rows.write(meta, payload_of(meta))
 
 
 def check_structure(path: Path) -> None:
