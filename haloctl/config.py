@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import msgspec
 import platformdirs
@@ -187,8 +188,8 @@ def _resolve_paths(settings: Settings, file: Path | None) -> Settings:
 
 
 def _absolute_url(url: str, base: Path) -> str:
-    """A file database's URL with an absolute path; `:memory:` and servers stay as they are."""
-    scheme, _, path = url.partition(":///")
-    if scheme not in ("duckdb", "sqlite") or not path or path.startswith((":memory:", "/", "${")):
+    """A file database's URL with an absolute path; servers, and paths that hold secrets, stay as they are."""
+    scheme, _, path = url.partition(":")
+    if scheme not in ("duckdb", "sqlite") or path.startswith("/") or "${" in path:
         return url
-    return f"{scheme}:///{(base / Path(path).expanduser()).resolve()}"
+    return f"{scheme}://{quote(str((base / Path(unquote(path)).expanduser()).resolve()))}"

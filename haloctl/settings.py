@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, field
@@ -57,8 +58,12 @@ class WorkerSettings(Record, frozen=True, kw_only=True):
 class DatabaseSettings(Record, frozen=True, kw_only=True):
     """`[databases.NAME]`: where `kind: sql` operators run."""
 
-    url: Annotated[str, Meta(pattern=r"^[a-z0-9+]+://")]
-    """duckdb:///file, sqlite:///file or postgresql://…; `${env:NAME}` stands for a secret."""
+    url: Annotated[str, Meta(pattern=r"^((duckdb|sqlite):|postgres(ql)?://|\$\{env:)")]
+    """duckdb:file, sqlite:file or postgresql://…; `${env:NAME}` stands for a secret."""
+    threads: Count | None = None
+    """Threads of one DuckDB statement; default: all cores."""
+    memory: Size | None = None
+    """Most memory of a DuckDB database; default: 80 % of the machine's."""
 
 
 class HttpSettings(Record, frozen=True, kw_only=True):
@@ -138,11 +143,17 @@ def sections() -> dict[str, tuple[type[Record], bool]]:
     }
 
 
-def tool_settings(settings: Settings) -> dict[str, Json]:
-    """What tool kinds may read, under the names they declare in `ToolKind.settings`."""
-    return {
-        "databases": {name: database.url for name, database in settings.databases.items()},
+def tool_settings(settings: Settings, names: Iterable[str]) -> dict[str, Json]:
+    """The settings called `names`: those a kind of tool declares in `ToolKind.settings`."""
+    offered: dict[str, Json] = {
+        "databases": {name: _database(database) for name, database in settings.databases.items()},
         "allowed_hosts": list(settings.http.allowed_hosts),
         "private_networks": list(settings.http.private_networks),
         "processes": settings.python.processes,
     }
+    return {name: offered[name] for name in names}
+
+
+def _database(database: DatabaseSettings) -> dict[str, Json]:
+    memory = None if database.memory is None else size_bytes(database.memory)
+    return {"url": database.url, "threads": database.threads, "memory_bytes": memory}

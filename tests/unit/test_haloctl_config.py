@@ -101,14 +101,15 @@ def test_a_value_where_a_section_belongs(tmp_path):
 def test_file_databases_become_absolute_and_servers_stay(tmp_path):
     settings = load(
         tmp_path,
-        '[databases.a]\nurl = "duckdb:///data/a.duckdb"\n'
+        '[databases.a]\nurl = "duckdb:data/a.duckdb"\n'
         '[databases.b]\nurl = "postgresql://${env:USER}@host/db"\n'
-        '[databases.c]\nurl = "sqlite:///:memory:"\n',
+        '[databases.c]\nurl = "sqlite:///abs/c.db"\n',
     )
-    urls = tool_settings(settings)["databases"]
-    assert urls["a"] == f"duckdb:///{tmp_path}/data/a.duckdb"
+    databases = tool_settings(settings, ["databases"])["databases"]
+    urls = {name: entry["url"] for name, entry in databases.items()}
+    assert urls["a"] == f"duckdb://{tmp_path}/data/a.duckdb"
     assert urls["b"] == "postgresql://${env:USER}@host/db"
-    assert urls["c"] == "sqlite:///:memory:"
+    assert urls["c"] == "sqlite:///abs/c.db"
 
 
 @pytest.mark.parametrize(

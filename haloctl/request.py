@@ -1,0 +1,31 @@
+"""What a user asked for, as values: enough to run a batch, and kept with the run to resume it."""
+
+from __future__ import annotations
+
+from engine.ir.ids import Record
+from engine.ir.options import RunOptions
+from engine.journal.output_target import OutputTarget
+from engine.journal.records import WorkflowText
+
+
+class TableSource(Record, frozen=True, kw_only=True):
+    """Where queries come from: a file, `-`, or a SELECT on a database of the settings.
+
+    `mapping` holds (workflow input, column) pairs; other inputs are read from columns of their own name.
+    """
+
+    location: str
+    format: str | None = None
+    database: str | None = None
+    id_column: str | None = None
+    mapping: tuple[tuple[str, str], ...] = ()
+    limit: int | None = None
+
+
+class BatchRequest(Record, frozen=True, kw_only=True):
+    """One batch: which workflows, over what, into what, and how."""
+
+    workflows: tuple[WorkflowText, ...]
+    source: TableSource
+    target: OutputTarget
+    options: RunOptions = RunOptions()

@@ -1,0 +1,104 @@
+"""Workflow files to logical plans: all faults of all files at once, and the names they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from engine.errors import ConfigError, SpecError, SpecErrors
+from engine.ir.ids import ModelName
+from engine.ir.logical import LlmOperator, LogicalPlan
+from engine.journal.records import WorkflowText
+from engine.parser import load_workflow, lower
+from haloctl import embedded
+from haloctl.placement import known_models
+from haloctl.settings import Settings
+from haloctl.suggest import closest
+from tools import REGISTRY
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A checked workflow, and its file as it was read."""
+
+    plan: LogicalPlan
+    text: WorkflowText
+
+
+def read_workflows(texts: Iterable[WorkflowText], settings: Settings) -> tuple[Workflow, ...]:
+    """Parse and lower every file. Raises SpecErrors with the faults of all of them."""
+    faults: list[SpecError] = []
+    workflows: list[Workflow] = []
+    for text in texts:
+        try:
+            workflows.append(Workflow(_lower(text, settings), text))
+        except SpecErrors as errors:
+            faults += errors.errors
+        except SpecError as error:
+            faults.append(error)
+    if faults:
+        raise SpecErrors(tuple(faults))
+    _require_distinct(workflows)
+    return tuple(workflows)
+
+
+def read_texts(paths: Iterable[Path]) -> tuple[WorkflowText, ...]:
+    """The files' contents. Raises ConfigError when one cannot be read."""
+    return tuple(_read(path) for path in paths)
+
+
+def models_of(workflows: Iterable[Workflow]) -> tuple[ModelName, ...]:
+    """Models that language-model operators call, in order of appearance."""
+    operators = (operator for workflow in workflows for operator in workflow.plan.operators)
+    return tuple(dict.fromkeys(o.model for o in operators if isinstance(o, LlmOperator)))
+
+
+def tools_of(workflows: Iterable[Workflow]) -> tuple[str, ...]:
+    """Kinds of tool operators used."""
+    return tuple(dict.fromkeys(tool for tool, _ in _tool_calls(workflows)))
+
+
+def databases_of(workflows: Iterable[Workflow]) -> tuple[str, ...]:
+    """Databases that SQL operators name."""
+    named = (arguments.get("database") for tool, arguments in _tool_calls(workflows) if tool == "sql")
+    return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
+
+
+def _tool_calls(workflows: Iterable[Workflow]) -> Iterator[tuple[str, dict[str, object]]]:
+    for workflow in workflows:
+        for operator in workflow.plan.operators:
+            if not isinstance(operator, LlmOperator):
+                yield operator.tool, operator.arguments
+
+
+def _lower(text: WorkflowText, settings: Settings) -> LogicalPlan:
+    source = load_workflow(text.text.encode(), REGISTRY, name=text.path)
+    return lower(source, REGISTRY, known_models(settings))
+
+
+def _read(path: Path) -> WorkflowText:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"workflow {path}: {error.strerror}", fix="name an existing YAML file") from error
+    text = data.decode("utf-8-sig", "surrogateescape")
+    return WorkflowText(path=str(path), sha256=sha256(data).hexdigest(), text=text)
+
+
+def _require_distinct(workflows: list[Workflow]) -> None:
+    seen: dict[str, str] = {}
+    for workflow in workflows:
+        name, path = workflow.plan.workflow, workflow.text.path
+        if name in seen:
+            raise ConfigError(f"{seen[name]} and {path} are both called {name}", fix="rename one")
+        seen[name] = path
+
+
+def require_databases(workflows: tuple[Workflow, ...], settings: Settings) -> None:
+    """Raises ConfigError when a workflow names a database that neither settings nor haloctl has."""
+    known = (*settings.databases, embedded.DATABASE)
+    for name in databases_of(workflows):
+        if name not in known:
+            raise ConfigError(f"database {name!r} is not configured", fix=closest(name, known))
