@@ -20,6 +20,7 @@ from engine.backends.stepping import SteppedBackend
 from engine.errors import BackendError, ContextOverflow
 from engine.ir.ids import Json
 from engine.ir.request import BackendInfo, GenerateRequest, Message, ModelFile
+from engine.kv.prefix_cache import SequenceMemory
 from engine.kv.radix_tree import Tokens
 
 BUILD = "echo 1"
@@ -78,7 +79,7 @@ class EchoRuntime:
         self.sequences = 4 * self.slots + 64
         self.chunk_tokens = 512
         self.tokens_per_step = int(options.extra.get("tokens_per_step", 16))
-        self.memory = self
+        self.memory: SequenceMemory = self
         capabilities = {"schema", "sampling", "export_prefix", "pin", "chat_template", "reproducible"}
         self.info = BackendInfo(
             backend="echo",
@@ -152,6 +153,9 @@ class EchoRuntime:
         except msgspec.DecodeError as error:
             return f"the output is not JSON: {error}"
         return None
+
+    def release(self, sequence: Sequence) -> None:
+        """Nothing to free."""
 
     def save_state(self, sequence: int) -> bytes | None:
         return b"echo"

@@ -26,7 +26,8 @@ def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
             from engine.backends.llama_cpp import open_llama
 
             return open_llama(file, memory_bytes)
-    raise _unknown(file.backend)
+        case name:
+            raise _unknown(name)
 
 
 def backend_build(name: str) -> str:
@@ -40,7 +41,8 @@ def backend_build(name: str) -> str:
             from engine.backends.llama_cpp import build
 
             return build()
-    raise _unknown(name)
+        case _:
+            raise _unknown(name)
 
 
 def count_tokens(file: ModelFile) -> Callable[[str], int]:
@@ -58,7 +60,8 @@ def count_tokens(file: ModelFile) -> Callable[[str], int]:
 
             vocabulary = open_vocabulary(file)
             return lambda text: len(vocabulary.tokenize(text))
-    raise _unknown(file.backend)
+        case name:
+            raise _unknown(name)
 
 
 def _unknown(name: str) -> ConfigError:

@@ -109,7 +109,8 @@ class _Builder:
                 return self.random.random() < 0.5
             case "null":
                 return None
-        raise BackendError(f"schema cannot be compiled: unknown type {kind!r}")
+            case _:
+                raise BackendError(f"schema cannot be compiled: unknown type {kind!r}")
 
     def _object(self, schema: dict[str, Any], depth: int) -> Json:
         properties = schema.get("properties", {})

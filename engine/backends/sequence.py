@@ -54,11 +54,11 @@ class Sequence:
         """Add a decoded token's bytes; True when a stop string is now complete."""
         before = len(self.output)
         self.output += piece
-        for stop in self.stops:
-            found = self.output.find(stop, max(0, before - len(stop) + 1))
-            if found >= 0 and (self.stopped_at is None or found < self.stopped_at):
-                self.stopped_at = found
-        return self.stopped_at is not None
+        places = (self.output.find(stop, max(0, before - len(stop) + 1)) for stop in self.stops)
+        found = min((place for place in places if place >= 0), default=None)
+        if found is not None:
+            self.stopped_at = found
+        return found is not None
 
     def text(self) -> str:
         """Decoded text before the stop string; a character cut in half at the end is left out."""
@@ -130,11 +130,17 @@ class Runtime(Protocol):
         ...
 
     def complete(self, sequence: Sequence) -> bool:
-        """Whether nothing but the end may follow (a schema is satisfied)."""
+        """Whether nothing but the end may follow (a schema is satisfied). Asked after each token; where
+        the request ignores the end, True only once: what follows is unconstrained and not text.
+        """
         ...
 
     def check(self, request: GenerateRequest, text: str) -> str | None:
         """Why a finished text violates the request's schema, or None."""
+        ...
+
+    def release(self, sequence: Sequence) -> None:
+        """Free a request's sampling state, once, after its cells were given back."""
         ...
 
     def save_state(self, sequence: int) -> bytes | None:

@@ -83,7 +83,7 @@ class SteppedBackend:
             tokens=list(prompt),
             waiting=Waiting(prompt, self._arrivals),
             decoder=self._runtime.open(request),
-            stops=tuple(stop.encode("utf-8", "replace") for stop in request.stop if stop),
+            stops=_stops(request),
         )
         self._sequences[request.id] = sequence
         self._wait(sequence)
@@ -166,8 +166,9 @@ class SteppedBackend:
         if self._closed:
             return
         self._closed = True
-        self._sequences.clear()
-        self._running.clear()
+        for request in tuple(self._sequences):
+            self.cancel(request)
+        self._outputs.clear()
         self._runtime.close()
 
     def _check_size(self, prompt: int, max_tokens: int) -> None:
@@ -282,8 +283,10 @@ class SteppedBackend:
                 return
             sequence.tokens.append(token)
             if runtime.complete(sequence):
-                self._finish(sequence, "stop")
-                return
+                sequence.stopped_at = len(sequence.output)
+                if not request.ignore_eos:
+                    self._finish(sequence, "stop")
+                    return
             if sequence.decoded >= request.max_tokens:
                 self._finish(sequence, "length")
                 return
@@ -322,6 +325,7 @@ class SteppedBackend:
         else:
             self._queue.remove(sequence.waiting)
             del self._by_waiting[sequence.waiting]
+        self._runtime.release(sequence)
 
     def _stop_running(self, sequence: Sequence) -> None:
         assert sequence.lease is not None
@@ -336,3 +340,8 @@ class SteppedBackend:
         decode = sum(1 for row in rows if row.count == 1 and row.samples)
         self._decode_s += seconds * decode / total
         self._prefill_s += seconds * (total - decode) / total
+
+
+def _stops(request: GenerateRequest) -> tuple[bytes, ...]:
+    """Stop strings as bytes; a request that ignores the end ignores them too."""
+    return () if request.ignore_eos else tuple(s.encode("utf-8", "replace") for s in request.stop if s)
