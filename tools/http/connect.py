@@ -37,6 +37,7 @@ class CallClock:
         self._deadline = monotonic() + timeout_s
         self._cancellation = cancellation
         self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
         cancellation.on_cancel(self._shut)
 
     def __enter__(self) -> CallClock:
@@ -44,7 +45,8 @@ class CallClock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket = None
+        with self._lock:
+            self._socket = None  # it may serve another call now
         _CURRENT.clock = None
 
     def remaining_s(self) -> float:
@@ -68,11 +70,10 @@ class CallClock:
         return self.remaining_s()
 
     def _shut(self) -> None:
-        connection = self._socket
-        if connection is not None:
-            with suppress(OSError):
+        with self._lock, suppress(OSError):
+            if self._socket is not None:
                 # Not SSLSocket.shutdown, which also drops the TLS state the reader is using.
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def current_clock() -> CallClock:

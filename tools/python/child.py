@@ -53,17 +53,31 @@ def _die_with_parent(parent: int) -> None:
 
 def _answer(request: dict[str, Any]) -> bytes:
     try:
-        resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"], resource.RLIM_INFINITY))
+        _limit_memory(request["memory_bytes"])
         function = _load(request["source"], request["function"], request["digest"])
         value = function(**request["arguments"])
         sys.stdout.flush()
-        return json.dumps({"value": value}).encode("ascii")
+        return _encoded(value)
     except MemoryError:
         return b'{"memory": true}'
     except BaseException as error:  # the function's exceptions are answers, SystemExit included
         return json.dumps({"raised": _told(error)}).encode("ascii")
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        _limit_memory(None)
+
+
+def _limit_memory(limit_bytes: int | None) -> None:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if limit_bytes is None or hard != resource.RLIM_INFINITY:
+        limit_bytes = hard if limit_bytes is None else min(limit_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, hard))
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return json.dumps({"value": value}).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        return json.dumps({"raised": f"the result is not JSON: {error}"}).encode("ascii")
 
 
 def _told(error: BaseException) -> str:
@@ -78,9 +92,15 @@ def _load(source: str, name: str, digest: str) -> Callable[..., Any]:
     """`source` is a file ending in .py or a dotted module; loaded once for each content of the file."""
     key = (f"{source}:{name}", digest)
     if key not in _LOADED:
-        module = _load_file(source) if source.endswith(".py") else importlib.import_module(source)
+        module = _load_file(source) if source.endswith(".py") else _load_module(source)
         _LOADED[key] = getattr(module, name)
     return _LOADED[key]
+
+
+def _load_module(name: str) -> Any:
+    """Imported, or imported again after its file changed."""
+    loaded = sys.modules.get(name)
+    return importlib.import_module(name) if loaded is None else importlib.reload(loaded)
 
 
 def _load_file(path: str) -> Any:

@@ -10,10 +10,13 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+
+from engine.contracts import Cancellation
 
 _CHILD = Path(__file__).with_name("child.py")
 _CHUNK = 65_536
@@ -63,6 +66,24 @@ class ChildProcess:
     def pid(self) -> int:
         """The child's process id, also its group's."""
         return self._process.pid
+
+    @contextmanager
+    def killable(self, cancellation: Cancellation) -> Iterator[None]:
+        """Within the block, and only there, a cancellation kills the child: later it may serve another."""
+        lock = threading.Lock()
+        busy = True
+
+        def kill() -> None:
+            with lock:
+                if busy:
+                    self.kill()
+
+        cancellation.on_cancel(kill)
+        try:
+            yield
+        finally:
+            with lock:
+                busy = False
 
     def exchange(self, payload: bytes, *, deadline: float, max_bytes: int) -> bytes:
         """Send a frame, return the answer's. `deadline` is monotonic.

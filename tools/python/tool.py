@@ -67,8 +67,7 @@ class PythonTool:
         if not self._free.acquire(timeout=timeout_s):
             raise _timeout(timeout_s)
         try:
-            with self._child() as child, _failures(timeout_s, cancellation):
-                cancellation.on_cancel(child.kill)
+            with self._child() as child, _failures(timeout_s, cancellation), child.killable(cancellation):
                 frame = child.exchange(
                     _request(source, given), deadline=deadline, max_bytes=_MAX_RESULT_BYTES
                 )
@@ -94,17 +93,26 @@ class PythonTool:
                 raise ToolError("the tool is closed", code="cancelled")
             child = self._idle.pop() if self._idle else None
             spawner = self._spawner = self._spawner or Spawner()
-        child = child or spawner.spawn()
+        try:
+            child = child or spawner.spawn()
+        except OSError as error:
+            raise ToolError(
+                f"no process could be started: {error}", code="python_crashed", retryable=True
+            ) from None
         try:
             yield child
         except BaseException:
             child.close()
             raise
+        self._take_back(child)
+
+    def _take_back(self, child: ChildProcess) -> None:
         with self._lock:
-            if not self._closed:
+            keep = not self._closed
+            if keep:
                 self._idle.append(child)
-                return
-        child.close()
+        if not keep:
+            child.close()
 
 
 def open_python(settings: Mapping[str, Json]) -> PythonTool:
