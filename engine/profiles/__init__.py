@@ -1,1 +1,1 @@
-"""Measured cost: calibration curves and moving averages, persisted."""
+"""Measured cost curves of models, moving averages of tools and outputs, and where they are kept."""
