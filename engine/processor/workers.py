@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -24,8 +24,8 @@ import engine
 from engine.errors import WorkerError
 from engine.ir.ids import Record, WorkerId
 from engine.processor.stderr_ring import StderrRing
-from engine.wire.framing import FrameDecoder, encode_frames
-from engine.wire.messages import Command, Drain, Ready, Reply, decode_reply, encode
+from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
+from engine.wire.messages import PROTOCOL_VERSION, Command, Drain, Ready, Reply, decode_reply, encode
 
 _CHUNK_BYTES = 1 << 18
 _DEATH_GRACE_S = 2.0
@@ -143,7 +143,7 @@ class _Process:
         """Raises WorkerError when no Ready of this protocol version comes in time."""
         with trio.move_on_after(self.spec.start_s) as scope:
             reply = await self.receive()
-            if not isinstance(reply, Ready) or reply.protocol != Ready.__struct_defaults__[0]:
+            if not isinstance(reply, Ready) or reply.protocol != PROTOCOL_VERSION:
                 raise WorkerError(f"worker {self.spec.id} answered the handshake with {reply!r}")
             self._ready = reply
         if scope.cancelled_caught:
@@ -160,23 +160,14 @@ class _Process:
             os.close(descriptor)
         self._popen.wait()
         self.exited.set()
-        try:
+        with suppress(OSError):  # the peer's end may be closed already
             self._stream.socket.shutdown(socket.SHUT_RDWR)  # what was received before stays readable
-        except OSError:
-            pass  # the peer's end is closed already
 
     async def pump_stderr(self) -> None:
         """Move what the process prints into the ring, so that it never blocks on a full pipe."""
-        try:
-            with trio.CancelScope(shield=True):
-                while data := await self._stderr_stream.receive_some(_CHUNK_BYTES):
-                    self._stderr.write(data)
-                    if self.exited.is_set() and len(data) < 4096:
-                        break  # a grandchild may still hold the pipe
-        except trio.BrokenResourceError:
-            pass
-        finally:
-            self._stderr_done.set()
+        while data := await self._stderr_stream.receive_some(_CHUNK_BYTES):
+            self._stderr.write(data)
+        self._stderr_done.set()
 
     def kill(self, reason: str) -> None:
         if self._popen.returncode is not None:
@@ -201,6 +192,7 @@ class _Process:
     def release(self) -> None:
         """Close descriptors; the process is gone."""
         self._stream.socket.close()
+        self._stderr_stream.close()
         self._stderr.close()
 
     # --- wire ---------------------------------------------------------------------------------------
@@ -227,7 +219,7 @@ class _Process:
                 raise await self._death()
             try:
                 self._replies.extend(decode_reply(payload) for payload in self._decoder.feed(bytes(data)))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, ProtocolError) as error:
                 self.kill(f"sent a reply that cannot be read: {error}")
         return self._replies.popleft()
 

@@ -16,6 +16,10 @@ from engine.ir.request import (
 )
 
 
+PROTOCOL_VERSION = 1
+"""Raised when a message changes so that an older worker would misread it."""
+
+
 class LoadModel(Record, tag=True, frozen=True, kw_only=True):
     """Make a model resident, unloading least recently used idle ones if memory asks for it.
 
@@ -80,7 +84,7 @@ class Ready(Record, tag=True, frozen=True, kw_only=True):
     pid: int
     backend: str
     build: str
-    protocol: int = 1
+    protocol: int = PROTOCOL_VERSION
 
 
 class ModelReady(Record, tag=True, frozen=True, kw_only=True):

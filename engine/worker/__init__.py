@@ -1,1 +1,1 @@
-"""The worker process: synchronous command loop over one or several loaded models."""
+"""The worker process: commands in, one or more resident models driven step by step, replies out."""

@@ -1,0 +1,97 @@
+"""A backend that crashes or hangs its process on demand: `echo`, but for two markers in messages.
+
+Workers load it when `HALOCTL_BACKEND_MODULES="poison=engine.testing.poison_backend"` is in their
+environment and a model names the backend `poison`. A request whose messages contain CRASH ends the process
+with SIGSEGV when it would be computed; HANG blocks the step forever; NOISE prints to standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import msgspec
+
+from engine.backends.registry import load_backend as load_registered
+from engine.contracts import Backend, PrefixHandle
+from engine.ir.ids import RequestId
+from engine.ir.request import (
+    BackendInfo,
+    BackendStatistics,
+    GenerateOutput,
+    GenerateRequest,
+    Message,
+    ModelFile,
+)
+
+CRASH = "⚠CRASH"
+HANG = "⚠HANG"
+NOISE = "⚠NOISE"
+
+
+def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
+    """An echo backend with triggers."""
+    return PoisonBackend(load_registered(msgspec.structs.replace(file, backend="echo"), memory_bytes))
+
+
+class PoisonBackend:
+    """Delegates to `inner`, and looks at messages before each step."""
+
+    def __init__(self, inner: Backend) -> None:
+        self._inner = inner
+        self._poisoned: dict[RequestId, str] = {}
+
+    @property
+    def info(self) -> BackendInfo:
+        return self._inner.info
+
+    @property
+    def idle(self) -> bool:
+        return self._inner.idle
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        return self._inner.tokenize(text)
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
+        return self._inner.prompt_tokens(messages)
+
+    def enqueue(self, request: GenerateRequest) -> None:
+        self._inner.enqueue(request)
+        text = "".join(message.content for message in request.messages)
+        for marker in (CRASH, HANG, NOISE):
+            if marker in text:
+                self._poisoned[request.id] = marker
+
+    def step(self) -> tuple[GenerateOutput, ...]:
+        for request, marker in tuple(self._poisoned.items()):
+            if marker == CRASH:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            elif marker == HANG:
+                threading.Event().wait()
+            else:
+                os.write(1, b"noise on standard output\n" * 100)
+                del self._poisoned[request]
+        return self._inner.step()
+
+    def cancel(self, request: RequestId) -> None:
+        self._poisoned.pop(request, None)
+        self._inner.cancel(request)
+
+    def pin(self, prefix: tuple[int, ...]) -> PrefixHandle:
+        return self._inner.pin(prefix)
+
+    def release(self, handle: PrefixHandle) -> None:
+        self._inner.release(handle)
+
+    def export_prefix(self, prefix: tuple[int, ...]) -> bytes | None:
+        return self._inner.export_prefix(prefix)
+
+    def import_prefix(self, state: bytes) -> int:
+        return self._inner.import_prefix(state)
+
+    def statistics(self) -> BackendStatistics:
+        return self._inner.statistics()
+
+    def close(self) -> None:
+        self._inner.close()
