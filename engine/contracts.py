@@ -159,5 +159,7 @@ class ToolKind:
     check: Callable[[OperatorSpec], tuple[tuple[str, str, str], ...]] = lambda _spec: ()
     concurrency: int = 4
     default_timeout_s: float = 60.0
+    produces: tuple[str, ...] | None = None
+    """Fields its values have in templates, when they are always the same; None when any may be there."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Names of settings sections this kind reads, with what for (shown by `doctor`)."""

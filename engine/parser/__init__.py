@@ -1,1 +1,11 @@
-"""Workflow files: bytes to spec to logical plan, with file:line in every error."""
+"""Workflow files in, logical plans out; every fault with its file, line, field and fix.
+
+`load_workflow` reads and checks a file by itself, `lower` checks it against the settings and builds the
+`LogicalPlan`, `workflow_schema` is the format as JSON Schema.
+"""
+
+from engine.parser.json_schema import workflow_schema
+from engine.parser.load import SpecWarning, WorkflowSource, load_workflow
+from engine.parser.lower import lower
+
+__all__ = ["SpecWarning", "WorkflowSource", "load_workflow", "lower", "workflow_schema"]

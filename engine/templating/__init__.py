@@ -7,6 +7,7 @@ functions and `truth` produce text, values and decisions. Whatever goes wrong wh
 """
 
 from engine.templating.failures import TemplateFailed, TemplateSyntax
+from engine.templating.renaming import rename_roots
 from engine.templating.render import (
     render_arguments,
     render_bound,
@@ -26,6 +27,7 @@ __all__ = [
     "compile_expression",
     "compile_template",
     "reference_lines",
+    "rename_roots",
     "render_arguments",
     "render_bound",
     "render_native",
