@@ -57,7 +57,7 @@ class LiveGraph:
     def extend(self, stimulus: Extended) -> None:
         """A planned window joins; what an earlier attempt committed is taken over at once."""
         plan = stimulus.plan
-        window = Window(plan.consolidated, self._dispatcher.next_epoch)
+        window = Window(plan.consolidated)
         self._dispatcher.adopt(plan)
         self.window_nodes = len(plan.consolidated.nodes)
         self.unsettled += self.window_nodes

@@ -53,6 +53,7 @@ from engine.wire.messages import (
 LaneCommand: TypeAlias = Dispatch | Load | Respawn
 CANCEL_GRACE_S = 5.0
 """After a run deadline the worker may take this long to let go before it is killed."""
+LOAD_DEADLINE_S = 600.0
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class _Lane:
     infos: dict[ModelName, BackendInfo] = field(default_factory=dict)
     models: dict[RequestId, ModelName] = field(default_factory=dict)
     statistics: dict[ModelName, BackendStatistics] = field(default_factory=dict)
-    loading: bool = False
+    loading_since: float | None = None
     progress_at: float = 0.0
 
 
@@ -140,7 +141,7 @@ class LlmActor:
                 lane.models[request.id] = work.model
                 await lane.port.send(Generate(model=work.model, requests=(request,)))
             case Load(model=model):
-                lane.loading = True
+                lane.loading_since = trio.current_time()
                 await lane.port.send(LoadModel(model=self._models[model]))
             case Dispatch() | Respawn():
                 pass  # a respawn that crossed with a start: the process is up
@@ -166,13 +167,13 @@ class LlmActor:
                     failure = Failure(code=reply.code, message=reply.message, retryable=reply.retryable)
                     await self._outbox.send(Errored(attempt.node, failure))
             case ModelReady(info=info):
-                lane.loading = False
+                lane.loading_since = None
                 lane.infos[info.model] = info
                 await self._outbox.send(
                     Resident(self._spec.id, info.model, reply.load_s, info.model_bytes, tuple(reply.unloaded))
                 )
             case CommandFailed():
-                lane.loading = False
+                lane.loading_since = None
                 if reply.command == "LoadModel" and reply.model is not None:
                     failure = Failure(code="generation_failed", message=reply.message)
                     await self._outbox.send(LoadFailed(self._spec.id, reply.model, failure))
@@ -257,8 +258,10 @@ class LlmActor:
                     await self._outbox.send(Errored(attempt.node, Failure(code="timeout", message=message)))
                 elif now > attempt.deadline + CANCEL_GRACE_S:
                     lane.port.kill("does not let go of a cancelled request")
-            stalled = now - lane.progress_at > self._heartbeat_s
-            if lane.attempts and stalled and not lane.loading:
+            if lane.loading_since is not None:
+                if now - lane.loading_since > LOAD_DEADLINE_S:
+                    lane.port.kill(f"a model did not load within {LOAD_DEADLINE_S:g} s")
+            elif lane.attempts and now - lane.progress_at > self._heartbeat_s:
                 lane.port.kill(f"no progress for {self._heartbeat_s:g} s")
 
 

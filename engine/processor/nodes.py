@@ -117,11 +117,9 @@ class QueryState:
 class Window:
     """One planned part of the batch that joined the run."""
 
-    __slots__ = ("consolidated", "first_epoch", "queries", "unsettled")
+    __slots__ = ("consolidated", "queries")
 
-    def __init__(self, consolidated: ConsolidatedPlan, first_epoch: int) -> None:
+    def __init__(self, consolidated: ConsolidatedPlan) -> None:
         self.consolidated = consolidated
-        self.first_epoch = first_epoch
         workflows = {plan.workflow: plan for plan in consolidated.workflows}
         self.queries = [QueryState(query, workflows[query.workflow], self) for query in consolidated.queries]
-        self.unsettled = len(consolidated.nodes)

@@ -203,7 +203,7 @@ def test_a_write_in_doubt_is_not_repeated():
 
 def test_illegal_moves_are_refused():
     consolidated = consolidate((diamond(),), rows_of([0]))
-    window = Window(consolidated, 0)
+    window = Window(consolidated)
     node = NodeState(consolidated.nodes[0], consolidated.operators[0], window)
     node.move(Status.READY)
     node.move(Status.DISPATCHED)

@@ -24,7 +24,7 @@ def nodes() -> dict[str, list[NodeState]]:
     )
     window: Batch = batch("w", [{"q": str(i)} for i in range(20)])
     consolidated = consolidate((plan,), window)
-    live = Window(consolidated, 0)
+    live = Window(consolidated)
     states = [NodeState(n, consolidated.operators[n.operator], live) for n in consolidated.nodes]
     return {model: [s for s in states if s.model == model] for model in ("m", "n")}
 

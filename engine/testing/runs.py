@@ -1,0 +1,112 @@
+"""Whole runs without a front end: real worker processes, journal and output, plans built in code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from engine.ir.batch import Batch
+from engine.ir.cost import Profiles
+from engine.ir.event import Event
+from engine.ir.ids import Json, ModelName, RunId
+from engine.ir.logical import LogicalPlan
+from engine.ir.options import RunOptions
+from engine.ir.physical import PhysicalPlan
+from engine.ir.request import ModelFile
+from engine.ir.result import RunReport
+from engine.journal.output import ResultWriter
+from engine.journal.output_target import OutputTarget
+from engine.journal.records import InputSource, RunMeta
+from engine.journal.run_journal import RunJournal
+from engine.journal.store import RunStore
+from engine.optimizer.consolidate import consolidate
+from engine.optimizer.pipeline import make_plan
+from engine.processor.lanes import LaneSpec
+from engine.processor.run import Job, process
+from engine.processor.tool_actor import OpenedTool
+from engine.processor.workers import WorkerSpec
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Workers, models and tools of a test run."""
+
+    profiles: Profiles
+    models: Mapping[ModelName, ModelFile]
+    tools: Mapping[str, OpenedTool] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a test run."""
+
+    report: RunReport
+    rows: list[dict[str, Json]]
+    events: list[Event]
+
+
+def planned(
+    workflows: tuple[LogicalPlan, ...], batches: Iterable[Batch], profiles: Profiles, options: RunOptions
+) -> Iterator[PhysicalPlan]:
+    """Each batch consolidated and planned when asked for."""
+    first = 0
+    for window in batches:
+        merge = options.mechanisms.merge
+        consolidated = consolidate(workflows, window, first_node=first, merge=merge)
+        first += len(consolidated.nodes)
+        yield make_plan(consolidated, profiles, options.mechanisms)
+
+
+async def run_batches(
+    directory: Path,
+    workflows: tuple[LogicalPlan, ...],
+    batches: Iterable[Batch],
+    setup: Setup,
+    options: RunOptions,
+    name: str = "run",
+) -> Ran:
+    """Process batches; the run's store is `directory/name`, its output a JSONL file beside it."""
+    meta = RunMeta(
+        run=RunId(name),
+        created="2026-11-21T12:00:00Z",
+        workflows=(),
+        input=InputSource(description="built in code"),
+        output_path=str(directory / f"{name}.jsonl"),
+        output_format="jsonl",
+        options=options,
+        settings_digest="",
+        version="0",
+    )
+    store = RunStore.create(directory / name, meta)
+    output = ResultWriter(store, OutputTarget(path=meta.output_path), order=options.order)
+    events: list[Event] = []
+    job = Job(
+        run=meta.run,
+        options=options,
+        windows=planned(workflows, batches, setup.profiles, options),
+        workers=tuple(
+            WorkerSpec(id=w.worker, backend=w.backend, memory_bytes=w.memory_bytes, env=dict(setup.env))
+            for w in setup.profiles.workers
+        ),
+        lanes=tuple(
+            LaneSpec(w.worker, w.slots, w.memory_bytes, {m.model: m.model_bytes for m in w.models})
+            for w in setup.profiles.workers
+        ),
+        models=setup.models,
+        digests={},
+        tools=setup.tools,
+        journal=RunJournal(store, output),
+        on_event=events.append,
+    )
+    try:
+        report = await process(job)
+    finally:
+        output.finish()
+        store.close()
+    lines = (await trio.Path(meta.output_path).read_text()).splitlines()
+    return Ran(report, [json.loads(line) for line in lines], events)
