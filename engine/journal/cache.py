@@ -14,6 +14,7 @@ from engine.errors import JournalError
 from engine.ir.ids import ContentKey
 from engine.ir.result import Completed
 from engine.journal.codec import Unpacker, compress, pack, seal
+from engine.journal.schema import DAMAGE
 from engine.journal.statements import key_bytes
 
 APPLICATION_ID = 0x68616C63
@@ -75,7 +76,7 @@ class ResultCache:
             except JournalError as error:
                 self._delete(name)
                 self._tell(error)
-            except sqlite3.Error as error:
+            except DAMAGE as error:
                 self._recover(error)
         return None
 
@@ -111,7 +112,7 @@ class ResultCache:
         try:
             self._connection = _connect(self._path)
             self._total_bytes = _total(self._connection)
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             self._recover(error)
 
     def _select(self, name: bytes) -> bytes | None:
@@ -142,7 +143,7 @@ class ResultCache:
                 self._total_bytes += sum(map(len, self._pending.values()))
                 if self._total_bytes > self._limit_bytes:
                     self._evict(connection)
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             self._recover(error)
         self._pending.clear()
         self._touched.clear()
@@ -161,10 +162,10 @@ class ResultCache:
     def _delete(self, name: bytes) -> None:
         self._pending.pop(name, None)
         if self._connection is not None:
-            with suppress(sqlite3.Error):
+            with suppress(*DAMAGE):
                 self._connection.execute("DELETE FROM result WHERE key = ?", (name,))
 
-    def _recover(self, error: sqlite3.Error) -> None:
+    def _recover(self, error: Exception) -> None:
         """A damaged file is set aside; for any other error the cache is merely off or late."""
         self._tell(error)
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (
@@ -179,7 +180,7 @@ class ResultCache:
             for suffix in ("-wal", "-shm"):
                 self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
             self._connection = _connect(self._path)
-        except (OSError, sqlite3.Error) as again:
+        except (OSError, *DAMAGE) as again:
             self._give_up(again)
 
     def _give_up(self, error: Exception) -> None:
@@ -188,7 +189,7 @@ class ResultCache:
 
     def _disconnect(self) -> None:
         if self._connection is not None:
-            with suppress(sqlite3.Error):
+            with suppress(*DAMAGE):
                 self._connection.close()
             self._connection = None
 

@@ -14,6 +14,8 @@ APPLICATION_ID = 0x68616C6F
 """`halo`, in the header of the file: tells our journals from other SQLite files."""
 SCHEMA_VERSION = 1
 FILE_NAME = "journal.sqlite"
+DAMAGE = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises on a damaged file: its messages quote bytes of the file, which may not decode."""
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, payload BLOB NOT NULL, digest BLOB NOT NULL) WITHOUT ROWID;
@@ -95,7 +97,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         )
         check_header(connection, path)
         connection.execute("PRAGMA cell_size_check=ON")
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise corrupt(path, error) from error
     return connection
 

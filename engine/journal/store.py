@@ -24,7 +24,7 @@ from engine.ir.result import RunReport
 from engine.journal.lock import RunLock, require_local_disk
 from engine.journal.records import EventBatch, ForgetFailed, JournalRecord, RunMeta, RunState, StatusRecord
 from engine.journal.resume import Recovered
-from engine.journal.schema import FILE_NAME, corrupt, create_file, open_reader
+from engine.journal.schema import DAMAGE, FILE_NAME, corrupt, create_file, open_reader
 from engine.journal.statements import RowWriter, payload_of
 from engine.journal.view import LOCK_NAME, RunView
 from engine.journal.writer import CommitThread
@@ -198,7 +198,7 @@ def check_structure(path: Path) -> None:
     connection = open_reader(path)
     try:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise corrupt(path, error) from error
     finally:
         connection.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +23,7 @@ from engine.journal.records import (
     RunMeta,
     StatusRecord,
 )
-from engine.journal.schema import FILE_NAME, corrupt, open_reader
+from engine.journal.schema import DAMAGE, FILE_NAME, corrupt, open_reader
 from engine.journal.statements import FAILED, clean_text, emit_seal, key_bytes, op_seal, query_seal
 
 LOCK_NAME = "lock"
@@ -226,5 +225,5 @@ class RunView:
                 if tuple(map(type, row)) != types:
                     raise self._damaged("(any)")
                 yield row
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             raise corrupt(self._path, error) from error
