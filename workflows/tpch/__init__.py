@@ -1,0 +1,1 @@
+"""The embedded example: questions over TPC-H, answered with SQL and two models."""
