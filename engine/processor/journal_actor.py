@@ -15,6 +15,9 @@ from engine.ir.result import Completed, NodeRecord, QueryResult
 from engine.processor.channels import Receiver
 from engine.processor.router import Settled
 
+BURSTS = 16
+"""Bursts of the router written in one go when the disk is behind."""
+
 
 class JournalPort(Protocol):
     """What a run writes to. All methods block and run in a thread of their own."""
@@ -48,18 +51,23 @@ async def journal_actor(
     port: JournalPort, inbox: Receiver[Settled], on_failure: Callable[[JournalError], None]
 ) -> None:
     """Write bursts until the inbox closes. A journal error is fatal for the run and told once."""
-    async for settled in inbox:
+    while True:
         try:
-            await trio.to_thread.run_sync(_write, port, settled)
+            bursts = await inbox.receive_many(BURSTS)
+            await trio.to_thread.run_sync(_write, port, bursts)
+        except trio.EndOfChannel:
+            return
         except JournalError as error:
             on_failure(error)
             return
 
 
-def _write(port: JournalPort, settled: Settled) -> None:
-    port.commit([record for record, _key in settled.records], settled.events)
-    if settled.rows:
-        port.emit(settled.rows)
-    for record, key in settled.records:
+def _write(port: JournalPort, bursts: list[Settled]) -> None:
+    records = [entry for burst in bursts for entry in burst.records]
+    rows = [row for burst in bursts for row in burst.rows]
+    port.commit([record for record, _key in records], [e for burst in bursts for e in burst.events])
+    if rows:
+        port.emit(rows)
+    for record, key in records:
         if key is not None and isinstance(record.outcome, Completed):
             port.remember(key, record.outcome)

@@ -54,6 +54,8 @@ LaneCommand: TypeAlias = Dispatch | Load | Respawn
 CANCEL_GRACE_S = 5.0
 """After a run deadline the worker may take this long to let go before it is killed."""
 LOAD_DEADLINE_S = 600.0
+BURST = 64
+"""Commands put into one write."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class _Attempt:
 
     node: NodeId
     request: GenerateRequest
+    model: ModelName
     number: int
     timeout_s: float | None
     deadline: float | None = None
@@ -75,7 +78,6 @@ class _Lane:
     port: WorkerPort
     attempts: dict[RequestId, _Attempt] = field(default_factory=dict)
     infos: dict[ModelName, BackendInfo] = field(default_factory=dict)
-    models: dict[RequestId, ModelName] = field(default_factory=dict)
     statistics: dict[ModelName, BackendStatistics] = field(default_factory=dict)
     loading_since: float | None = None
     progress_at: float = 0.0
@@ -122,31 +124,42 @@ class LlmActor:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pump_replies, lane)
             nursery.start_soon(self._watch_deadlines, lane)
-            async for command in inbox:
-                await self._carry_out(lane, command)
-            closed = True
+            closed = await self._pump_commands(lane, inbox)
             nursery.cancel_scope.cancel()
         return closed
 
-    async def _carry_out(self, lane: _Lane, command: LaneCommand) -> None:
-        match command:
-            case Dispatch(work=LlmWork() as work):
-                self._next_request += 1
-                request = msgspec.structs.replace(work.request, id=RequestId(self._next_request))
-                if not lane.attempts:
-                    lane.progress_at = trio.current_time()
-                lane.attempts[request.id] = _Attempt(
-                    command.node, request, command.attempt, command.timeout_s
-                )
-                lane.models[request.id] = work.model
-                await lane.port.send(Generate(model=work.model, requests=(request,)))
-            case Load(model=model):
-                lane.loading_since = trio.current_time()
-                await lane.port.send(LoadModel(model=self._models[model]))
-            case Dispatch() | Respawn():
-                pass  # a respawn that crossed with a start: the process is up
-            case _:
-                assert_never(command)
+    async def _pump_commands(self, lane: _Lane, inbox: Receiver[LaneCommand]) -> bool:
+        """Send what the inbox holds, a burst at a time, until it is closed; then True."""
+        while True:
+            try:
+                burst = await inbox.receive_many(BURST)
+            except trio.EndOfChannel:
+                return True
+            generate: dict[ModelName, list[GenerateRequest]] = {}
+            for command in burst:
+                match command:
+                    case Dispatch(work=LlmWork(model=model) as work):
+                        generate.setdefault(model, []).append(self._begin(lane, command, work))
+                    case Load(model=model):
+                        lane.loading_since = trio.current_time()
+                        await lane.port.send(LoadModel(model=self._models[model]))
+                    case Dispatch() | Respawn():
+                        pass  # a respawn that crossed with a start: the process is up
+                    case _:
+                        assert_never(command)
+            for model, requests in generate.items():
+                await lane.port.send(Generate(model=model, requests=tuple(requests)))
+
+    def _begin(self, lane: _Lane, dispatch: Dispatch, work: LlmWork) -> GenerateRequest:
+        """Note an attempt; its request gets an id of its own, since a node may come twice."""
+        self._next_request += 1
+        request = msgspec.structs.replace(work.request, id=RequestId(self._next_request))
+        if not lane.attempts:
+            lane.progress_at = trio.current_time()
+        lane.attempts[request.id] = _Attempt(
+            dispatch.node, request, work.model, dispatch.attempt, dispatch.timeout_s
+        )
+        return request
 
     async def _pump_replies(self, lane: _Lane) -> None:
         while True:
@@ -162,7 +175,6 @@ class LlmActor:
                 await self._on_decoded(lane, progress)
             case RequestFailed():
                 attempt = lane.attempts.pop(reply.request, None)
-                lane.models.pop(reply.request, None)
                 if attempt is not None and not attempt.cancelled:
                     failure = Failure(code=reply.code, message=reply.message, retryable=reply.retryable)
                     await self._outbox.send(Errored(attempt.node, failure))
@@ -186,8 +198,7 @@ class LlmActor:
 
     async def _on_finished(self, lane: _Lane, reply: Finished) -> None:
         attempt = lane.attempts.pop(reply.generated.id, None)
-        model = lane.models.pop(reply.generated.id, None)
-        if attempt is None or attempt.cancelled or model is None:
+        if attempt is None or attempt.cancelled:
             return
         value = value_of(reply.generated, attempt.request.schema)
         if isinstance(value, Failure):
@@ -196,7 +207,7 @@ class LlmActor:
                 Errored(attempt.node, msgspec.structs.replace(value, retryable=not greedy))
             )
             return
-        info = lane.infos[model]
+        info = lane.infos[attempt.model]
         now = self._clock()
         took = reply.finished_s - reply.started_s
         completed = Completed(
