@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+from engine.backends.gguf_file import file_sha256, validate_gguf
 from engine.backends.llama_cpp.chat_template import ChatTemplate
 from engine.backends.llama_cpp.library import api, initialise, recent_log
 from engine.backends.llama_cpp.vocabulary import Vocabulary
@@ -23,10 +21,8 @@ class LlamaModel:
 
     def __init__(self, file: ModelFile, *, vocab_only: bool = False) -> None:
         initialise()
-        path = Path(file.path)
-        if not path.is_file():
-            raise ModelFileError(f"model {file.name}: no file at {file.path}", fix="check the model's path")
-        self.digest = "" if vocab_only and file.sha256 is None else file_digest(path)
+        validate_gguf(file.path)
+        self.digest = "" if vocab_only and file.sha256 is None else file_sha256(file.path)
         if file.sha256 is not None and file.sha256.lower() != self.digest:
             raise ModelFileError(
                 f"model {file.name}: SHA-256 of {file.path} is {self.digest}, not the pinned {file.sha256}",
@@ -75,18 +71,6 @@ class LlamaModel:
         buffer = bytes(256)
         length = api.llama_model_meta_val_str(self.pointer, key.encode(), buffer, len(buffer))
         return buffer[:length].decode("utf-8", "replace") if length > 0 else ""
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, hex; computed once per unchanged file and process."""
-    status = path.stat()
-    return _digest(str(path.resolve()), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _digest(path: str, _size: int, _mtime_ns: int) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _load(file: ModelFile, *, vocab_only: bool) -> Any:
