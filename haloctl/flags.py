@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
+import msgspec
 from cyclopts import Parameter
+
+from engine.errors import ConfigError
+from engine.ir.ids import Json
+from engine.ir.options import NAIVE, Mechanisms, RunOptions
+from engine.journal.output_target import OutputTarget
+from engine.journal.records import OutputFormat
+from engine.optimizer.schedulers import SCHEDULERS
+from haloctl.progress import Mode
+from haloctl.request import TableSource
+from haloctl.settings import RunSettings
+from haloctl.suggest import closest
 
 ConfigFile: TypeAlias = Annotated[
     Path | None, Parameter(name="--config", help="Settings file; default: haloctl.toml here or in a parent.")
@@ -14,8 +26,13 @@ ConfigFile: TypeAlias = Annotated[
 AsJson: TypeAlias = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")
 ]
-Workflows: TypeAlias = Annotated[
-    tuple[Path, ...], Parameter(name="WORKFLOW", allow_leading_hyphen=False, help="Workflow files (YAML).")
+Workflow: TypeAlias = Annotated[Path, Parameter(name="WORKFLOW", help="Workflow files (YAML).")]
+ProgressMode: TypeAlias = Annotated[
+    Mode,
+    Parameter(
+        env_var="HALOCTL_PROGRESS",
+        help="How to show progress on stderr; auto is a bar on a terminal and lines elsewhere.",
+    ),
 ]
 
 
@@ -66,14 +83,79 @@ class MechanismFlags:
     window: Annotated[int | None, Parameter(help="Queries planned together; default 4096.")] = None
 
 
-def parse_mapping(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Workflow input → column, from COLUMN=INPUT pairs. Raises ConfigError on anything else."""
-    from engine.errors import ConfigError
+def make_source(flags: InputFlags) -> TableSource:
+    """The table that flags name. Raises ConfigError when there is none, or a mapping is malformed."""
+    if flags.input is None:
+        raise ConfigError("no input", fix="name a table of queries: -i questions.csv")
+    if flags.limit is not None and flags.limit < 1:
+        raise ConfigError(f"--limit {flags.limit} reads nothing", fix="give a number of rows from 1")
+    return TableSource(
+        location=flags.input
+        if flags.input == "-" or flags.input_database
+        else str(Path(flags.input).absolute()),
+        format=flags.input_format,
+        database=flags.input_database,
+        id_column=flags.id,
+        mapping=tuple(_mapping(pair) for pair in flags.map),
+        limit=flags.limit,
+    )
 
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        column, equals, name = pair.partition("=")
-        if not equals or not column or not name:
-            raise ConfigError(f"--map {pair!r} is not COLUMN=INPUT", fix="e.g. --map question_text=question")
-        mapping[name] = column
-    return mapping
+
+def _mapping(pair: str) -> tuple[str, str]:
+    column, equals, name = pair.rpartition("=")
+    if not equals or not column or not name:
+        raise ConfigError(f"--map {pair!r} is not COLUMN=INPUT", fix="e.g. --map question_text=question")
+    return name, column
+
+
+def make_options(flags: MechanismFlags, defaults: RunSettings, **choices: Json) -> RunOptions:
+    """Run options from flags over settings. Raises ConfigError for an unknown scheduler."""
+    return RunOptions(
+        mechanisms=_mechanisms(flags),
+        window_queries=flags.window or defaults.window,
+        grace_s=defaults.grace_s,
+        heartbeat_s=defaults.heartbeat_s,
+        total_s=defaults.total_s,
+        **choices,
+    )
+
+
+def _mechanisms(flags: MechanismFlags) -> Mechanisms:
+    if flags.scheduler is not None and flags.scheduler not in SCHEDULERS:
+        raise ConfigError(f"unknown scheduler {flags.scheduler!r}", fix=closest(flags.scheduler, SCHEDULERS))
+    if flags.naive:
+        return NAIVE
+    base = Mechanisms()
+    return msgspec.structs.replace(
+        base,
+        merge=flags.merge,
+        coalesce=flags.coalesce,
+        prefix_sharing=flags.prefix_sharing,
+        prefix_order=flags.prefix_order,
+        overlap_tools=flags.overlap,
+        scheduler=flags.scheduler or base.scheduler,
+    )
+
+
+_FORMATS: dict[str, OutputFormat] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+
+
+def make_target(path: str, chosen: OutputFormat | None, *, overwrite: bool, usage: bool) -> OutputTarget:
+    """The output that flags name. Raises ConfigError when neither the name nor a flag says its format."""
+    found = chosen or ("jsonl" if path == "-" else _FORMATS.get(Path(path).suffix.lower()))
+    if found is None:
+        raise ConfigError(
+            f"{path}: the name does not say the format",
+            fix="end it in .jsonl, .csv or .parquet, or use --output-format",
+        )
+    return OutputTarget(
+        path=path if path == "-" else str(Path(path).absolute()),
+        format=found,
+        overwrite=overwrite,
+        usage=usage,
+    )

@@ -13,7 +13,8 @@ from engine.ir.ids import ModelName, QueryIndex, WorkerId
 from engine.ir.logical import LogicalPlan
 from engine.ir.options import Mechanisms
 from engine.ir.physical import PhysicalPlan
-from engine.optimizer import consolidate, make_plan
+from engine.optimizer.consolidate import consolidate
+from engine.optimizer.pipeline import make_plan
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ def _unfinished(batch: Batch, finished: Callable[[QueryIndex], bool]) -> Batch:
 def _resident_after(
     plan: PhysicalPlan, before: Mapping[WorkerId, tuple[ModelName, ...]]
 ) -> dict[WorkerId, tuple[ModelName, ...]]:
-    """The models each worker used last, latest first. Which of them still fit is the planner's to say."""
+    """The models each worker used, latest last. Which of them still fit is the planner's to say."""
     used: dict[WorkerId, tuple[ModelName, ...]] = dict(before)
     for epoch in plan.epochs:
         for assignment in epoch.assignments:
             held = used.get(assignment.worker, ())
             others = tuple(model for model in held if model != assignment.model)
-            used[assignment.worker] = (assignment.model, *others)
+            used[assignment.worker] = (*others, assignment.model)
     return used

@@ -89,8 +89,6 @@ class RunSettings(Record, frozen=True, kw_only=True):
     """Queries planned together; bounds memory."""
     grace_s: Annotated[float, Meta(ge=0)] = 10.0
     """Seconds that running work may take to finish after the first Ctrl-C."""
-    max_attempts: Count = 3
-    """Attempts of one operator for one query before its row fails."""
     heartbeat_s: Annotated[float, Meta(gt=0)] = 30.0
     """Seconds of silence after which a worker counts as hung and is killed."""
     total_s: Annotated[float, Meta(gt=0)] | None = None

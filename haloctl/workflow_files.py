@@ -84,7 +84,7 @@ def _read(path: Path) -> WorkflowText:
     except OSError as error:
         raise ConfigError(f"workflow {path}: {error.strerror}", fix="name an existing YAML file") from error
     text = data.decode("utf-8-sig", "surrogateescape")
-    return WorkflowText(path=str(path), sha256=sha256(data).hexdigest(), text=text)
+    return WorkflowText(path=str(path.absolute()), sha256=sha256(data).hexdigest(), text=text)
 
 
 def _require_distinct(workflows: list[Workflow]) -> None:

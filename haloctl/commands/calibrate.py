@@ -1,0 +1,64 @@
+"""`haloctl calibrate`: measured curves for the planner."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from engine.profiles.records import ModelRecord
+from haloctl import render
+from haloctl.calibration import calibrate_fleet
+from haloctl.config import load_settings
+from haloctl.digests import DigestBook, digests
+from haloctl.flags import AsJson, ConfigFile
+from haloctl.knowledge import profile_store
+from haloctl.placement import assemble_fleet, cache_folder
+
+
+def calibrate(
+    *models: Annotated[str, Parameter(name="MODEL", help="Names of models; see `haloctl models`.")],
+    quick: Annotated[bool, Parameter(help="A second or two instead of minutes.", negative="")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Measure models on this machine: prefill and decode speed over batch size, load time, memory.
+
+    The planner uses what was measured for this machine, this file and these options, and a guess otherwise.
+    """
+    settings = load_settings(config).settings
+    fleet = assemble_fleet(settings, models, render.note)
+    store = profile_store(cache_folder(settings))
+    book = DigestBook(cache_folder(settings), render.note)
+    records = calibrate_fleet(fleet, digests(fleet.models, book), store, quick=quick)
+    if as_json:
+        render.result_json(dict(zip(fleet.models, records, strict=True)))
+        return 0
+    render.result_table(
+        (
+            "model",
+            "device",
+            "load s",
+            "prefill tok/s",
+            "decode tok/s ×1",
+            "decode tok/s at most",
+            "KV bytes/token",
+        ),
+        [_row(name, record) for name, record in zip(fleet.models, records, strict=True)],
+    )
+    render.note(f"kept in {store.path}")
+    return 0
+
+
+def _row(name: str, record: ModelRecord) -> tuple[object, ...]:
+    prefill = max((tokens / seconds for tokens, seconds in record.prefill if seconds), default=0.0)
+    decode = [sequences / seconds for sequences, seconds in record.decode if seconds]
+    return (
+        name,
+        record.device,
+        record.load_s,
+        round(prefill),
+        round(decode[0]) if decode else None,
+        round(max(decode)) if decode else None,
+        record.kv_bytes_per_token,
+    )

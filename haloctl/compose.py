@@ -1,0 +1,278 @@
+"""The composition root: the only module that knows workers, tools, workflows and the journal together.
+
+`prepare` turns settings and a request into everything that can be decided before a run exists;
+`open_run` adds the run's store and output and gives the `Job` that the processor carries out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+
+import msgspec
+
+from engine.backends.registry import count_tokens
+from engine.errors import InputError
+from engine.ir.batch import Batch
+from engine.ir.event import Event
+from engine.ir.ids import ModelName, RunId
+from engine.ir.keys import content_key
+from engine.ir.logical import LogicalPlan
+from engine.ir.physical import PhysicalPlan
+from engine.ir.result import RunReport
+from engine.journal.cache import ResultCache
+from engine.journal.output import ResultWriter
+from engine.journal.records import InputSource, RunMeta
+from engine.journal.run_journal import RunJournal
+from engine.journal.store import RunStore, new_run_id
+from engine.processor.lanes import LaneSpec
+from engine.processor.run import Job
+from engine.processor.tool_actor import OpenedTool
+from haloctl import __version__, embedded
+from haloctl.digests import DigestBook, digests
+from haloctl.intake_source import open_source
+from haloctl.knowledge import Knowledge, profile_store
+from haloctl.placement import Fleet, assemble_fleet, cache_folder
+from haloctl.planning import Planner
+from haloctl.report import cut_short, final_report
+from haloctl.request import BatchRequest
+from haloctl.run_folder import runs_folder
+from haloctl.settings import DatabaseSettings, Settings, tool_settings
+from haloctl.workflow_files import (
+    Workflow,
+    databases_of,
+    models_of,
+    read_workflows,
+    require_databases,
+    tools_of,
+)
+from tools import REGISTRY
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked request: workflows, workers and model files, before any run exists."""
+
+    settings: Settings
+    request: BatchRequest
+    workflows: tuple[Workflow, ...]
+    fleet: Fleet
+    digests: Mapping[ModelName, str]
+    knowledge: Knowledge
+
+    def planner(self) -> Planner:
+        """Plans windows with what is known of models and tools at the time."""
+        return Planner(
+            workflows=tuple(workflow.plan for workflow in self.workflows),
+            profiles=self.knowledge.profiles,
+            mechanisms=self.request.options.mechanisms,
+            digests=self.digests,
+            count_tokens=self._count_tokens(),
+        )
+
+    def _count_tokens(self) -> Callable[[str], int] | None:
+        """One model's counter stands for all: only the relative sizes of prompts matter to the plan."""
+        file = next(iter(self.fleet.models.values()), None)
+        return None if file is None else count_tokens(file)
+
+
+def prepare(settings: Settings, request: BatchRequest, say: Say) -> Prepared:
+    """Check workflows, choose workers, build what is embedded. Raises SpecErrors and ConfigError."""
+    workflows = read_workflows(request.workflows, settings)
+    require_databases(workflows, settings)
+    settings = _with_embedded_database(settings, workflows, say)
+    fleet = assemble_fleet(settings, models_of(workflows), say, reproducible=request.options.reproducible)
+    book = DigestBook(cache_folder(settings), say)
+    known = digests(fleet.models, book)
+    plans = tuple(workflow.plan for workflow in workflows)
+    knowledge = Knowledge(profile_store(cache_folder(settings)), fleet, known, plans)
+    return Prepared(settings, _with_columns(request, plans), workflows, fleet, known, knowledge)
+
+
+def _with_columns(request: BatchRequest, plans: tuple[LogicalPlan, ...]) -> BatchRequest:
+    """The output's columns are the workflows' outputs, and the workflow where there are several."""
+    columns = tuple(dict.fromkeys(output.name for plan in plans for output in plan.outputs))
+    target = msgspec.structs.replace(request.target, columns=columns, workflow=len(plans) > 1)
+    return msgspec.structs.replace(request, target=target)
+
+
+def _with_embedded_database(settings: Settings, workflows: tuple[Workflow, ...], say: Say) -> Settings:
+    name = embedded.DATABASE
+    if name not in databases_of(workflows) or name in settings.databases:
+        return settings
+    path = embedded.ensure_database(cache_folder(settings), say)
+    databases = {**settings.databases, name: DatabaseSettings(url=f"duckdb://{path}")}
+    return msgspec.structs.replace(settings, databases=databases)
+
+
+@dataclass
+class OpenRun:
+    """A run that this process holds: its job, and what is left to do when the job is over."""
+
+    job: Job
+    store: RunStore
+    writer: ResultWriter
+
+    def finish(self, report: RunReport | None) -> RunReport:
+        """End the output, record how the run stands and return the report over all its attempts.
+
+        None stands for a run that was cut short. Raises JournalError, or ConfigError when a file has
+        appeared at the output's place.
+        """
+        if report is not None and report.status in ("ok", "failed_rows"):
+            self.writer.finish()
+        else:
+            self.writer.close()
+        with RunStore.read(self.store.directory) as view:
+            rows = view.counts()
+        final = final_report(report or cut_short(self.job.run), rows)
+        self.store.set_status(final.status, final)
+        return final
+
+
+@contextmanager
+def open_run(
+    prepared: Prepared, say: Say, on_event: Callable[[Event], None], resume: RunStore | None = None
+) -> Iterator[OpenRun]:
+    """Open a new run, or go on with `resume`, which is closed at the end.
+
+    The first window is planned before a new run exists, so that a table that cannot be read, or a model
+    that fits no worker, leaves nothing behind. Raises ConfigError for an output that is in the way,
+    InputError, PlanError, JournalError, RunLocked.
+    """
+    request = prepared.request
+    with ExitStack() as stack:
+        plans = tuple(workflow.plan for workflow in prepared.workflows)
+        source = stack.enter_context(open_source(request.source, plans, prepared.settings))
+        tools = _open_tools(prepared, stack)
+        batches = _explained(prepared, tools, source.windows(request.options.window_queries))
+        if resume is None:
+            request.target.require_free()
+            windows = _begun(prepared.planner().windows(batches), request.source.location)
+            store = _create(prepared, source.describe())
+            stack.enter_context(store)
+            recovered = stack.enter_context(closing(store.recovered()))
+        else:
+            store = stack.enter_context(resume)
+            recovered = stack.enter_context(closing(store.recovered()))
+            windows = prepared.planner().windows(batches, recovered.finished)
+        writer = ResultWriter(store, request.target, order=request.options.order)
+        stack.callback(writer.close)
+        for warning in writer.warnings:
+            say(warning)
+        stack.callback(prepared.knowledge.save)
+        cache = _cache(prepared, stack, say)
+        job = Job(
+            run=store.meta().run,
+            options=request.options,
+            windows=windows,
+            workers=prepared.fleet.workers,
+            lanes=_lanes(prepared),
+            models=prepared.fleet.models,
+            digests=prepared.digests,
+            tools=tools,
+            journal=RunJournal(store, writer, None if cache is None else cache.put),
+            recall=recovered.outcome,
+            in_doubt=recovered.open_intents.__contains__,
+            cache=None if cache is None else cache.get,
+            on_event=_teller(prepared.knowledge, on_event),
+            resumed=resume is not None,
+        )
+        yield OpenRun(job, store, writer)
+
+
+def plan_first_window(prepared: Prepared) -> PhysicalPlan:
+    """The plan of the first window, without a run. Raises InputError, PlanError."""
+    request = prepared.request
+    plans = tuple(workflow.plan for workflow in prepared.workflows)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(request.source, plans, prepared.settings))
+        tools = _open_tools(prepared, stack)
+        batches = _explained(prepared, tools, source.windows(request.options.window_queries))
+        return next(_begun(prepared.planner().windows(batches), request.source.location))
+
+
+def _explained(
+    prepared: Prepared, tools: Mapping[str, OpenedTool], batches: Iterator[Batch]
+) -> Iterator[Batch]:
+    """The same batches; tools are asked for estimates with the first one's queries."""
+    for number, batch in enumerate(batches):
+        if number == 0:
+            called = {name: opened.tool for name, opened in tools.items()}
+            prepared.knowledge.explain_tools(called, batch.queries)
+        yield batch
+
+
+def _begun(windows: Iterator[PhysicalPlan], location: str) -> Iterator[PhysicalPlan]:
+    """The same windows, the first one planned now. Raises InputError when there is none."""
+    first = next(windows, None)
+    if first is None:
+        raise InputError(f"{location} has no rows", fix="a batch needs at least one query")
+    return chain((first,), windows)
+
+
+def _create(prepared: Prepared, source: InputSource) -> RunStore:
+    run = new_run_id()
+    return RunStore.create(runs_folder(prepared.settings) / run, _meta(prepared, run, source))
+
+
+def _teller(knowledge: Knowledge, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Every event teaches first and is shown then."""
+
+    def tell(event: Event) -> None:
+        knowledge.observe(event)
+        on_event(event)
+
+    return tell
+
+
+def _meta(prepared: Prepared, run: RunId, source: InputSource) -> RunMeta:
+    request = prepared.request
+    return RunMeta(
+        run=run,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        workflows=request.workflows,
+        input=source,
+        output_path=request.target.path,
+        output_format=request.target.format,
+        options=request.options,
+        settings_digest=content_key(prepared.settings.models, dict(prepared.digests)),
+        version=__version__,
+        output_columns=request.target.columns,
+        extra={"request": msgspec.json.encode(request).decode()},
+    )
+
+
+def _lanes(prepared: Prepared) -> tuple[LaneSpec, ...]:
+    """Slots and memory as the scheduler sees them, aligned with the fleet's workers."""
+    profiles = {profile.worker: profile for profile in prepared.knowledge.profiles().workers}
+    return tuple(
+        LaneSpec(
+            spec.id,
+            profiles[spec.id].slots,
+            spec.memory_bytes,
+            {model.model: model.model_bytes for model in profiles[spec.id].models},
+        )
+        for spec in prepared.fleet.workers
+    )
+
+
+def _open_tools(prepared: Prepared, stack: ExitStack) -> dict[str, OpenedTool]:
+    opened: dict[str, OpenedTool] = {}
+    for name in tools_of(prepared.workflows):
+        kind = REGISTRY[name]
+        tool = kind.open(tool_settings(prepared.settings, kind.settings))
+        stack.callback(tool.close)
+        opened[name] = OpenedTool(name, tool, kind.concurrency, kind.default_timeout_s)
+    return opened
+
+
+def _cache(prepared: Prepared, stack: ExitStack, say: Say) -> ResultCache | None:
+    if not prepared.request.options.use_cache:
+        return None
+    return stack.enter_context(ResultCache(cache_folder(prepared.settings) / "results", warn=say))

@@ -1,0 +1,107 @@
+"""A run on the command line from request to exit code: progress, signals, report, and how to go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import ConfigError, HaloError
+from engine.ir.result import RunReport
+from engine.journal.records import RunMeta
+from engine.journal.store import RunStore
+from haloctl import exit_codes, render
+from haloctl.compose import OpenRun, open_run, prepare
+from haloctl.progress import Display, Mode, open_display
+from haloctl.request import BatchRequest
+from haloctl.run_text import report_lines
+from haloctl.running import run_in_foreground
+from haloctl.settings import Settings
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run on the command line came to."""
+
+    code: int
+    report: RunReport
+    directory: Path
+
+
+def carry_out(settings: Settings, request: BatchRequest, *, progress: Mode, as_json: bool) -> int:
+    """Run a new batch, print its summary, and return the exit code."""
+    finished = run_request(settings, request, progress=progress)
+    _summarise(finished, request, as_json)
+    return finished.code
+
+
+def run_request(
+    settings: Settings, request: BatchRequest, *, progress: Mode, resume: RunStore | None = None
+) -> Finished:
+    """Run a batch, or go on with one. Raises what `open_run` raises, and the run's own error."""
+    prepared = prepare(settings, request, render.note)
+    display = open_display(progress)
+    try:
+        with open_run(prepared, render.note, display.on_event, resume) as opened:
+            return _run(opened, display)
+    finally:
+        display.close()
+
+
+def go_on(settings: Settings, directory: Path, *, progress: Mode, as_json: bool, retry_failed: bool) -> int:
+    """Resume the run in `directory`. Raises RunLocked, JournalError, and what `run_request` raises."""
+    store = RunStore.open(directory)
+    try:
+        request = request_of(store.meta())
+        if retry_failed:
+            store.forget_failed()
+        finished = run_request(settings, request, progress=progress, resume=store)
+    except BaseException:
+        store.close()
+        raise
+    _summarise(finished, request, as_json)
+    return finished.code
+
+
+def request_of(meta: RunMeta) -> BatchRequest:
+    """The request a run was begun with. Raises ConfigError when it was begun by something else."""
+    text = meta.extra.get("request")
+    if text is None:
+        raise ConfigError(
+            f"run {meta.run} was not begun by `haloctl batch`", fix="start the batch as a new run"
+        )
+    return msgspec.json.decode(text, type=BatchRequest)
+
+
+def _run(opened: OpenRun, display: Display) -> Finished:
+    directory = opened.store.directory
+    outcome = run_in_foreground(opened.job)
+    display.close()
+    if outcome.error is not None:
+        _tell_how_to_resume(directory, outcome.error)
+        opened.finish(msgspec.structs.replace(outcome.report, status="aborted") if outcome.report else None)
+        raise outcome.error
+    report = opened.finish(outcome.report)
+    code = exit_codes.of_report(report, signalled=outcome.signalled)
+    if report.status == "stopped":
+        _tell_how_to_resume(directory)
+    return Finished(code, report, directory)
+
+
+def _tell_how_to_resume(directory: Path, error: HaloError | None = None) -> None:
+    words = "stopped" if error is None else f"broke off ({error.code})"
+    render.note(f"the run {words}; nothing finished is lost. Go on with:\n  haloctl resume {directory.name}")
+
+
+def _summarise(finished: Finished, request: BatchRequest, as_json: bool) -> None:
+    if as_json and request.target.path != "-":
+        render.result_json(finished.report)
+        return
+    if as_json:
+        render.say(msgspec.json.encode(finished.report).decode())
+        return
+    render.say("\n".join(report_lines(finished.report)))
+    render.note(
+        f"rows in {request.target.path}, run {finished.directory.name} in {finished.directory.parent}"
+    )
