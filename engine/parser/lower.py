@@ -192,7 +192,7 @@ class _Lowering:
         return ToolOperator(
             id=operator_id,
             tool=kind.name,
-            arguments=arguments.fill(spec),
+            arguments={**arguments.fill(spec), "effects": effects},
             templates=tuple(arguments.templates),
             bindings=tuple(bound.bindings.values()),
             query_inputs=tuple(bound.inputs),

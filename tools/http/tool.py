@@ -59,11 +59,8 @@ class HttpTool:
         }
 
     def coalescable(self, arguments: Mapping[str, Json]) -> bool:
-        """GET and HEAD, and other methods that do not write; the operator's policy has its say first."""
-        given = read_arguments(arguments)
-        return given.effects != "write" and (
-            given.method in {"GET", "HEAD"} or bool(arguments.get("deterministic", True))
-        )
+        """Whatever does not write; whether a POST is deterministic only its operator can declare."""
+        return read_arguments(arguments).effects != "write"
 
     def estimate_s(self, arguments: Mapping[str, Json]) -> float | None:
         """None: only averages of past calls can tell."""
