@@ -7,7 +7,7 @@ hide the next, and puts msgspec's findings into the format's own words.
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -132,7 +132,7 @@ def _report(error: msgspec.ValidationError, value: Json, kind: Any, path: Path, 
 
 def _fix(value: Json, kind: Any, expected: str, depth: int) -> str:
     if depth == 0 and isinstance(value, str):
-        choices = [choice for choice in get_args(kind) if isinstance(choice, str)]
+        choices = [choice for choice in _choices(kind) if isinstance(choice, str)]
         if choices:
             return suggest(value, choices, what="choices")
     if isinstance(value, str):
@@ -140,6 +140,13 @@ def _fix(value: Json, kind: Any, expected: str, depth: int) -> str:
     if "text" in expected:
         return f"write {expected}; put quotes around it to make it text"
     return f"write {expected}"
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """Values of a Literal, also of an optional one."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(choice for member in get_args(kind) for choice in _choices(member))
 
 
 def _field_list(kind: type[msgspec.Struct]) -> str:

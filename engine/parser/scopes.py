@@ -11,10 +11,9 @@ from engine.ir.spec import InputSpec, LlmSpec
 from engine.parser.draft import OperatorDraft
 from engine.parser.schemas import schema_fields
 
-RESERVED: Final = frozenset(
-    ("previous", "iteration", "range", "true", "false", "none", "True", "False", "None", "and", "or", "not")
-    + ("in", "is", "if", "else", "elif", "endif", "for", "endfor", "set", "endset", "recursive")
-)
+_CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
+_KEYWORDS = frozenset({"and", "or", "not", "in", "is", "if", "else", "elif", "for", "set", "recursive"})
+RESERVED: Final = _CONSTANTS | _KEYWORDS | {"previous", "iteration", "range"}
 """Words templates use themselves; neither inputs nor operators can have these names."""
 
 

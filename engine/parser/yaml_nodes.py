@@ -7,7 +7,7 @@ faults. Scalars follow YAML 1.2: `yes`, `on` and dates are texts, keys are alway
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 import yaml
 
@@ -18,6 +18,8 @@ from engine.parser.source_map import Path, Place, SourceMap
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 32
+
+_Tagged: TypeAlias = yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _BASED = re.compile(r"0(?:o[0-7]+|x[0-9a-fA-F]+)\Z")
