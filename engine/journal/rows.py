@@ -128,5 +128,6 @@ def _cell(value: Json) -> str:
 
 def _csv_record(cells: tuple[str, ...]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([cell.replace("\0", "\\x00") for cell in cells])
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    csv.writer(text).writerow([cell.replace("\0", "\\x00") for cell in cells])
+    # csv quotes only those of \r and \n that its own line end holds, so it is left at \r\n until here.
+    return text.getvalue().removesuffix("\r\n").encode("utf-8", "backslashreplace") + b"\n"

@@ -41,10 +41,8 @@ def kind_of(outcome: NodeOutcome) -> int:
             return FAILED
 
 
-def key_bytes(key: ContentKey | None) -> bytes:
-    """16 bytes for a key: the hash itself, or the hash of any other text. Raises ValueError on None."""
-    if key is None:
-        raise ValueError("a node without a key cannot be found again on resume")
+def key_bytes(key: ContentKey) -> bytes:
+    """16 bytes for a key: the hash itself, or the hash of any other text."""
     if len(key) == 32:
         try:
             return bytes.fromhex(key)
@@ -54,9 +52,14 @@ def key_bytes(key: ContentKey | None) -> bytes:
 
 
 def payload_of(record: JournalRecord | RunMeta) -> bytes:
-    """Packed bytes to store, uncompressed; empty for records kept in columns."""
+    """Packed bytes to store, uncompressed; empty for records kept in columns.
+
+    Raises TypeError for what is not plain data, and ValueError for a node without a key.
+    """
     match record:
         case NodeRecord():
+            if record.key is None:
+                raise ValueError("a node without a key cannot be found again on resume")
             return pack(record.outcome)
         case EmittedRows() | Unemit() | ForgetFailed():
             return b""
@@ -132,7 +135,7 @@ class RowWriter:
         self._recent.clear()
 
     def _node(self, record: NodeRecord, payload: bytes) -> None:
-        key, kind = key_bytes(record.key), kind_of(record.outcome)
+        key, kind = key_bytes(record.key or ContentKey("")), kind_of(record.outcome)
         packed = compress(payload)
         digest = op_seal(key, kind, record.node, record.operator, packed)
         shared = None
