@@ -139,16 +139,34 @@ def run_epoch(
     problem: Problem, situation: Situation, placements: Placements, mu: float = MU
 ) -> tuple[float, Situation]:
     """Cost of one epoch and the situation after it."""
-    contexts, times, busy, done = list(situation.contexts), list[float](), 0.0, situation.done
-    for place in placements:
-        step = take_step(problem, place.worker, contexts[place.worker], place.llm, place.shards)
+    steps = epoch_steps(problem, situation, placements)
+    pairs = tuple(zip(placements, steps, strict=True))
+    times = [worker_seconds(problem, step, place.llm, situation.tools_s) for place, step in pairs]
+    contexts, done = list(situation.contexts), situation.done
+    for place, step in pairs:
         contexts[place.worker] = step.context
-        times.append(worker_seconds(problem, step, place.llm, situation.tools_s))
-        busy += step.busy_s
         done |= 1 << place.llm
     left = tuple(max(0.0, seconds - max(times)) for seconds in situation.tools_s)
     tools_s = start_tools(problem, situation.done, done, left)
-    return epoch_cost(problem, times, busy, mu), Situation(done, tuple(contexts), tools_s)
+    cost = epoch_cost(problem, times, sum(step.busy_s for step in steps), mu)
+    return cost, Situation(done, tuple(contexts), tools_s)
+
+
+def epoch_steps(problem: Problem, situation: Situation, placements: Placements) -> tuple[Step, ...]:
+    """What each placement of one epoch takes, aligned with it."""
+    return tuple(
+        take_step(problem, place.worker, situation.contexts[place.worker], place.llm, place.shards)
+        for place in placements
+    )
+
+
+def schedule_steps(problem: Problem, schedule: Schedule) -> tuple[tuple[Step, ...], ...]:
+    """What each placement takes, epoch by epoch, aligned with the schedule."""
+    situation, steps = begin(problem), list[tuple[Step, ...]]()
+    for placements in schedule:
+        steps.append(epoch_steps(problem, situation, placements))
+        _, situation = run_epoch(problem, situation, placements)
+    return tuple(steps)
 
 
 def closing_cost(tools_s: Sequence[float], mu: float) -> float:
