@@ -58,13 +58,15 @@ def measure(queries: int) -> dict[str, float]:
     make_plan(consolidate((chain(),), window), profiles, RunOptions().mechanisms)
     planning_s = time.process_time() - since
     with tempfile.TemporaryDirectory() as directory:
-        since, wall = time.process_time(), time.perf_counter()
+        since, since_main, wall = time.process_time(), time.thread_time(), time.perf_counter()
         ran = trio.run(run_batches, Path(directory), (chain(),), [window], setup, RunOptions())
         cpu_s, wall_s = time.process_time() - since, time.perf_counter() - wall
+        main_s = time.thread_time() - since_main
     nodes = ran.report.nodes.executed
     return {
         "nodes": nodes,
         "cpu_us_per_node": (cpu_s - planning_s) / nodes * 1e6,
+        "main_thread_us_per_node": main_s / nodes * 1e6,
         "planning_us_per_node": planning_s / nodes * 1e6,
         "wall_us_per_node": wall_s / nodes * 1e6,
     }

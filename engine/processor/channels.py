@@ -22,8 +22,14 @@ class ChannelStatistics:
     name: str
     capacity: int
     sent: int = 0
+    received: int = 0
     high_water: int = 0
     blocked_s: float = 0.0
+
+    @property
+    def depth(self) -> int:
+        """Values in the buffer. Counted here: asking trio costs several times a send."""
+        return self.sent - self.received
 
 
 class Sender(Generic[T]):
@@ -52,7 +58,7 @@ class Sender(Generic[T]):
 
     @property
     def depth(self) -> int:
-        return self._inner.statistics().current_buffer_used
+        return self.statistics.depth
 
     def close(self) -> None:
         self._inner.close()
@@ -69,21 +75,25 @@ class Sender(Generic[T]):
         self.close()
 
     def _count(self) -> None:
-        self.statistics.sent += 1
-        depth = self._inner.statistics().current_buffer_used
-        if depth > self.statistics.high_water:
-            self.statistics.high_water = depth
+        statistics = self.statistics
+        statistics.sent += 1
+        depth = statistics.sent - statistics.received
+        if depth > statistics.high_water:
+            statistics.high_water = depth
 
 
 class Receiver(Generic[T]):
     """Receiving end; iterate it, or take a burst with `receive_many`."""
 
-    def __init__(self, inner: trio.MemoryReceiveChannel[T]) -> None:
+    def __init__(self, inner: trio.MemoryReceiveChannel[T], statistics: ChannelStatistics) -> None:
         self._inner = inner
+        self._statistics = statistics
 
     async def receive(self) -> T:
         """Raises trio.EndOfChannel when all senders are closed and the buffer is empty."""
-        return await self._inner.receive()
+        value = await self._inner.receive()
+        self._statistics.received += 1
+        return value
 
     async def receive_many(self, limit: int) -> list[T]:
         """Wait for one value, then take what else is there, at most `limit` in all."""
@@ -93,6 +103,7 @@ class Receiver(Generic[T]):
                 values.append(self._inner.receive_nowait())
             except (trio.WouldBlock, trio.EndOfChannel):
                 break
+        self._statistics.received += len(values)
         return values
 
     def close(self) -> None:
@@ -103,7 +114,7 @@ class Receiver(Generic[T]):
 
     async def __anext__(self) -> T:
         try:
-            return await self._inner.receive()
+            return await self.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
 
@@ -113,5 +124,6 @@ class Channel(Generic[T]):
 
     def __init__(self, name: str, capacity: int) -> None:
         inner_send, inner_receive = trio.open_memory_channel[T](capacity)
-        self.sender: Sender[T] = Sender(inner_send, ChannelStatistics(name, capacity))
-        self.receiver: Receiver[T] = Receiver(inner_receive)
+        statistics = ChannelStatistics(name, capacity)
+        self.sender: Sender[T] = Sender(inner_send, statistics)
+        self.receiver: Receiver[T] = Receiver(inner_receive, statistics)

@@ -77,7 +77,7 @@ class _Lane:
 
     port: WorkerPort
     attempts: dict[RequestId, _Attempt] = field(default_factory=dict)
-    infos: dict[ModelName, BackendInfo] = field(default_factory=dict)
+    provenance: dict[ModelName, Provenance] = field(default_factory=dict)
     statistics: dict[ModelName, BackendStatistics] = field(default_factory=dict)
     loading_since: float | None = None
     progress_at: float = 0.0
@@ -180,7 +180,7 @@ class LlmActor:
                     await self._outbox.send(Errored(attempt.node, failure))
             case ModelReady(info=info):
                 lane.loading_since = None
-                lane.infos[info.model] = info
+                lane.provenance[info.model] = self._provenance(info)
                 await self._outbox.send(
                     Resident(self._spec.id, info.model, reply.load_s, info.model_bytes, tuple(reply.unloaded))
                 )
@@ -207,25 +207,26 @@ class LlmActor:
                 Errored(attempt.node, msgspec.structs.replace(value, retryable=not greedy))
             )
             return
-        info = lane.infos[attempt.model]
         now = self._clock()
-        took = reply.finished_s - reply.started_s
         completed = Completed(
             value=value,
             text=reply.generated.text if attempt.request.schema is not None else None,
             usage=reply.generated.usage,
-            provenance=Provenance(
-                worker=self._spec.id,
-                backend=info.backend,
-                build=info.build,
-                model=info.model,
-                model_digest=info.model_digest,
-            ),
-            started_s=max(now - took, 0.0),
+            provenance=lane.provenance[attempt.model],
+            started_s=max(now - (reply.finished_s - reply.started_s), 0.0),
             finished_s=now,
             attempts=attempt.number,
         )
         await self._outbox.send(Succeeded(attempt.node, completed))
+
+    def _provenance(self, info: BackendInfo) -> Provenance:
+        return Provenance(
+            worker=self._spec.id,
+            backend=info.backend,
+            build=info.build,
+            model=info.model,
+            model_digest=info.model_digest,
+        )
 
     async def _on_decoded(self, lane: _Lane, progress: tuple[tuple[RequestId, int], ...]) -> None:
         now = trio.current_time()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import IntEnum
 from typing import TypeAlias
 
 from engine.errors import InvariantBroken
@@ -14,16 +14,16 @@ from engine.ir.result import Failure, NodeOutcome
 from engine.processor.protocol import Prepared
 
 
-class Status(Enum):
-    """Where a node stands."""
+class Status(IntEnum):
+    """Where a node stands. Integers, because a plain Enum hashes in Python on every move."""
 
-    WAITING = "waiting"
-    READY = "ready"
-    DISPATCHED = "dispatched"
-    FOLLOWING = "following"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
+    WAITING = 0
+    READY = 1
+    DISPATCHED = 2
+    FOLLOWING = 3
+    COMPLETED = 4
+    FAILED = 5
+    SKIPPED = 6
 
 
 SETTLED = frozenset({Status.COMPLETED, Status.FAILED, Status.SKIPPED})
@@ -50,6 +50,7 @@ class NodeState:
         "dependents",
         "epoch",
         "followers",
+        "id",
         "lane",
         "live",
         "operator",
@@ -64,6 +65,7 @@ class NodeState:
     )
 
     def __init__(self, plan: PlanNode, operator: Operator, window: Window) -> None:
+        self.id: NodeId = plan.id
         self.plan = plan
         self.operator = operator
         self.window = window
@@ -81,10 +83,6 @@ class NodeState:
         self.live = len(plan.members)
 
     @property
-    def id(self) -> NodeId:
-        return self.plan.id
-
-    @property
     def model(self) -> ModelName:
         """The model of an LLM node; raises InvariantBroken for a tool's."""
         if isinstance(self.operator, LlmOperator):
@@ -95,7 +93,7 @@ class NodeState:
         """Raises InvariantBroken on an illegal move."""
         if to not in TRANSITIONS[self.status]:
             raise InvariantBroken(
-                f"node {self.id} ({self.operator.id}) cannot go from {self.status.value} to {to.value}"
+                f"node {self.id} ({self.operator.id}) cannot go from {self.status.name} to {to.name}"
             )
         self.status = to
 

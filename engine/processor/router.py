@@ -73,9 +73,9 @@ class Router:
         """The actor's loop."""
         done = False
         while not done:
-            for stimulus in await inbox.receive_many(BURST):
-                for instruction in self._state.absorb(stimulus, self._clock()):
-                    done = self._carry_out(instruction) or done
+            stimuli = await inbox.receive_many(BURST)
+            for instruction in self._state.absorb(stimuli, self._clock()):
+                done = self._carry_out(instruction) or done
             self._measure_channels()
             await self._flush()
 

@@ -1,12 +1,13 @@
 """The run state: what a stimulus means and what follows from it. Sans-I/O.
 
-`absorb(stimulus, at)` is synchronous and total: it moves nodes through the table in `nodes.TRANSITIONS`
+`absorb(stimuli, at)` is synchronous and total: it moves nodes through the table in `nodes.TRANSITIONS`
 and returns instructions for the actors. Nothing here waits, reads a clock or touches a file, so a run can
 be tested and replayed as a list of stimuli.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from engine.errors import CircuitOpen
@@ -73,17 +74,28 @@ class RunState:
         """The counts so far."""
         return self._graph.ledger
 
-    def absorb(self, stimulus: Stimulus, at: float) -> tuple[Instruction, ...]:
-        """Apply one stimulus at `at` seconds since the run began; returns what to do, in order."""
+    def absorb(self, stimuli: Iterable[Stimulus], at: float) -> list[Instruction]:
+        """Apply stimuli in order, at `at` seconds since the run began; returns what to do, in order.
+
+        Scheduling comes once, after the last: a burst of answers fills the lanes in one go.
+        """
         self._at = self._graph.at = at
+        for stimulus in stimuli:
+            self._apply(stimulus, at)
+            self._graph.advance()
+        self._schedule()
+        out, self._graph.out = self._graph.out, []
+        return out
+
+    def _apply(self, stimulus: Stimulus, at: float) -> None:
         match stimulus:
+            case Succeeded(node=node, completed=completed):
+                self._on_success(node, completed)
             case Extended():
                 self._window_asked = False
                 self._graph.extend(stimulus)
             case InputExhausted():
                 self._exhausted = True
-            case Succeeded(node=node, completed=completed):
-                self._on_success(node, completed)
             case Errored(node=node, failure=failure):
                 self._on_error(node, failure)
             case RetryDue(node=node):
@@ -97,17 +109,13 @@ class RunState:
                 self._absorb_worker(stimulus)
             case _:
                 assert_never(stimulus)
-        self._advance()
-        out, self._graph.out = tuple(self._graph.out), []
-        return out
 
     def report(self, makespan_s: float, *, aborted: bool = False) -> RunReport:
         """The counts so far as a report."""
         stopped = self._graph.rows_left > 0 or not self._exhausted
         return self.ledger.report(self._run, makespan_s, stopped=stopped, aborted=aborted)
 
-    def _advance(self) -> None:
-        self._graph.advance()
+    def _schedule(self) -> None:
         out = self._graph.out
         if not self._draining:
             out.extend(self._dispatcher.schedule(self._at))

@@ -53,7 +53,7 @@ class World:
     def tell(self, stimulus: Stimulus) -> None:
         """Give the state a stimulus and take its instructions."""
         self.at += 0.01
-        for instruction in self.state.absorb(stimulus, self.at):
+        for instruction in self.state.absorb((stimulus,), self.at):
             self._take(instruction)
 
     def _take(self, instruction: Instruction) -> None:
