@@ -48,7 +48,7 @@ def load(file: ModelFile) -> Iterator[Load]:
 
     def open_backend(*, memory_bytes: int = 1 << 28, **options: object) -> Backend:
         extra = {"tokens_per_step": 1, **options.pop("extra", {})}  # type: ignore[dict-item]
-        chosen = ModelOptions(threads=2, extra=extra, **{"context_tokens": 1024, **options})  # type: ignore[arg-type]
+        chosen = ModelOptions(threads=1, extra=extra, **{"context_tokens": 1024, **options})  # type: ignore[arg-type]
         backend = load_backend(
             ModelFile(name=file.name, backend=file.backend, path=file.path, options=chosen), memory_bytes
         )

@@ -44,7 +44,7 @@ class Sizes:
 def fit(file: ModelFile, model: LlamaModel, memory_bytes: int) -> Sizes:
     """Sizes within the memory given; explicit options win, and ModelFileError says what cannot fit."""
     options = file.options
-    per_token = max(1, model.kv_bytes_per_token())
+    per_token = model.kv_bytes_per_token
     budget = options.kv_budget_bytes
     if budget is None:
         rest = memory_bytes - model.size_bytes if memory_bytes else _DEFAULT_KV_BYTES
@@ -111,7 +111,7 @@ class LlamaRuntime:
             context_tokens=sizes.context_tokens,
             slots=sizes.slots,
             model_bytes=self._model.size_bytes,
-            kv_bytes_per_token=self._model.kv_bytes_per_token(),
+            kv_bytes_per_token=self._model.kv_bytes_per_token,
             capabilities=frozenset(capabilities),
         )
 

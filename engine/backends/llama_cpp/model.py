@@ -12,16 +12,14 @@ from engine.backends.llama_cpp.vocabulary import Vocabulary
 from engine.errors import ModelFileError
 from engine.ir.request import ModelFile
 
-_BYTES_PER_VALUE = 2
-"""Keys and values are kept as f16."""
-
 
 class LlamaModel:
     """Owns the native model; `close` frees it. With `vocab_only` there are no weights to compute with."""
 
     def __init__(self, file: ModelFile, *, vocab_only: bool = False) -> None:
         initialise()
-        validate_gguf(file.path)
+        summary = validate_gguf(file.path)
+        self.kv_bytes_per_token = max(1, summary.kv_bytes_per_token)
         self.digest = "" if vocab_only and file.sha256 is None else file_sha256(file.path)
         if file.sha256 is not None and file.sha256.lower() != self.digest:
             raise ModelFileError(
@@ -46,31 +44,11 @@ class LlamaModel:
             eos=vocabulary.spelling(vocabulary.eos),
         )
 
-    def kv_bytes_per_token(self) -> int:
-        """Bytes of keys and values one token takes over all layers."""
-        heads: int = api.llama_model_n_head_kv(self.pointer)
-        width: int = api.llama_model_n_embd(self.pointer) // max(1, api.llama_model_n_head(self.pointer))
-        keys = self._header_number("attention.key_length") or width
-        values = self._header_number("attention.value_length") or width
-        layers: int = api.llama_model_n_layer(self.pointer)
-        return layers * heads * (keys + values) * _BYTES_PER_VALUE
-
     def close(self) -> None:
         """Free the weights; idempotent."""
         if self.pointer is not None:
             api.llama_model_free(self.pointer)
             self.pointer = None
-
-    def _header_number(self, name: str) -> int:
-        """A whole number of the file's header under the architecture's name; 0 when absent."""
-        architecture = self._header("general.architecture")
-        text = self._header(f"{architecture}.{name}")
-        return int(text) if text.isdigit() else 0
-
-    def _header(self, key: str) -> str:
-        buffer = bytes(256)
-        length = api.llama_model_meta_val_str(self.pointer, key.encode(), buffer, len(buffer))
-        return buffer[:length].decode("utf-8", "replace") if length > 0 else ""
 
 
 def _load(file: ModelFile, *, vocab_only: bool) -> Any:
