@@ -6,7 +6,6 @@ terminal only, and never with NO_COLOR.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -20,11 +19,14 @@ from engine.errors import HaloError
 from engine.ir.ids import Json
 from haloctl.sanitise import clean, clean_line
 
+_UNCUT = 10_000
+"""Width of tables in a pipe: nothing is cut, since a program or a pager reads it."""
 
-def console(*, stderr: bool = False) -> Console:
-    """A console that never interprets markup and honours NO_COLOR; 100 columns wide off a terminal."""
+
+def console(*, stderr: bool = False, piped_width: int = 100) -> Console:
+    """A console that never interprets markup and honours NO_COLOR; `piped_width` wide off a terminal."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else int(os.environ.get("COLUMNS", "100"))
+    width = None if stream.isatty() else piped_width
     return Console(file=stream, stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
 
 
@@ -60,7 +62,7 @@ def result_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
 ) -> None:
     """A table on stdout, cells on one line each; numbers to the right."""
-    console().print(table(columns, rows, title=title))
+    console(piped_width=_UNCUT).print(table(columns, rows, title=title))
     sys.stdout.flush()
 
 

@@ -45,7 +45,10 @@ def read_workflows(texts: Iterable[WorkflowText], settings: Settings) -> tuple[W
 
 
 def read_texts(paths: Iterable[Path]) -> tuple[WorkflowText, ...]:
-    """The files' contents. Raises ConfigError when one cannot be read."""
+    """The files' contents. Raises ConfigError when there is none, or one cannot be read."""
+    paths = tuple(paths)
+    if not paths:
+        raise ConfigError("no workflow", fix="name at least one workflow file")
     return tuple(_read(path) for path in paths)
 
 
