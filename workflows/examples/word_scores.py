@@ -1,0 +1,16 @@
+"""Functions of the word_scores workflow: plain Python, called by keyword, returning JSON data."""
+
+from __future__ import annotations
+
+_WEIGHTS = {"glad": 2, "calm": 1, "sad": -1, "angry": -2}
+
+
+def count_words(text: str) -> dict[str, int]:
+    """How many words `text` has, and how many different ones."""
+    words = text.lower().split()
+    return {"words": len(words), "different": len(set(words))}
+
+
+def score(words: int, mood: str) -> int:
+    """Longer texts count more."""
+    return words * _WEIGHTS[mood]
