@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -56,6 +58,7 @@ class ResultCache:
         self._pending: dict[bytes, bytes] = {}
         self._touched: set[bytes] = set()
         self._total_bytes = 0
+        self._inode = 0
         self._connection: sqlite3.Connection | None = None
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,10 +113,15 @@ class ResultCache:
 
     def _open(self) -> None:
         try:
-            self._connection = _connect(self._path)
+            with _setup_lock(self._path):
+                self._inode = _inode(self._path)
+                self._connection = _connect(self._path)
+                self._inode = _inode(self._path)
             self._total_bytes = _total(self._connection)
         except DAMAGE as error:
             self._recover(error)
+        except OSError as error:
+            self._give_up(error)
 
     def _select(self, name: bytes) -> bytes | None:
         if self._connection is None:
@@ -174,12 +182,13 @@ class ResultCache:
         ):
             return
         self._disconnect()
-        aside = self._path.with_name(f"{FILE_NAME}.damaged-{time.time_ns()}")
         try:
-            self._path.rename(aside)
-            for suffix in ("-wal", "-shm"):
-                self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
-            self._connection = _connect(self._path)
+            with _setup_lock(self._path):
+                if _inode(self._path) == self._inode:  # else another process has set it aside already
+                    _set_aside(self._path)
+                self._connection = _connect(self._path)
+                self._inode = _inode(self._path)
+            self._total_bytes = _total(self._connection)
         except (OSError, *DAMAGE) as again:
             self._give_up(again)
 
@@ -199,6 +208,27 @@ class ResultCache:
             self._warn(f"result cache {self._path}: {error}; the run goes on without it where needed")
 
 
+@contextmanager
+def _setup_lock(path: Path) -> Iterator[None]:
+    """Making and replacing the file is done by one process at a time."""
+    fd = os.open(path.with_name("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _inode(path: Path) -> int:
+    return path.stat().st_ino if path.exists() else 0
+
+
+def _set_aside(path: Path) -> None:
+    path.rename(path.with_name(f"{FILE_NAME}.damaged-{time.time_ns()}"))
+    for suffix in ("-wal", "-shm"):
+        path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     """Raises sqlite3.Error; a SQLite file of somebody else's counts as damaged."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
@@ -206,10 +236,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application not in (0, APPLICATION_ID):
             raise _not_ours(path)
-        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.executescript(_TABLE)
+        if application != APPLICATION_ID:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(f"BEGIN;{_TABLE}PRAGMA application_id={APPLICATION_ID};COMMIT;")
     except BaseException:
         connection.close()
         raise

@@ -53,7 +53,7 @@ class ResultWriter:
         try:
             self._opened = open_line_file(store, self._view, target, self._format.header)
         except BaseException:
-            self._view.close()
+            self._close_files()
             raise
         self.warnings: tuple[str, ...] = self._opened.warnings
         self._held = HeldRows(order, buffer_bytes)
@@ -119,9 +119,14 @@ class ResultWriter:
         self._thread.join()
         self._unsubscribe()
         self._opened.file.close()
-        self._view.close()
+        self._close_files()
         if self._failure is not None:
             raise self._failure
+
+    def _close_files(self) -> None:
+        self._view.close()
+        if self._stream is not None:
+            self._stream.close()
 
     def _restore(self) -> None:
         for row in self._opened.emitted:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -124,8 +125,10 @@ def _claim(store: RunStore, file: LineFile) -> None:
 class StreamCopy:
     """Hands lines on to a stream after they are safe in the spool. A reader that goes away ends it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, owned: bool) -> None:
+        """`owned` streams are closed by `close`."""
         self._stream: BinaryIO | None = stream
+        self._owned = stream if owned else None
 
     def copy(self, path: Path) -> None:
         """Write a whole file: a resumed run gives its new stream all rows."""
@@ -135,6 +138,13 @@ class StreamCopy:
     def write(self, data: bytes) -> None:
         """Write and flush. Raises JournalError when the stream fails otherwise than by closing."""
         self._guard(lambda stream: stream.write(data))
+
+    def close(self) -> None:
+        """Close the stream if it was opened here; idempotent."""
+        if self._owned is not None:
+            with suppress(OSError):  # what mattered was flushed after each group
+                self._owned.close()
+            self._owned = None
 
     def _guard(self, action: Callable[[BinaryIO], object]) -> None:
         if self._stream is None:
@@ -153,8 +163,8 @@ def open_stream(target: OutputTarget, standard_output: BinaryIO | None) -> Strea
     if not target.is_stream:
         return None
     if target.path == "-":
-        return StreamCopy(standard_output or sys.stdout.buffer)
+        return StreamCopy(standard_output or sys.stdout.buffer, owned=False)
     try:
-        return StreamCopy(os.fdopen(os.open(target.path, os.O_WRONLY | os.O_CLOEXEC), "wb"))
+        return StreamCopy(os.fdopen(os.open(target.path, os.O_WRONLY | os.O_CLOEXEC), "wb"), owned=True)
     except OSError as error:
         raise ConfigError(f"cannot open {target.path}: {error.strerror}", fix="check -o") from error
