@@ -27,6 +27,8 @@ class Finished:
     code: int
     report: RunReport
     directory: Path
+    outputs: tuple[str, ...]
+    """Names of the workflows' outputs, in order."""
 
 
 def carry_out(settings: Settings, request: BatchRequest, *, progress: Mode, as_json: bool) -> int:
@@ -44,7 +46,7 @@ def run_request(
     display = open_display(progress)
     try:
         with open_run(prepared, render.note, display.on_event, resume) as opened:
-            return _run(opened, display)
+            return _run(opened, display, prepared.request.target.columns)
     finally:
         display.close()
 
@@ -74,7 +76,7 @@ def request_of(meta: RunMeta) -> BatchRequest:
     return msgspec.json.decode(text, type=BatchRequest)
 
 
-def _run(opened: OpenRun, display: Display) -> Finished:
+def _run(opened: OpenRun, display: Display, outputs: tuple[str, ...]) -> Finished:
     directory = opened.store.directory
     outcome = run_in_foreground(opened.job)
     display.close()
@@ -86,7 +88,7 @@ def _run(opened: OpenRun, display: Display) -> Finished:
     code = exit_codes.of_report(report, signalled=outcome.signalled)
     if report.status == "stopped":
         _tell_how_to_resume(directory)
-    return Finished(code, report, directory)
+    return Finished(code, report, directory, outputs)
 
 
 def _tell_how_to_resume(directory: Path, error: HaloError | None = None) -> None:

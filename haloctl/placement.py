@@ -5,7 +5,7 @@ Whatever the settings leave open is chosen here and said through `say`, one line
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,11 @@ class Fleet:
     def able(self, model: ModelName) -> tuple[WorkerSpec, ...]:
         """Workers whose backend can run the model."""
         return tuple(worker for worker in self.workers if worker.backend == self.models[model].backend)
+
+    def only(self, models: Container[ModelName]) -> Fleet:
+        """The same workers with these models alone."""
+        kept = {name: file for name, file in self.models.items() if name in models}
+        return Fleet(self.workers, self.settings, kept)
 
 
 def known_models(settings: Settings) -> tuple[str, ...]:

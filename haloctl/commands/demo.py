@@ -1,0 +1,116 @@
+"""`haloctl demo`: the shipped questions over the shipped database, with the embedded models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from engine.ir.ids import Json
+from engine.journal.output_target import OutputTarget
+from engine.journal.view import RunView
+from engine.profiles.store import ProfileStore
+from haloctl import render
+from haloctl.calibration import calibrate_fleet
+from haloctl.compose import prepare
+from haloctl.config import load_settings
+from haloctl.flags import AsJson, ConfigFile, MechanismFlags, ProgressMode, make_options
+from haloctl.foreground import Finished, run_request
+from haloctl.knowledge import profile_store
+from haloctl.placement import cache_folder
+from haloctl.request import BatchRequest, TableSource
+from haloctl.run_text import report_lines
+from haloctl.settings import Settings
+from haloctl.workflow_files import read_texts
+
+_SHOWN = 8
+
+
+def demo(
+    *,
+    output: Annotated[
+        Path, Parameter(name=["--output", "-o"], help="File for the rows; replaced if it exists.")
+    ] = Path(".demo/answers.jsonl"),
+    limit: Annotated[int | None, Parameter(help="Ask only the first N questions.")] = None,
+    mechanisms: MechanismFlags = MechanismFlags(),  # noqa: B008 - a frozen value
+    progress: ProgressMode = "auto",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Answer a table of questions over a TPC-H database, with two small models and SQL.
+
+    Models and data are made on first use. The embedded models have random weights: what they write means
+    nothing, the figures in the rows come from the database.
+    """
+    settings = load_settings(config).settings
+    output.parent.mkdir(parents=True, exist_ok=True)
+    shipped = files("workflows.tpch")
+    with as_file(shipped / "brief.yaml") as workflow, as_file(shipped / "questions.csv") as questions:
+        request = BatchRequest(
+            workflows=read_texts([workflow]),
+            source=TableSource(location=str(questions), limit=limit),
+            target=OutputTarget(path=str(output.absolute()), overwrite=True),
+            options=make_options(mechanisms, settings.run),
+        )
+        _calibrate_once(settings, request)
+        finished = run_request(settings, request, progress=progress)
+    if as_json:
+        render.result_json(finished.report)
+    else:
+        _show(finished, output)
+    return finished.code
+
+
+def _calibrate_once(settings: Settings, request: BatchRequest) -> None:
+    """Measure models never measured here, quickly, so that the estimate means something."""
+    prepared = prepare(settings, request, render.note)
+    unknown = {
+        model.model
+        for worker in prepared.knowledge.profiles().workers
+        for model in worker.models
+        if not model.measured
+    }
+    if not unknown:
+        return
+    render.note(f"measuring {', '.join(sorted(unknown))} for the planner (once)")
+    store: ProfileStore = profile_store(cache_folder(prepared.settings))
+    fleet = prepared.fleet.only(unknown)
+    calibrate_fleet(fleet, prepared.digests, store, quick=True)
+
+
+def _show(finished: Finished, output: Path) -> None:
+    render.result_table(("question", "figures", "headline", "answer"), _answers(finished), title="Answers")
+    render.result("\n".join(report_lines(finished.report)))
+    render.result(f"rows      {output} ({finished.report.rows.ok + finished.report.rows.failed} rows)")
+    run = finished.directory.name
+    render.result(f"run       {finished.directory}\n          haloctl show {run}; haloctl show {run} '#0'")
+
+
+def _answers(finished: Finished) -> Iterator[tuple[object, ...]]:
+    with RunView(finished.directory) as view:
+        questions = _questions(view)
+        for number, row in enumerate(view.queries()):
+            if number == _SHOWN:
+                return
+            outputs = row.outputs or {}
+            figures = [outputs.get(name) for name in ("region", "segment", "year", "top_nation")]
+            yield (
+                _cut(questions.get(row.index, row.id), 48),
+                ", ".join(str(figure) for figure in figures if figure is not None),
+                _cut(outputs.get("headline"), 24),
+                _cut(outputs.get("answer") if row.error is None else row.error.code, 40),
+            )
+
+
+def _questions(view: RunView) -> dict[int, str]:
+    queries = (query for record in view.plans() for query in record.plan.consolidated.queries)
+    return {query.index: str(query.bindings.get("user_query", query.id)) for query in queries}
+
+
+def _cut(value: Json, width: int) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= width else text[: width - 1] + "…"
