@@ -98,7 +98,7 @@ def _host(entry: str) -> tuple[str, int | None]:
         url = httpx.URL(f"//{entry}")
     except httpx.InvalidURL:
         url = httpx.URL("")
-    if not url.host or url.path or url.query or url.userinfo:
+    if not url.host or url.path not in {"", "/"} or url.query or url.userinfo:
         raise ConfigError(f"allowed_hosts: {entry!r} is not a host", fix="write name or name:port, no scheme")
     return _folded(url.host), url.port
 
