@@ -80,7 +80,9 @@ class EchoRuntime:
         self.chunk_tokens = 512
         self.tokens_per_step = int(options.extra.get("tokens_per_step", 16))
         self.memory: SequenceMemory = self
-        capabilities = {"schema", "sampling", "export_prefix", "pin", "chat_template", "reproducible"}
+        capabilities = {"schema", "sampling", "chat_template", "reproducible"}
+        if self._sharing(file):
+            capabilities |= {"prefix_sharing", "export_prefix", "pin"}
         self.info = BackendInfo(
             backend="echo",
             build=BUILD,
@@ -90,7 +92,7 @@ class EchoRuntime:
             slots=self.slots,
             model_bytes=0,
             kv_bytes_per_token=_KV_BYTES_PER_TOKEN,
-            capabilities=frozenset(capabilities | ({"prefix_sharing"} if self._sharing(file) else set())),
+            capabilities=frozenset(capabilities),
         )
 
     @staticmethod

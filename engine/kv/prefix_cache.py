@@ -13,6 +13,13 @@ from typing import Protocol
 from engine.kv.radix_tree import Node, RadixTree, Tokens
 from engine.kv.slots import SequencePool
 
+COLD_CELLS = 1024
+"""Idle cells kept for prompts that nobody has shared yet.
+
+Every kept cell slows each decode step a little, for attention must skip it; a prompt's own ending seldom
+comes again, so only the latest few are kept, while prefixes that were shared stay until memory is short.
+"""
+
 
 class SequenceMemory(Protocol):
     """Key-value cells of a model, addressed by sequence id and position; copying shares, never computes."""
@@ -76,6 +83,7 @@ class PrefixCache:
             self.tree.unprotect(node)
             return None
         if node.depth:
+            self.tree.hit(node)
             self.memory.copy(self.tree.holder(node), sequence, 0, node.depth)
         return Lease(sequence=sequence, matched=node.depth, node=node)
 
@@ -111,6 +119,7 @@ class PrefixCache:
         self._pool.give_back(lease.sequence)
         self._private -= lease.private
         self.tree.unprotect(lease.node)
+        self._evict_cold()
 
     def make_room(self, cells: int) -> bool:
         """Evict least recently used prefixes until `cells` are free; False when it cannot be."""
@@ -180,6 +189,15 @@ class PrefixCache:
         self.memory.remove(sequence, kept or 0)
         if kept is None:
             self._pool.give_back(sequence)
+
+    def _evict_cold(self) -> None:
+        cold = [leaf for leaf in self.tree.evictable() if not leaf.hits]
+        excess = sum(len(leaf.edge) for leaf in cold) - COLD_CELLS
+        for leaf in cold:
+            if excess <= 0:
+                return
+            excess -= len(leaf.edge)
+            self._evict(leaf)
 
     def _attach_pins(self) -> None:
         for handle, (prefix, node) in self._pins.items():

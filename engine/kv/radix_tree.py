@@ -31,10 +31,11 @@ class Node:
     """One edge of the tree and the point where it ends. `depth` counts tokens from the root to that point.
 
     `users` counts running requests and pins whose prefix ends here or below; a node with users, or with
-    children, is never evicted. `sequence` is set on leaves and only there.
+    children, is never evicted. `sequence` is set on leaves and only there. `hits` counts requests that
+    found this much cached; a leaf without hits is *cold*.
     """
 
-    __slots__ = ("children", "depth", "edge", "parent", "sequence", "used_at", "users")
+    __slots__ = ("children", "depth", "edge", "hits", "parent", "sequence", "used_at", "users")
 
     def __init__(self, parent: Node | None, edge: Tokens, sequence: int | None) -> None:
         self.parent = parent
@@ -44,6 +45,7 @@ class Node:
         self.sequence = sequence
         self.users = 0
         self.used_at = 0
+        self.hits = 0
 
     def tokens(self) -> Tokens:
         """The whole path from the root to here."""
@@ -89,6 +91,13 @@ class RadixTree:
         walk: Node | None = node
         while walk is not None:
             walk.used_at = self._clock
+            walk = walk.parent
+
+    def hit(self, node: Node) -> None:
+        """Count a request served by the path to `node`."""
+        walk: Node | None = node
+        while walk is not None:
+            walk.hits += 1
             walk = walk.parent
 
     def protect(self, node: Node) -> None:
@@ -212,6 +221,7 @@ class RadixTree:
         upper = Node(parent, node.edge[:length], None)
         upper.used_at = node.used_at
         upper.users = node.users
+        upper.hits = node.hits
         parent.children[node.edge[0]] = upper
         node.edge = node.edge[length:]
         node.parent = upper

@@ -28,6 +28,9 @@ _CELLS_PER_SLOT = 2048
 """Cells set aside per slot when the user names no budget."""
 
 _DEFAULT_KV_BYTES = 1 << 30
+_CELL_BLOCK = 256
+"""The library rounds every stream up to whole blocks."""
+
 _CACHED_TEXTS = 512
 
 
@@ -38,6 +41,9 @@ class Sizes:
     cells: int
     context_tokens: int
     slots: int
+    sequences: int
+    sharing: bool
+    unified: bool
     threads: int
 
 
@@ -59,8 +65,20 @@ def fit(file: ModelFile, model: LlamaModel, memory_bytes: int) -> Sizes:
             fix="give the worker more memory, or lower context_tokens",
         )
     wanted = affordable if options.kv_budget_bytes else max(context, slots * min(context, _CELLS_PER_SLOT))
-    threads = options.threads or len(os.sched_getaffinity(0))
-    return Sizes(min(affordable, max(wanted, context)), context, slots, threads)
+    sharing = (
+        not model.recurrent and not options.reproducible and bool(options.extra.get("prefix_sharing", True))
+    )
+    stream_cells = slots * (-(-context // _CELL_BLOCK) * _CELL_BLOCK)
+    unified = sharing or stream_cells > affordable
+    return Sizes(
+        cells=min(affordable, max(wanted, context)) if unified else stream_cells,
+        context_tokens=context,
+        slots=slots,
+        sequences=min(api.llama_max_parallel_sequences(), 4 * slots + 64) if sharing else slots,
+        sharing=sharing,
+        unified=unified,
+        threads=options.threads or len(os.sched_getaffinity(0)),
+    )
 
 
 class LlamaRuntime:
@@ -76,11 +94,12 @@ class LlamaRuntime:
             sizes = fit(file, self._model, memory_bytes)
             self._template = self._model.chat_template()
             self.slots = sizes.slots
-            self.sequences = min(api.llama_max_parallel_sequences(), 4 * sizes.slots + 64)
+            self.sequences = sizes.sequences
             self._context = LlamaContext(
                 self._model.pointer,
                 cells=sizes.cells,
-                sequences=self.sequences,
+                sequences=sizes.sequences,
+                unified=sizes.unified,
                 batch_tokens=_BATCH_TOKENS,
                 threads=sizes.threads,
                 vocabulary_size=vocabulary.size,
@@ -98,11 +117,9 @@ class LlamaRuntime:
         self.info = self._describe(file, sizes)
 
     def _describe(self, file: ModelFile, sizes: Sizes) -> BackendInfo:
-        capabilities = {"schema", "sampling", "pin", "chat_template", "reproducible"}
-        if not self._model.recurrent and not file.options.reproducible:
-            capabilities.add("export_prefix")
-            if file.options.extra.get("prefix_sharing", True):
-                capabilities.add("prefix_sharing")
+        capabilities = {"schema", "sampling", "chat_template", "reproducible"}
+        if sizes.sharing:
+            capabilities |= {"prefix_sharing", "export_prefix", "pin"}
         return BackendInfo(
             backend="llama_cpp",
             build=build(),
