@@ -64,7 +64,7 @@ class _Calibration:
         self._effort = effort
         self._clock = clock
         self._ids = count(_FIRST_ID)
-        self._random = random.Random(20)
+        self._random = random.Random()  # fresh prompts each time: the cache may hold older ones
         self._words_per_token = 1.0
 
     def run(self) -> Measured:

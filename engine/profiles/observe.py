@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
-from engine.ir.event import Event, NodeCompleted
-from engine.ir.ids import OperatorId
-from engine.ir.logical import Operator
-from engine.ir.request import BackendStatistics
-from engine.profiles.curves import value_at
-from engine.profiles.records import Average, Measurements, ModelRecord, operator_signature
+from engine.ir.event import Event, NodeCompleted, RunFinished
+from engine.ir.ids import ModelName, OperatorId
+from engine.ir.logical import LlmOperator, Operator
+from engine.ir.result import RunReport, Usage
+from engine.profiles.assemble import WorkerFacts
+from engine.profiles.corrections import WorkerTally, correct
+from engine.profiles.records import Average, Measurements, ModelKey, operator_signature, options_digest
 
 WINDOW = 50
 """Beyond this many values, older ones fade: the average follows a change within some fifty calls."""
-_LEAST_TOKENS = 256
-"""Fewer observed tokens say nothing about a curve."""
-_CORRECTION_LIMITS = (0.2, 5.0)
-_TYPICAL_PREFILL = 512.0
 
 
 def absorb(average: Average | None, value: float) -> Average:
@@ -30,51 +25,71 @@ def absorb(average: Average | None, value: float) -> Average:
 
 
 class Observer:
-    """Learns from events of one run; `measurements` gives what to save. Cached results teach nothing."""
+    """Learns from the events of one run; `measurements` gives what to save. Cached results teach nothing.
 
-    def __init__(self, measurements: Measurements, operators: Iterable[Operator]) -> None:
-        self._models = measurements.models
+    Corrections of curves need `workers`; they are made once, when the run finishes.
+    """
+
+    def __init__(
+        self,
+        measurements: Measurements,
+        operators: Iterable[Operator],
+        workers: Iterable[WorkerFacts] = (),
+    ) -> None:
+        listed = tuple(operators)
+        self._models = {record.key: record for record in measurements.models}
         self._tools = dict(measurements.tools)
         self._outputs = dict(measurements.outputs)
-        self._signatures: dict[OperatorId, str] = {o.id: operator_signature(o) for o in operators}
+        self._signatures: dict[OperatorId, str] = {o.id: operator_signature(o) for o in listed}
+        self._model_of: dict[OperatorId, ModelName] = {
+            o.id: o.model for o in listed if isinstance(o, LlmOperator)
+        }
+        self._workers = {facts.worker: facts for facts in workers}
+        self._keys: dict[tuple[str, ModelName], ModelKey] = {
+            (facts.worker, model.name): (facts.device, model.digest, options_digest(model.options))
+            for facts in self._workers.values()
+            for model in facts.models
+        }
+        self._tallies: dict[str, WorkerTally] = {}
 
     def observe(self, event: Event) -> None:
         """Absorb an event; most kinds are ignored."""
-        if not isinstance(event, NodeCompleted) or event.from_cache:
-            return
-        signature = self._signatures.get(event.operator)
-        if signature is None:
-            return
-        if event.usage is None:
-            seconds = max(event.at - event.started_s, 0.0)
-            self._tools[signature] = absorb(self._tools.get(signature), seconds)
-        else:
-            tokens = float(event.usage.decoded_tokens)
-            self._outputs[signature] = absorb(self._outputs.get(signature), tokens)
+        match event:
+            case NodeCompleted(from_cache=False):
+                self._completed(event)
+            case RunFinished(report=report):
+                self._finished(report)
+            case _:
+                pass
 
     @property
     def measurements(self) -> Measurements:
         """All that was known and what was learnt since."""
-        return Measurements(models=self._models, tools=dict(self._tools), outputs=dict(self._outputs))
+        return Measurements(
+            models=tuple(self._models.values()), tools=dict(self._tools), outputs=dict(self._outputs)
+        )
 
+    def _completed(self, event: NodeCompleted) -> None:
+        signature = self._signatures.get(event.operator)
+        if signature is None:
+            return
+        seconds = max(event.at - event.started_s, 0.0)
+        if event.usage is None:
+            self._tools[signature] = absorb(self._tools.get(signature), seconds)
+            return
+        tokens = float(event.usage.decoded_tokens)
+        self._outputs[signature] = absorb(self._outputs.get(signature), tokens)
+        self._tally(event, event.usage, seconds)
 
-def correct(record: ModelRecord, before: BackendStatistics, after: BackendStatistics) -> ModelRecord:
-    """The record with its corrections moved half-way to what the engine's counters say of this span."""
-    computed = after.computed_tokens - before.computed_tokens
-    decoded = after.decoded_tokens - before.decoded_tokens
-    prefill_s, decode_s = after.prefill_s - before.prefill_s, after.decode_s - before.decode_s
-    prefill, decode = record.prefill_correction, record.decode_correction
-    if computed >= _LEAST_TOKENS and prefill_s > 0:
-        expected = computed * value_at(record.prefill, _TYPICAL_PREFILL) / _TYPICAL_PREFILL
-        prefill = _towards(prefill, prefill_s / expected) if expected > 0 else prefill
-    steps = after.steps - before.steps
-    if decoded >= _LEAST_TOKENS and steps > 0 and decode_s > 0:
-        batch = max(1.0, decoded / steps)
-        expected = decoded / batch * value_at(record.decode, batch)
-        decode = _towards(decode, decode_s / expected) if expected > 0 else decode
-    return msgspec.structs.replace(record, prefill_correction=prefill, decode_correction=decode)
+    def _tally(self, event: NodeCompleted, usage: Usage, seconds: float) -> None:
+        model = self._model_of.get(event.operator)
+        key = self._keys.get((event.lane, model)) if model is not None else None
+        if key in self._models:
+            self._tallies.setdefault(event.lane, WorkerTally()).count(key, usage, seconds)
 
-
-def _towards(current: float, observed: float) -> float:
-    low, high = _CORRECTION_LIMITS
-    return min(max((current + observed) / 2, low), high)
+    def _finished(self, report: RunReport) -> None:
+        for worker, facts in self._workers.items():
+            tally, use = self._tallies.pop(worker, None), report.workers.get(worker)
+            if tally is not None and use is not None:
+                held = {key: self._models[key] for key in tally.decoded}
+                self._models.update(correct(held, tally, use, facts.slots))

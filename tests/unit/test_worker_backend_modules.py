@@ -1,0 +1,35 @@
+"""Backends named in the environment, for tests of crashes."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.backends.registry import load_backend
+from engine.errors import ConfigError
+from engine.ir.ids import ModelName
+from engine.ir.request import ModelFile
+from engine.testing.poison_backend import PoisonBackend
+from engine.worker.loading import describe_build, find_loader
+
+VARIABLE = "HALOCTL_BACKEND_MODULES"
+
+
+def test_without_the_variable_the_registry_loads():
+    assert find_loader({}) is load_backend
+    assert describe_build("echo", {}).startswith("echo")
+
+
+def test_named_module_loads_its_backend_and_leaves_the_others():
+    environment = {VARIABLE: "poison=engine.testing.poison_backend"}
+    load = find_loader(environment)
+    poison = load(ModelFile(name=ModelName("m"), backend="poison", path="/none"), 1 << 20)
+    assert isinstance(poison, PoisonBackend)
+    echo = load(ModelFile(name=ModelName("m"), backend="echo", path="/none"), 1 << 20)
+    assert not isinstance(echo, PoisonBackend)
+    assert describe_build("poison", environment) == "engine.testing.poison_backend"
+
+
+@pytest.mark.parametrize("value", ["poison", "=x", "poison=no.such.module", "poison=engine.errors"])
+def test_bad_entries_are_named(value):
+    with pytest.raises(ConfigError, match=VARIABLE):
+        find_loader({VARIABLE: value})
