@@ -25,7 +25,7 @@ from engine.ir.physical import PhysicalPlan
 from engine.ir.result import RunReport
 from engine.journal.cache import ResultCache
 from engine.journal.output import ResultWriter
-from engine.journal.records import InputSource, RunMeta
+from engine.journal.records import RunMeta
 from engine.journal.run_journal import RunJournal
 from engine.journal.store import RunStore, new_run_id
 from engine.processor.lanes import LaneSpec
@@ -33,12 +33,12 @@ from engine.processor.run import Job
 from engine.processor.tool_actor import OpenedTool
 from haloctl import __version__, embedded
 from haloctl.digests import DigestBook, digests
-from haloctl.intake_source import open_source
+from haloctl.intake_source import describe, open_source, require_unchanged
 from haloctl.knowledge import Knowledge, profile_store
 from haloctl.placement import Fleet, assemble_fleet, cache_folder
 from haloctl.planning import Planner
 from haloctl.report import cut_short, final_report
-from haloctl.request import BatchRequest
+from haloctl.request import BatchRequest, TableSource
 from haloctl.run_folder import runs_folder
 from haloctl.settings import DatabaseSettings, Settings, tool_settings
 from haloctl.workflow_files import (
@@ -85,7 +85,7 @@ def prepare(settings: Settings, request: BatchRequest, say: Say) -> Prepared:
     """Check workflows, choose workers, build what is embedded. Raises SpecErrors and ConfigError."""
     workflows = read_workflows(request.workflows, settings)
     require_databases(workflows, settings)
-    settings = _with_embedded_database(settings, workflows, say)
+    settings = _with_embedded_database(settings, request.source, workflows, say)
     fleet = assemble_fleet(settings, models_of(workflows), say, reproducible=request.options.reproducible)
     book = DigestBook(cache_folder(settings), say)
     known = digests(fleet.models, book)
@@ -101,9 +101,11 @@ def _with_columns(request: BatchRequest, plans: tuple[LogicalPlan, ...]) -> Batc
     return msgspec.structs.replace(request, target=target)
 
 
-def _with_embedded_database(settings: Settings, workflows: tuple[Workflow, ...], say: Say) -> Settings:
+def _with_embedded_database(
+    settings: Settings, source: TableSource, workflows: tuple[Workflow, ...], say: Say
+) -> Settings:
     name = embedded.DATABASE
-    if name not in databases_of(workflows) or name in settings.databases:
+    if name not in (source.database, *databases_of(workflows)) or name in settings.databases:
         return settings
     path = embedded.ensure_database(cache_folder(settings), say)
     databases = {**settings.databases, name: DatabaseSettings(url=f"duckdb://{path}")}
@@ -154,11 +156,11 @@ def open_run(
         if resume is None:
             request.target.require_free()
             windows = _begun(prepared.planner().windows(batches), request.source.location)
-            store = _create(prepared, source.describe())
-            stack.enter_context(store)
+            store = stack.enter_context(_create(prepared))
             recovered = stack.enter_context(closing(store.recovered()))
         else:
             store = stack.enter_context(resume)
+            require_unchanged(request.source, store.meta().input)
             recovered = stack.enter_context(closing(store.recovered()))
             windows = prepared.planner().windows(batches, recovered.finished)
         writer = ResultWriter(store, request.target, order=request.options.order)
@@ -216,9 +218,9 @@ def _begun(windows: Iterator[PhysicalPlan], location: str) -> Iterator[PhysicalP
     return chain((first,), windows)
 
 
-def _create(prepared: Prepared, source: InputSource) -> RunStore:
+def _create(prepared: Prepared) -> RunStore:
     run = new_run_id()
-    return RunStore.create(runs_folder(prepared.settings) / run, _meta(prepared, run, source))
+    return RunStore.create(runs_folder(prepared.settings) / run, _meta(prepared, run))
 
 
 def _teller(knowledge: Knowledge, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
@@ -231,13 +233,13 @@ def _teller(knowledge: Knowledge, on_event: Callable[[Event], None]) -> Callable
     return tell
 
 
-def _meta(prepared: Prepared, run: RunId, source: InputSource) -> RunMeta:
+def _meta(prepared: Prepared, run: RunId) -> RunMeta:
     request = prepared.request
     return RunMeta(
         run=run,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         workflows=request.workflows,
-        input=source,
+        input=describe(request.source),
         output_path=request.target.path,
         output_format=request.target.format,
         options=request.options,

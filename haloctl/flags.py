@@ -45,6 +45,7 @@ class InputFlags:
         str | None,
         Parameter(
             name=["--input", "-i"],
+            allow_leading_hyphen=True,
             help="Table of queries: CSV, JSONL or Parquet, - for stdin, or a SELECT with --input-database.",
         ),
     ] = None

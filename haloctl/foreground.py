@@ -13,8 +13,10 @@ from engine.journal.records import RunMeta
 from engine.journal.store import RunStore
 from haloctl import exit_codes, render
 from haloctl.compose import OpenRun, open_run, prepare
+from haloctl.intake_source import keep_standard_input
 from haloctl.progress import Display, Mode, open_display
 from haloctl.request import BatchRequest
+from haloctl.run_folder import runs_folder
 from haloctl.run_text import report_lines
 from haloctl.running import run_in_foreground
 from haloctl.settings import Settings
@@ -33,6 +35,8 @@ class Finished:
 
 def carry_out(settings: Settings, request: BatchRequest, *, progress: Mode, as_json: bool) -> int:
     """Run a new batch, print its summary, and return the exit code."""
+    source = keep_standard_input(request.source, runs_folder(settings) / "tables")
+    request = msgspec.structs.replace(request, source=source)
     finished = run_request(settings, request, progress=progress)
     _summarise(finished, request, as_json)
     return finished.code

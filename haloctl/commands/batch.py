@@ -28,7 +28,11 @@ def batch(
     source: InputFlags = InputFlags(),  # noqa: B008 - a frozen value
     output: Annotated[
         str,
-        Parameter(name=["--output", "-o"], help="File for the rows: .jsonl, .csv, .parquet; - is stdout."),
+        Parameter(
+            name=["--output", "-o"],
+            allow_leading_hyphen=True,
+            help="File for the rows: .jsonl, .csv, .parquet; - is stdout.",
+        ),
     ],
     output_format: Annotated[
         Literal["jsonl", "csv", "parquet"] | None, Parameter(help="Where the file's name does not say it.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from engine.optimizer.explain import explain, explain_json
-
 from engine.journal.output_target import OutputTarget
+from engine.optimizer.explain import explain, explain_json
 from haloctl import render
 from haloctl.compose import plan_first_window, prepare
 from haloctl.config import load_settings
