@@ -222,10 +222,10 @@ def _preparation(problem: Problem, schedule: Schedule, *, early: bool) -> tuple[
 
 
 def _first_reader(problem: Problem, tool: int, epoch_of: Mapping[int, int], last: int) -> int:
-    """The first epoch with an operator that reads the tool, directly or through other tools."""
+    """The first epoch with an operator that reads the tool, directly or through other tools; else none."""
     readers = {tool}
     for other, work in enumerate(problem.tools):
         if readers.intersection(work.tools):
             readers.add(other)
     epochs = [epoch_of[llm] for llm, work in enumerate(problem.llms) if readers.intersection(work.tools)]
-    return min(epochs, default=last)
+    return min(epochs, default=last + 1)

@@ -121,7 +121,7 @@ def _group_texts(
     """Groups of prompts that go on alike after `base` characters. `shared` counts the parent's tokens."""
     text = next(iter(texts))[:base]
     if text in texts:
-        prefix = forest.counter.tokens(text.replace(_USER, ""))
+        prefix = forest.counter.tokens(text.replace(_USER, " ").strip())
         _group_values(forest, model, texts[text], parent, shared, prefix, depth=0)
     branches: dict[str, dict[str, list[_Open]]] = defaultdict(dict)
     for text, opened in texts.items():
@@ -130,7 +130,7 @@ def _group_texts(
     for branch in branches.values():
         common = _common_prefix(branch)
         members = [item for opened in branch.values() for item in opened]
-        tokens = forest.counter.tokens(common.replace(_USER, ""))
+        tokens = forest.counter.tokens(common.replace(_USER, " ").strip())
         within, have = parent, shared
         if len(members) >= 2 and tokens >= shared + MIN_SHARED_TOKENS:
             label = ", ".join(dict.fromkeys(name for text in branch for name in labels[text]))

@@ -58,6 +58,7 @@ class SimulatedWorker:
         self._rounds = 0.0
         self._round_s = 0.0
         self._since = 0.0
+        self._loaded = False
 
     def committed(self, now: float) -> bool:
         """Whether a prefill or a load still runs; it wakes up after it anyway."""
@@ -72,6 +73,7 @@ class SimulatedWorker:
                 self._rounds = max(end for end, _, _ in self._running)
             self.lane.decode_s += now - self._since
         self._since = now
+        self._loaded = False
         ended = []
         while self._running and self._running[0][0] <= self._rounds + _EPSILON:
             _, node, model = heappop(self._running)
@@ -126,7 +128,7 @@ class SimulatedWorker:
 
     def next_event(self, now: float) -> float | None:
         """When to act again without being woken."""
-        if self._since > now:
+        if self._since > now or self._loaded:
             return self._since
         if self._running:
             return now + max(0.0, self._running[0][0] - self._rounds) * self._round_s
@@ -164,4 +166,5 @@ class SimulatedWorker:
         self._resident = switch.resident
         self.lane.load_s += switch.seconds
         self.lane.loads += 1
+        self._loaded = True
         self._since = now + switch.seconds
