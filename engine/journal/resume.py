@@ -27,11 +27,8 @@ class Recovered:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
-        pairs = list(view.op_keys())
-        self._keys = b"".join(key for key, _ in pairs)
-        self._kinds = bytes(kind for _, kind in pairs)
-        self._positions = range(len(pairs))
-        del pairs
+        self._keys, self._kinds = view.op_keys()
+        self._positions = range(len(self._kinds))
         self.open_intents: Mapping[ContentKey, Intent] = MappingProxyType({i.key: i for i in view.intents()})
         """Writes begun whose outcome is unknown: the effect may or may not have happened."""
         self.crashes: Mapping[ContentKey, tuple[CrashRecord, ...]] = MappingProxyType(_by_key(view.crashes()))

@@ -1,8 +1,8 @@
 """The commit thread: one connection, group commit, and word to whoever waits once records are durable.
 
-A group is committed as soon as half of `GROUP_RECORDS` wait or the oldest has waited `LINGER_S`, and holds
-at most `GROUP_RECORDS`. No more than `GROUP_RECORDS` node outcomes are ever not yet durable: that, and
-what is in flight, is all a crash can cost.
+A group is committed as soon as half of `GROUP_RECORDS` wait (all of them while the disk is slow) or the
+oldest has waited `LINGER_S`, and holds at most `GROUP_RECORDS`. No more than `GROUP_RECORDS` node outcomes
+are ever not yet durable: that, and what is in flight, is all a crash can cost.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from engine.journal.statements import RowWriter, payload_of
 
 GROUP_RECORDS = 64
 LINGER_S = 0.010
+SLOW_COMMIT_S = 0.001
 QUEUE_RECORDS = 4096
 QUEUE_BYTES = 64 << 20
 _Item = tuple[JournalRecord | RunMeta, bytes]
@@ -41,6 +42,7 @@ class CommitThread:
         self._queued_bytes = 0
         self._results = 0
         self._hurry = False
+        self._enough = GROUP_RECORDS // 2
         self._closing = False
         self._opened = False
         self._appended = 0
@@ -89,7 +91,7 @@ class CommitThread:
             self._results += result
             self._appended += 1
             self._hurry |= isinstance(record, Intent)
-            if len(self._queue) == 1 or self._hurry or len(self._queue) == GROUP_RECORDS // 2:
+            if len(self._queue) == 1 or self._hurry or len(self._queue) == self._enough:
                 self._work.notify()
             return self._appended
 
@@ -155,18 +157,20 @@ class CommitThread:
     def _commit_groups(self, connection: sqlite3.Connection) -> None:
         rows = RowWriter(connection)
         while group := self._next_group():
+            started = time.monotonic()
             connection.execute("BEGIN IMMEDIATE")
             for record, payload in group:
                 rows.write(record, payload)
             connection.execute("COMMIT")
-            self._settle(group)
+            slow = time.monotonic() - started > SLOW_COMMIT_S
+            self._settle(group, GROUP_RECORDS if slow else GROUP_RECORDS // 2)
 
     def _next_group(self) -> list[_Item]:
         """Wait for a group worth committing; empty when closing and all is done."""
         with self._lock:
             while not self._queue and not self._closing:
                 self._work.wait()
-            while len(self._queue) < GROUP_RECORDS // 2 and not self._hurry and not self._closing:
+            while len(self._queue) < self._enough and not self._hurry and not self._closing:
                 rest_s = self._oldest_at + LINGER_S - time.monotonic()
                 if rest_s <= 0:
                     break
@@ -176,8 +180,9 @@ class CommitThread:
             self._oldest_at = time.monotonic()
             return group
 
-    def _settle(self, group: list[_Item]) -> None:
+    def _settle(self, group: list[_Item], enough: int) -> None:
         with self._lock:
+            self._enough = enough
             self._durable += len(group)
             self._queued_bytes -= sum(len(payload) for _, payload in group)
             self._results -= sum(isinstance(record, NodeRecord) for record, _ in group)
