@@ -1,56 +1,31 @@
-"""Worker processes as seen by the coordinator: spawn, handshake, send and receive, watch, drain, kill.
-
-Processes are spawned with `subprocess.Popen` on the main thread: the parent-death signal armed in a worker
-fires when the *thread* that forked it ends, and trio forks in cache threads that live ten seconds.
-"""
+"""Worker processes as seen by the coordinator: handshake, send and receive, watch, drain, kill."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import trio
 
-import engine
 from engine.errors import WorkerError
-from engine.ir.ids import Record, WorkerId
+from engine.processor.spawning import WorkerSpec, spawn
 from engine.processor.stderr_ring import StderrRing
 from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
 from engine.wire.messages import PROTOCOL_VERSION, Command, Drain, Ready, Reply, decode_reply, encode
 
+__all__ = ["WorkerPort", "WorkerSpec", "open_worker"]
+
 _CHUNK_BYTES = 1 << 18
+_PENDING_LIMIT_BYTES = 1 << 20
+"""Commands queued beyond this make `send` wait: a worker that does not read holds its senders back."""
 _DEATH_GRACE_S = 2.0
 """How long a process may outlive its closed socket before it is killed."""
-
-
-class WorkerSpec(Record, frozen=True, kw_only=True):
-    """How to start one worker process.
-
-    `memory_bytes` bounds weights and caches of all its models, `host_store_bytes` the prefix states it keeps
-    of unloaded ones. `threads` is the default for models that name none; `cpus` () means all cores.
-    """
-
-    id: WorkerId
-    backend: str
-    memory_bytes: int
-    host_store_bytes: int = 256 << 20
-    threads: int | None = None
-    cpus: tuple[int, ...] = ()
-    env: dict[str, str] = msgspec.field(default_factory=dict)
-    log_path: str | None = None
-    start_s: float = 60.0
-    """Deadline of the handshake."""
-    drain_s: float = 10.0
-    """How long running requests may take to finish when the worker is closed."""
 
 
 class WorkerPort(Protocol):
@@ -94,6 +69,7 @@ async def open_worker(spec: WorkerSpec) -> AsyncIterator[WorkerPort]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(port.watch_exit)
             nursery.start_soon(port.pump_stderr)
+            nursery.start_soon(port.pump_commands)
             try:
                 await port.wait_ready()
                 yield port
@@ -117,14 +93,17 @@ class _Process:
     def __init__(self, spec: WorkerSpec) -> None:
         self.spec = spec
         self.exited = trio.Event()
+        self._popen, self._stream, stderr_fd = spawn(spec)
         self._stderr = StderrRing(spec.log_path)
-        self._popen, self._stream, stderr_fd = _spawn(spec)
         self._stderr_stream = trio.lowlevel.FdStream(stderr_fd)
         self._stderr_done = trio.Event()
         self._decoder = FrameDecoder()
         self._replies: deque[Reply] = deque()
-        self._send_lock = trio.Lock()
-        self._cut_off = False
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._wake_writer = trio.Event()
+        self._written = trio.Event()
+        self._broken = False
         self._killed_for: str | None = None
         self._ready: Ready | None = None
 
@@ -160,6 +139,8 @@ class _Process:
             os.close(descriptor)
         self._popen.wait()
         self.exited.set()
+        self._broken = True
+        self._written.set()
         with suppress(OSError):  # the peer's end may be closed already
             self._stream.socket.shutdown(socket.SHUT_RDWR)  # what was received before stays readable
 
@@ -198,16 +179,30 @@ class _Process:
     # --- wire ---------------------------------------------------------------------------------------
 
     async def send(self, command: Command) -> None:
+        while self._pending_bytes > _PENDING_LIMIT_BYTES and not self._broken:
+            await self._written.wait()
+        if self._broken:
+            raise await self._death()
         data = encode_frames((encode(command),))
-        async with self._send_lock:
-            if self._cut_off:
-                raise await self._death()
-            self._cut_off = True
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        self._wake_writer.set()
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def pump_commands(self) -> None:
+        """Write what was queued since the last write in one go; a cancelled `send` never cuts a frame."""
+        while not self._broken:
+            await self._wake_writer.wait()
+            self._wake_writer = trio.Event()
+            data = b"".join(self._pending)
+            self._pending.clear()
             try:
                 await self._stream.send_all(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
-                raise await self._death() from None
-            self._cut_off = False
+                self._broken = True
+            self._pending_bytes = sum(map(len, self._pending))
+            self._written.set()
+            self._written = trio.Event()
 
     async def receive(self) -> Reply:
         while not self._replies:
@@ -251,60 +246,3 @@ class _Process:
             signal=number,
             stderr=self._stderr.text(),
         )
-
-
-def _spawn(spec: WorkerSpec) -> tuple[subprocess.Popen[bytes], trio.SocketStream, int]:
-    """The process, our end of the socket, and the read end of its stderr."""
-    ours, theirs = socket.socketpair()
-    read_end, write_end = os.pipe()
-    try:
-        popen = subprocess.Popen(
-            _command(spec, theirs.fileno()),
-            stdin=subprocess.DEVNULL,
-            stdout=write_end,
-            stderr=write_end,
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-            env=_environment(spec),
-        )
-    except OSError as error:
-        ours.close()
-        os.close(read_end)
-        raise WorkerError(f"worker {spec.id} cannot be started: {error}") from error
-    finally:
-        theirs.close()
-        os.close(write_end)
-    return popen, trio.SocketStream(trio.socket.from_stdlib_socket(ours)), read_end
-
-
-def _command(spec: WorkerSpec, descriptor: int) -> list[str]:
-    command = [sys.executable, "-P", "-m", "engine.worker"]
-    command += ["--socket", str(descriptor), "--parent", str(os.getpid()), "--backend", spec.backend]
-    command += ["--memory-bytes", str(spec.memory_bytes), "--host-store-bytes", str(spec.host_store_bytes)]
-    if spec.threads is not None:
-        command += ["--threads", str(spec.threads)]
-    if spec.cpus:
-        command += ["--cpus", ",".join(str(cpu) for cpu in spec.cpus)]
-    return command
-
-
-def _environment(spec: WorkerSpec) -> dict[str, str]:
-    """The coordinator's environment, with the running `engine` package first on the child's path.
-
-    OMP_WAIT_POLICY=passive: idle threads of several workers must not spin on shared cores (up to 8× slower).
-    """
-    root = str(Path(engine.__file__).resolve().parent.parent)
-    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    absolute = [entry for entry in inherited if os.path.isabs(entry) and entry != root]
-    return {
-        **os.environ,
-        "OMP_WAIT_POLICY": "passive",
-        "PYTHONSAFEPATH": "1",
-        "PYTHONPATH": os.pathsep.join([*([] if _importable(root) else [root]), *absolute]),
-        **spec.env,
-    }
-
-
-def _importable(root: str) -> bool:
-    """Whether the child's default path has `root`; naming site-packages again would shadow the stdlib."""
-    return Path(root).name in {"site-packages", "dist-packages"} and root.startswith(sys.prefix)

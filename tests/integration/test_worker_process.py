@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -339,3 +341,28 @@ async def test_calibration_answers_with_curves():
         assert all(y > 0 for _, y in calibrated.prefill + calibrated.decode)
         await port.send(Calibrate(model=ModelName("absent")))
         assert "not resident" in (await expect(port, CommandFailed)).message
+
+
+@pytest.mark.slow
+async def test_kills_at_random_moments_leave_no_process_and_no_descriptor():
+    moments = random.Random(5)
+    before = psutil.Process().num_fds()
+    pids = []
+    for _ in range(15):
+        with contextlib.suppress(WorkerError):
+            async with open_worker(SPEC) as port, trio.open_nursery() as nursery:
+                pids.append(port.pid)
+                nursery.start_soon(kill_after, port.pid, moments.uniform(0, 0.15))
+                try:
+                    await start_long_generation(port)
+                    await death(port)
+                except WorkerError:
+                    pass
+    assert len(pids) == 15
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+    assert psutil.Process().num_fds() <= before
+
+
+async def kill_after(pid: int, seconds: float) -> None:
+    await trio.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
