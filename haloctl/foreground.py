@@ -12,7 +12,7 @@ from engine.ir.result import RunReport
 from engine.journal.records import RunMeta
 from engine.journal.store import RunStore
 from haloctl import exit_codes, render
-from haloctl.compose import OpenRun, open_run, prepare
+from haloctl.compose import OpenRun, Prepared, open_run, prepare
 from haloctl.intake_source import keep_standard_input
 from haloctl.progress import Display, Mode, open_display
 from haloctl.request import BatchRequest
@@ -46,8 +46,13 @@ def run_request(
     settings: Settings, request: BatchRequest, *, progress: Mode, resume: RunStore | None = None
 ) -> Finished:
     """Run a batch, or go on with one. Raises what `open_run` raises, and the run's own error."""
-    prepared = prepare(settings, request, render.note)
-    display = open_display(progress)
+    return run_prepared(prepare(settings, request, render.note), progress=progress, resume=resume)
+
+
+def run_prepared(prepared: Prepared, *, progress: Mode, resume: RunStore | None = None) -> Finished:
+    """The same for a request that was prepared before."""
+    window = prepared.request.options.window_queries
+    display = open_display(progress, window_queries=window)
     try:
         with open_run(prepared, render.note, display.on_event, resume) as opened:
             return _run(opened, display, prepared.request.target.columns)

@@ -44,8 +44,12 @@ class Knowledge:
         self._operators: tuple[Operator, ...] = tuple(
             operator for workflow in self._workflows.values() for operator in workflow.operators
         )
-        self._observer = Observer(store.load(), self._operators)
+        self.reload()
         self._estimates: dict[OperatorId, float] = {}
+
+    def reload(self) -> None:
+        """Take what is stored now; before a run, after a calibration. Raises ConfigError."""
+        self._observer = Observer(self._store.load(), self._operators, self._workers)
 
     def profiles(self) -> Profiles:
         """All the planner needs, as of now."""
@@ -73,10 +77,12 @@ class Knowledge:
         self._observer.observe(event)
 
     def save(self) -> None:
-        """Keep what was learnt of tools and outputs; a profile file that cannot be written is no failure."""
+        """Keep what was learnt; a profile file that cannot be written is no failure."""
         learnt = self._observer.measurements
         try:
             kept = self._store.load()
+            for record in learnt.models:
+                kept = kept.with_model(record)
             self._store.save(
                 Measurements(
                     models=kept.models,

@@ -32,7 +32,9 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-def open_display(mode: Mode = "auto", *, total: int | None = None, stream: TextIO | None = None) -> Display:
+def open_display(
+    mode: Mode = "auto", *, window_queries: int | None = None, stream: TextIO | None = None
+) -> Display:
     """The display for `mode`; auto is a bar on a terminal that can show one, and lines elsewhere."""
     stream = sys.stderr if stream is None else stream
     if mode == "auto":
@@ -40,13 +42,13 @@ def open_display(mode: Mode = "auto", *, total: int | None = None, stream: TextI
         mode = "rich" if capable else "plain"
     match mode:
         case "rich":
-            return Bar(total)
+            return Bar(window_queries)
         case "plain":
-            return Lines(stream, total)
+            return Lines(stream, window_queries)
         case "json":
-            return JsonLines(stream, total)
+            return JsonLines(stream, window_queries)
         case _:
-            return Silent(total)
+            return Silent(window_queries)
 
 
 def summary_line(tally: Tally) -> str:
@@ -72,8 +74,8 @@ def summary_line(tally: Tally) -> str:
 class Silent:
     """Counts, shows nothing."""
 
-    def __init__(self, total: int | None) -> None:
-        self.tally = Tally(total)
+    def __init__(self, window_queries: int | None = None) -> None:
+        self.tally = Tally(window_queries)
 
     def on_event(self, event: Event) -> None:
         self.tally.absorb(event)
@@ -85,8 +87,8 @@ class Silent:
 class Lines:
     """A line whenever a tenth of the rows came in, at the latest after five seconds, and at the end."""
 
-    def __init__(self, stream: TextIO, total: int | None) -> None:
-        self.tally = Tally(total)
+    def __init__(self, stream: TextIO, window_queries: int | None = None) -> None:
+        self.tally = Tally(window_queries)
         self._stream = stream
         self._tenth = 0
         self._shown_s = 0.0
@@ -108,8 +110,8 @@ class Lines:
 class JsonLines:
     """One JSON object a second and one at the end, for programs that watch."""
 
-    def __init__(self, stream: TextIO, total: int | None) -> None:
-        self.tally = Tally(total)
+    def __init__(self, stream: TextIO, window_queries: int | None = None) -> None:
+        self.tally = Tally(window_queries)
         self._stream = stream
         self._shown_s = -_JSON_EVERY_S
 
@@ -145,8 +147,8 @@ def snapshot(tally: Tally) -> dict[str, object]:
 class Bar:
     """A bar on the terminal, redrawn at most ten times a second; gone when the run ends."""
 
-    def __init__(self, total: int | None) -> None:
-        self.tally = Tally(total)
+    def __init__(self, window_queries: int | None = None) -> None:
+        self.tally = Tally(window_queries)
         self._drawn_s = -_BAR_EVERY_S
         self._progress = Progress(
             BarColumn(bar_width=24),
@@ -155,7 +157,7 @@ class Bar:
             auto_refresh=False,
             transient=True,
         )
-        self._task = self._progress.add_task("starting", total=total)
+        self._task = self._progress.add_task("starting", total=None)
         self._progress.start()
 
     def on_event(self, event: Event) -> None:

@@ -29,14 +29,15 @@ _RATE_STEP_S = 0.25
 class Tally:
     """Counts so far. `at` is seconds since the run started, `total` the rows known to come.
 
-    With `total` given at the start it stays; otherwise it grows with every planned window.
+    The total grows with every planned window of `window_queries` and is known once one is not full.
     """
 
-    def __init__(self, total: int | None = None) -> None:
+    def __init__(self, window_queries: int | None = None) -> None:
+        self._window_queries = window_queries
         self.run = ""
         self.at = 0.0
-        self.total = total or 0
-        self.total_is_known = total is not None
+        self.total = 0
+        self.total_is_known = False
         self.rows = 0
         self.failed = 0
         self.retried = 0
@@ -47,6 +48,7 @@ class Tally:
         self.estimate_s = 0.0
         self.doing = "starting"
         self.finished = False
+        self._resumed = False
         self._live: dict[NodeId, int] = {}
         self._live_tokens = 0
         self._pace: deque[tuple[float, int]] = deque()
@@ -93,8 +95,10 @@ class Tally:
             case WindowPlanned():
                 self.doing = "running"
                 self.estimate_s += event.estimate_s
-                if not self.total_is_known:
-                    self.total += event.queries
+                self.total += event.queries
+                # A resumed run leaves finished rows out of its windows, so they are never full.
+                full = self._window_queries is None or event.queries >= self._window_queries
+                self.total_is_known = not (full or self._resumed)
             case _:
                 self._absorb_rare(event)
 
@@ -102,6 +106,7 @@ class Tally:
         match event:
             case RunStarted():
                 self.run, self.doing = event.run, "planning"
+                self._resumed = event.resumed
             case ModelLoading():
                 self.doing = f"loading {event.model}"
             case ModelLoaded():

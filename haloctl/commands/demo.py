@@ -13,18 +13,16 @@ from cyclopts import Parameter
 from engine.ir.ids import Json
 from engine.journal.output_target import OutputTarget
 from engine.journal.view import RunView
-from engine.profiles.store import ProfileStore
 from haloctl import render
 from haloctl.calibration import calibrate_fleet
-from haloctl.compose import prepare
+from haloctl.compose import Prepared, prepare
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile, MechanismFlags, ProgressMode, make_options
-from haloctl.foreground import Finished, run_request
+from haloctl.foreground import Finished, run_prepared
 from haloctl.knowledge import profile_store
 from haloctl.placement import cache_folder
 from haloctl.request import BatchRequest, TableSource
 from haloctl.run_text import report_lines
-from haloctl.settings import Settings
 from haloctl.workflow_files import read_texts
 
 _SHOWN = 8
@@ -56,8 +54,9 @@ def demo(
             target=OutputTarget(path=str(output.absolute()), overwrite=True),
             options=make_options(mechanisms, settings.run),
         )
-        _calibrate_once(settings, request)
-        finished = run_request(settings, request, progress=progress)
+        prepared = prepare(settings, request, render.note)
+        _calibrate_once(prepared)
+        finished = run_prepared(prepared, progress=progress)
     if as_json:
         render.result_json(finished.report)
     else:
@@ -65,9 +64,8 @@ def demo(
     return finished.code
 
 
-def _calibrate_once(settings: Settings, request: BatchRequest) -> None:
+def _calibrate_once(prepared: Prepared) -> None:
     """Measure models never measured here, quickly, so that the estimate means something."""
-    prepared = prepare(settings, request, render.note)
     unknown = {
         model.model
         for worker in prepared.knowledge.profiles().workers
@@ -77,9 +75,9 @@ def _calibrate_once(settings: Settings, request: BatchRequest) -> None:
     if not unknown:
         return
     render.note(f"measuring {', '.join(sorted(unknown))} for the planner (once)")
-    store: ProfileStore = profile_store(cache_folder(prepared.settings))
-    fleet = prepared.fleet.only(unknown)
-    calibrate_fleet(fleet, prepared.digests, store, quick=True)
+    store = profile_store(cache_folder(prepared.settings))
+    calibrate_fleet(prepared.fleet.only(unknown), prepared.digests, store, quick=True)
+    prepared.knowledge.reload()
 
 
 def _show(finished: Finished, output: Path) -> None:

@@ -33,9 +33,13 @@ REPORT = RunReport(
 )
 
 
+def planned(rows, at=0.0):
+    return WindowPlanned(at=at, queries=rows, nodes=9, logical_nodes=rows, estimate_s=8.0, planner="epoch_dp")
+
+
 def story(rows=20):
     yield RunStarted(at=0.0, run="r1")
-    yield WindowPlanned(at=0.1, queries=rows, nodes=9, logical_nodes=rows, estimate_s=8.0, planner="epoch_dp")
+    yield planned(rows, at=0.1)
     yield ModelLoading(at=0.2, worker="cpu", model="m\x1b]0;x\x07")
     for index in range(rows):
         at = 0.5 + index * 0.5
@@ -82,17 +86,19 @@ def test_tokens_of_a_failed_attempt_do_not_count():
 
 def test_lines_come_with_every_tenth_and_no_more():
     stream = io.StringIO()
-    display = open_display("plain", total=100, stream=stream)
+    display = open_display("plain", stream=stream)
+    display.on_event(planned(100))
     for index in range(100):
         display.on_event(QueryFinished(at=index * 0.001, query=index, id="", status="ok"))
     lines = stream.getvalue().splitlines()
     assert len(lines) == 10
-    assert lines[0].startswith("10/100 rows")
+    assert lines[0].startswith("10/100+ rows")
 
 
 def test_a_line_comes_every_five_seconds_when_rows_are_slow():
     stream = io.StringIO()
-    display = open_display("auto", total=1000, stream=stream)
+    display = open_display("auto", stream=stream)
+    display.on_event(planned(1000))
     for second in range(21):
         display.on_event(TokensDecoded(at=float(second), node=1, tokens=second))
     assert len(stream.getvalue().splitlines()) == 4
@@ -124,6 +130,17 @@ def test_bar_survives_a_whole_run(capsys):
     bar.close()
     bar.close()
     assert bar.tally.rows == 20
+
+
+@pytest.mark.parametrize(("resumed", "known"), [(False, [False, True]), (True, [False, False])])
+def test_total_is_known_once_a_window_is_not_full(resumed, known):
+    tally = Tally(window_queries=10)
+    tally.absorb(RunStarted(at=0.0, run="r", resumed=resumed))
+    seen = []
+    for rows in (10, 4):
+        tally.absorb(planned(rows))
+        seen.append(tally.total_is_known)
+    assert (tally.total, seen) == (14, known)
 
 
 def test_silent_counts():
