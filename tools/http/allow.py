@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -95,7 +96,7 @@ def _host(entry: str) -> tuple[str, int | None]:
     if _address(entry) is not None:
         return _folded(entry), None
     try:
-        url = httpx.URL(f"//{entry}")
+        url = httpx.URL(f"//{entry}" if not re.search(r"\s", entry) else "")
     except httpx.InvalidURL:
         url = httpx.URL("")
     if not url.host or url.path not in {"", "/"} or url.query or url.userinfo:

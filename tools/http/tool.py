@@ -159,6 +159,8 @@ def _errors(clock: CallClock, hidden: tuple[str, ...], *, repeatable: bool) -> I
         yield
     except ToolError as error:
         error.retryable = error.retryable and (repeatable or error.code == "http_status")
+        error.message = secrets.redact(error.message, hidden)
+        error.fix = secrets.redact(error.fix, hidden) if error.fix else None
         raise
     except httpcore.TimeoutException:
         raise clock.timed_out() from None
