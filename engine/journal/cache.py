@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from engine.errors import JournalError
 from engine.ir.ids import ContentKey
 from engine.ir.result import Completed
+from engine.journal.cache_file import FILE_NAME, connect, inode_of, set_aside, setup_lock, total_bytes
 from engine.journal.codec import Unpacker, compress, pack, seal
 from engine.journal.schema import DAMAGE
 from engine.journal.statements import key_bytes
 
-APPLICATION_ID = 0x68616C63
-"""`halc`."""
-FILE_NAME = "results.sqlite"
 DEFAULT_BYTES = 1 << 30
 PENDING_RESULTS = 64
-_BUSY_S = 0.5
 _UNPACK: Unpacker[Completed] = Unpacker(Completed)
-_TABLE = """
-CREATE TABLE IF NOT EXISTS result (
-    key BLOB PRIMARY KEY, size INTEGER NOT NULL, used INTEGER NOT NULL,
-    payload BLOB NOT NULL, digest BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS result_used ON result (used, size, key);
-"""
 
 
 class ResultCache:
@@ -113,11 +102,11 @@ class ResultCache:
 
     def _open(self) -> None:
         try:
-            with _setup_lock(self._path):
-                self._inode = _inode(self._path)
-                self._connection = _connect(self._path)
-                self._inode = _inode(self._path)
-            self._total_bytes = _total(self._connection)
+            with setup_lock(self._path):
+                self._inode = inode_of(self._path)
+                self._connection = connect(self._path)
+                self._inode = inode_of(self._path)
+            self._total_bytes = total_bytes(self._connection)
         except DAMAGE as error:
             self._recover(error)
         except OSError as error:
@@ -157,7 +146,7 @@ class ResultCache:
         self._touched.clear()
 
     def _evict(self, connection: sqlite3.Connection) -> None:
-        self._total_bytes = _total(connection)  # other processes write too
+        self._total_bytes = total_bytes(connection)  # other processes write too
         goal = self._limit_bytes - self._limit_bytes // 10  # some room, so that not every flush has to look
         if self._total_bytes <= self._limit_bytes:
             return
@@ -183,12 +172,12 @@ class ResultCache:
             return
         self._disconnect()
         try:
-            with _setup_lock(self._path):
-                if _inode(self._path) == self._inode:  # else another process has set it aside already
-                    _set_aside(self._path)
-                self._connection = _connect(self._path)
-                self._inode = _inode(self._path)
-            self._total_bytes = _total(self._connection)
+            with setup_lock(self._path):
+                if inode_of(self._path) == self._inode:  # else another process has set it aside already
+                    set_aside(self._path)
+                self._connection = connect(self._path)
+                self._inode = inode_of(self._path)
+            self._total_bytes = total_bytes(self._connection)
         except (OSError, *DAMAGE) as again:
             self._give_up(again)
 
@@ -206,52 +195,3 @@ class ResultCache:
         if not self._warned:
             self._warned = True
             self._warn(f"result cache {self._path}: {error}; the run goes on without it where needed")
-
-
-@contextmanager
-def _setup_lock(path: Path) -> Iterator[None]:
-    """Making and replacing the file is done by one process at a time."""
-    fd = os.open(path.with_name("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
-
-
-def _inode(path: Path) -> int:
-    return path.stat().st_ino if path.exists() else 0
-
-
-def _set_aside(path: Path) -> None:
-    path.rename(path.with_name(f"{FILE_NAME}.damaged-{time.time_ns()}"))
-    for suffix in ("-wal", "-shm"):
-        path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """Raises sqlite3.Error; a SQLite file of somebody else's counts as damaged."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
-    try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application not in (0, APPLICATION_ID):
-            raise _not_ours(path)
-        connection.execute("PRAGMA synchronous=NORMAL")
-        if application != APPLICATION_ID:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.executescript(f"BEGIN;{_TABLE}PRAGMA application_id={APPLICATION_ID};COMMIT;")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _total(connection: sqlite3.Connection) -> int:
-    (total,) = connection.execute("SELECT coalesce(sum(size), 0) FROM result").fetchone()
-    return int(total)
-
-
-def _not_ours(path: Path) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(f"{path} is not a result cache")
-    error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
-    return error

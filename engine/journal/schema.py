@@ -68,7 +68,7 @@ def create_file(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
     if path.exists():
         raise JournalError(f"{path} exists already", fix="resume that run, or choose another run directory")
     unfinished = path.with_name(path.name + ".new")
-    for suffix in ("", "-journal"):
+    for suffix in ("", "-journal", "-wal", "-shm"):
         unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
     with closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -76,6 +76,8 @@ def create_file(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
         connection.executescript("BEGIN;" + TABLES)
         fill(connection)
         connection.execute("COMMIT")
+        # Now rather than on opening: a kill within the change leaves what a reader may not roll back.
+        connection.execute("PRAGMA journal_mode=WAL")
     unfinished.rename(path)
 
 

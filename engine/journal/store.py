@@ -54,6 +54,7 @@ class RunStore:
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.chmod(0o700)  # it may have been there already
             (directory / "workers").mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise JournalError(f"cannot make {directory}: {error.strerror}", fix="set runs_dir") from error

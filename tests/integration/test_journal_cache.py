@@ -7,7 +7,8 @@ import pytest
 
 from engine.ir.keys import content_key
 from engine.ir.result import Completed, Usage
-from engine.journal.cache import FILE_NAME, PENDING_RESULTS, ResultCache
+from engine.journal.cache import PENDING_RESULTS, ResultCache
+from engine.journal.cache_file import FILE_NAME
 
 
 def result(index: int, size: int = 20) -> Completed:
