@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -50,6 +51,10 @@ operators:
 outputs:
   answer: "{{ base }}"
   q: "{{ q }}"
+  short: "{{ short }}"
+  cast: "{{ cast }}"
+  page: "{{ page }}"
+  code: "{{ code }}"
 """
 
 CODE = """
@@ -87,7 +92,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(BrokenPipeError):  # the client gave up, as it should
+            self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
         pass

@@ -63,6 +63,7 @@ import os
 LOG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "observer.log")
 
 def score(text, q):
+    sum(i * i for i in range(100_000))  # some milliseconds, so that kills strike in the middle
     fd = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(fd, (q + "\\n").encode())
     os.close(fd)
@@ -94,12 +95,10 @@ class Scene:
             command += ["resume", self.run]
         else:
             command += ["batch", "wf.yaml", "-i", "in.csv", "-o", "out.jsonl"]
-        return subprocess.Popen(
-            [*command, "--progress", "none"],
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "stderr.log").open("ab"),
-        )
+        with (self.folder / "stderr.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--progress", "none"], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=log
+            )
 
     def note_commits(self) -> None:
         """What the journal holds now must never be executed again."""
