@@ -279,7 +279,7 @@ def abort():
     os.kill(os.getpid(), signal.SIGABRT)
 
 def greedy():
-    return len(bytearray(1 << 31))
+    return len(bytearray(1 << 29))
 
 def leave():
     sys.exit(3)

@@ -42,6 +42,22 @@ def refusal(tool: Tool, function: str, **more: Any) -> ToolError:
     return caught.value
 
 
+def _ends(pid: int) -> bool:
+    """Whether the process ends within 5 s; in a container nobody may be there to reap it."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+            process.wait(timeout=0.02)
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.TimeoutExpired:
+            continue
+    return False
+
+
 def test_a_raised_exception_tells_type_text_and_place(python: Tool, functions: SimpleNamespace) -> None:
     error = refusal(python, functions.of("fail"), word="luck")
     assert error.code == "python_raised"
@@ -61,17 +77,16 @@ def test_a_process_that_dies_costs_one_call(python: Tool, functions: SimpleNames
 
 
 def test_memory_is_limited_call_by_call(python: Tool, functions: SimpleNamespace) -> None:
-    assert refusal(python, functions.of("greedy")).code == "python_crashed"
-    assert call(python, functions.of("greedy"), memory_bytes=4 << 30) == 1 << 31
-    assert refusal(python, functions.of("greedy")).code == "python_crashed"
+    assert refusal(python, functions.of("greedy"), memory_bytes=1 << 28).code == "python_crashed"
+    assert call(python, functions.of("greedy"), memory_bytes=1 << 30) == 1 << 29
+    assert refusal(python, functions.of("greedy"), memory_bytes=1 << 28).code == "python_crashed"
 
 
 def test_a_hanging_function_is_killed_with_its_children(python: Tool, functions: SimpleNamespace) -> None:
     error = refusal(python, functions.of("forked"), timeout_s=1.0)
     assert error.code == "python_timeout"
     grandchild = int(Path(f"{functions.file}.child").read_text())
-    psutil.wait_procs([psutil.Process(grandchild)] if psutil.pid_exists(grandchild) else [], timeout=3)
-    assert not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE
+    assert _ends(grandchild)
 
 
 @pytest.mark.parametrize("kind", ["object", "set", "nan", "big", "surrogate"])
@@ -150,12 +165,11 @@ def test_no_child_outlives_a_killed_parent(functions: SimpleNamespace, tmp_path:
         [sys.executable, "-c", script, str(functions.file)], stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
-    child = psutil.Process(int(parent.stdout.readline()))
+    child = int(parent.stdout.readline())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    _gone, alive = psutil.wait_procs([child], timeout=5)
-    assert not alive or alive[0].status() == psutil.STATUS_ZOMBIE
+    assert _ends(child)
 
 
 def test_closing_leaves_no_process(functions: SimpleNamespace) -> None:
