@@ -48,8 +48,7 @@ class FrameDecoder:
 
     def feed(self, data: bytes) -> tuple[bytes, ...]:
         """Payloads completed by `data`. Raises ProtocolError on a length above the limit."""
-        if self._broken is not None:
-            raise ProtocolError(self._broken)
+        self._check()
         self._buffer += data
         payloads: list[bytes] = []
         start = 0
@@ -58,14 +57,18 @@ class FrameDecoder:
             start = end
         if start:
             del self._buffer[:start]
-        if self._broken is not None and not payloads:
-            raise ProtocolError(self._broken)
+        if not payloads:
+            self._check()
         return tuple(payloads)
 
     def close(self) -> None:
         """The stream ended. Raises ProtocolError when it ended inside a frame."""
         if self._buffer:
             raise ProtocolError(f"the stream ended inside a frame ({len(self._buffer):,} bytes pending)")
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise ProtocolError(self._broken)
 
     def _frame_end(self, start: int) -> int | None:
         """Where the frame at `start` ends, if it is all here."""

@@ -15,7 +15,6 @@ from engine.ir.request import (
     ModelFile,
 )
 
-
 PROTOCOL_VERSION = 1
 """Raised when a message changes so that an older worker would misread it."""
 
@@ -158,7 +157,9 @@ class Calibrated(Record, tag=True, frozen=True, kw_only=True):
 
 
 class Statistics(Record, tag=True, frozen=True, kw_only=True):
-    """Heartbeat, at most every 250 ms while anything happens and every second otherwise."""
+    """Heartbeat: every 250 ms while anything happens, every second otherwise, and before the last Finished
+    when a worker runs out of work.
+    """
 
     at_s: float
     resident_bytes: int

@@ -62,6 +62,7 @@ class Server:
         self._progress: dict[RequestId, int] = {}
         self._progress_s = 0.0
         self._published_s = 0.0
+        self._stepped = False
         self._draining = False
 
     def run(self) -> None:
@@ -212,6 +213,7 @@ class Server:
                 for output in resident.backend.step():
                     self._absorb(resident, output)
                 resident.used_s = time.monotonic()
+                self._stepped = True
 
     def _absorb(self, resident: Resident, output: GenerateOutput) -> None:
         match output:
@@ -239,8 +241,13 @@ class Server:
             self._progress_s = now
             self._replies.append(Decoded(progress=tuple(self._progress.items())))
             self._progress.clear()
-        if now - self._published_s >= PUBLISH_PERIOD_S or not self._residency.busy:
+        busy = self._residency.busy
+        if now - self._published_s >= PUBLISH_PERIOD_S or not busy:
             self._publish()
+        if self._stepped and not busy:
+            # before the last texts: whoever waits for those only has the counters of all that ran
+            self._replies.insert(0, self._statistics())
+            self._stepped = False
         if self._replies:
             replies, self._replies = self._replies, []
             self._link.send(replies)

@@ -107,6 +107,19 @@ async def test_handshake_then_texts_come_back_for_every_request():
     assert not psutil.pid_exists(port.pid)
 
 
+async def test_counters_of_all_work_come_before_its_last_answer():
+    async with open_worker(SPEC) as port:
+        await load(port, model_file())
+        for number in range(3):
+            await port.send(Generate(model=MODEL, requests=(request(number, f"question {number}"),)))
+            decoded = 0
+            while not isinstance(reply := await port.receive(), Finished):
+                if isinstance(reply, Statistics) and reply.models:
+                    decoded = reply.models[MODEL].decoded_tokens
+            usage = reply.generated.usage
+            assert decoded == usage.decoded_tokens * (number + 1)
+
+
 async def test_refused_request_fails_alone():
     async with open_worker(SPEC) as port:
         await load(port, model_file(context_tokens=100))
