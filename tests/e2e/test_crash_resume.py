@@ -63,10 +63,10 @@ import os
 LOG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "observer.log")
 
 def score(text, q):
-    sum(i * i for i in range(100_000))  # some milliseconds, so that kills strike in the middle
     fd = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(fd, (q + "\\n").encode())
     os.close(fd)
+    sum(i * i for i in range(100_000))  # some milliseconds, so that kills strike in the middle
     return {"size": len(text)}
 """
 
@@ -200,7 +200,7 @@ def run_to_the_end(scene: Scene, kills: int) -> None:
     while True:
         process = scene.start()
         while process.poll() is None and scene.kills < kills:
-            time.sleep(scene.rng.uniform(0.02, 0.9))
+            time.sleep(scene.rng.uniform(0.1, 1.6))
             if process.poll() is not None:
                 break
             if scene.rng.random() < 0.4:
