@@ -93,6 +93,7 @@ def test_tool_operators(brief):
         "rows": {"$template": 0}, "top": 3, "note": "plain text", "deep": [{"q": {"$template": 1}}],
     }  # fmt: skip
     assert score.policy.deterministic
+    assert [o.arguments["effects"] for o in (revenue, page, score, note)] == ["read", "read", "none", "write"]
     assert (note.policy.effects, note.policy.retries, note.policy.deterministic) == ("write", 0, False)
 
 
