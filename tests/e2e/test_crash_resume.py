@@ -153,10 +153,20 @@ def kill_coordinator(scene: Scene, process: subprocess.Popen[bytes]) -> None:
     children = descendants(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _gone, alive = psutil.wait_procs(children, timeout=2.0)
-    assert not alive, f"orphans 2 s after the coordinator's death: {alive}"
+    deadline = time.monotonic() + 2.0
+    while any(map(alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(alive, children)), f"orphans 2 s after the coordinator's death: {children}"
     if scene.output.exists() and scene.rng.random() < 0.4:
         damage_tail(scene.output, scene.rng)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Running; a zombie that a lazy init has not reaped is dead."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def damage_tail(path: Path, rng: random.Random) -> None:
@@ -199,8 +209,9 @@ def run_to_the_end(scene: Scene, kills: int) -> None:
     """Kill at random until `kills` are spent or the batch is done; then let it finish."""
     while True:
         process = scene.start()
+        before = len(scene.observed())
         while process.poll() is None and scene.kills < kills:
-            time.sleep(scene.rng.uniform(0.1, 1.6))
+            wait_for_the_moment(scene, process, before)
             if process.poll() is not None:
                 break
             if scene.rng.random() < 0.4:
@@ -213,6 +224,17 @@ def run_to_the_end(scene: Scene, kills: int) -> None:
         if code == 0:
             break
         assert code == -signal.SIGKILL, (scene.folder / "stderr.log").read_text()[-3000:]
+
+
+def wait_for_the_moment(scene: Scene, process: subprocess.Popen[bytes], before: int) -> None:
+    """Mostly in the middle of work, sometimes while the run starts."""
+    if scene.rng.random() < 0.15:
+        time.sleep(scene.rng.uniform(0.0, 1.0))
+        return
+    deadline = time.monotonic() + 30.0
+    while process.poll() is None and len(scene.observed()) == before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(scene.rng.uniform(0.0, 0.4))
 
 
 def check_rows(scene: Scene) -> None:
