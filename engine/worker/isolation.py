@@ -13,11 +13,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def isolate(parent_pid: int) -> None:
-    """Survive Ctrl-C, die with the parent, and keep native libraries' prints out of file descriptor 1.
+    """Leave stopping to the parent, die with it, and keep native libraries' prints out of descriptor 1.
 
+    Terminals and service managers signal every process of a job: workers must outlive that to drain.
     Ends the process when the parent is already gone (it died before the death signal was armed).
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")

@@ -196,10 +196,11 @@ async def test_noise_on_standard_output_does_not_reach_the_protocol(tmp_path):
     assert log.read_bytes().count(b"noise on standard output\n") == 100
 
 
-async def test_interrupt_to_the_group_does_not_stop_the_worker():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_signal_to_the_whole_job_does_not_stop_the_worker(number):
     async with open_worker(SPEC) as port:
         await load(port, model_file())
-        os.killpg(port.pid, signal.SIGINT)
+        os.killpg(port.pid, number)
         await port.send(Generate(model=MODEL, requests=(request(1, "still here"),)))
         assert "still here" in (await expect(port, Finished)).generated.text
         assert os.getpgid(port.pid) == port.pid != os.getpgid(0)

@@ -56,7 +56,7 @@ def test_missing_file_is_a_model_file_error(tmp_path):
         validate_gguf(tmp_path / "none.gguf")
 
 
-@settings(max_examples=60, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_truncation_is_refused(header, data):
     whole, size = header
@@ -67,7 +67,7 @@ def test_every_truncation_is_refused(header, data):
         parse_header(BytesIO(whole), data.draw(st.integers(len(whole), size - 33)))
 
 
-@settings(max_examples=80, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_flipped_bytes_never_crash_or_allocate_wildly(header, data):
     whole, size = header
