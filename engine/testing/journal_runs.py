@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Literal
 
@@ -75,11 +76,12 @@ def run_until_killed(
     seed: int,
     order: Literal["input", "completion"] = "input",
     format: OutputFormat = "jsonl",
+    started: Event | None = None,
 ) -> None:
     """Carry out a run of `queries` × OPERATORS, or resume it; every execution is noted in `observer`.
 
     The note is written before the work, by a single write to a file opened for appending, so that it is
-    there whenever the work was begun.
+    there whenever the work was begun. `started` is set before the first.
     """
     path = Path(directory)
     store = (
@@ -91,6 +93,8 @@ def run_until_killed(
     log = os.open(observer, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     indices = [index for index in range(queries) if not recovered.finished(QueryIndex(index))]
     random.Random(seed).shuffle(indices)
+    if started is not None:
+        started.set()
     for index in indices:
         for operator in OPERATORS:
             if recovered.kind(content_key(operator, index)) is None:
