@@ -1,7 +1,7 @@
 """YAML → plain JSON data and a map of where each field stands. The strict half of YAML only.
 
-No anchors, aliases, tags or second documents, at most MAX_BYTES and MAX_DEPTH; duplicate keys are
-faults. Scalars follow YAML 1.2: `yes`, `on` and dates are texts, keys are always texts.
+No anchors, aliases, tags or second documents, at most MAX_BYTES, MAX_DEPTH and MAX_VALUES; duplicate
+keys are faults. Scalars follow YAML 1.2: `yes`, `on` and dates are texts, keys are always texts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from engine.parser.source_map import Path, Place, SourceMap
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 32
+MAX_VALUES: Final = 50_000
 
 _Tagged: TypeAlias = yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent
 
@@ -101,6 +102,7 @@ class _Reader:
         self.root: Json = None
         self._open: list[_Open] = []
         self._documents = 0
+        self._values = 0
 
     def absorb(self, event: yaml.Event) -> None:
         match event:
@@ -181,6 +183,9 @@ class _Reader:
 
     def _place(self, event: yaml.NodeEvent, value: Json, *, block: bool) -> Path:
         """Put a value into what is open, and note where it stands."""
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise self._refused(event, f"a file of over {MAX_VALUES} values", "move data into the inputs")
         at = _position(event)
         if not self._open:
             self.root = value

@@ -111,7 +111,7 @@ class CsvTable:
             cells = self._parse(first.text)
             if not isinstance(cells, str):
                 cells = "a quoted cell is not closed"
-        if not isinstance(cells, str) and any(_not_text(cell) for cell in cells):
+        if not isinstance(cells, str) and not text.isascii() and any(_not_text(cell) for cell in cells):
             return place, f"the row is not {self._encoding} text"
         return place, cells
 

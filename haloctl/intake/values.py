@@ -50,6 +50,8 @@ def convert(value: Json, kind: InputType, *, textual: bool) -> Json:
 
 def require_encodable(value: Json) -> None:
     """Raises BadValue for what the journal and the workers could not carry."""
+    if isinstance(value, str) and value.isascii():
+        return
     try:
         msgspec.msgpack.encode(value)
     except UnicodeEncodeError:

@@ -258,6 +258,7 @@ def test_a_file_that_is_no_workflow():
     assert faults_of("")[0].code == "wrong_type"
     assert faults_of("[1, 2]")[0].at.line == 1
     assert faults_of("a: " + "[" * 40 + "]" * 40)[0].message.startswith("nesting deeper than 32")
+    assert faults_of("a: [" + "1," * 50_001 + "]")[0].message.startswith("a file of over 50000 values")
     assert faults_of("# " + "x" * (1 << 20))[0].code == "too_large"
     (fault,) = faults_of("workflow: w\ninputs: \x07\n")
     assert (fault.at.line, fault.code) == (2, "yaml")
