@@ -15,6 +15,7 @@ from engine.templating.views import MISSING, Answer, Table, as_json, field, prin
 
 MAX_TEXT = 1 << 20
 """Characters a template may render to, and any one filter may produce."""
+_MAX_PRECISION = 30
 
 
 def _text(value: Any) -> str:
@@ -54,7 +55,11 @@ def _replace(value: Any, old: str, new: str) -> str:
 def _join(value: Any, separator: str = "", attribute: str | None = None) -> str:
     _complain_if_undefined(value)
     items = value if attribute is None else [_attribute(entry, attribute) for entry in value]
-    return str(separator).join(_text(entry) for entry in items)
+    texts = [_text(entry) for entry in items]
+    total = sum(map(len, texts)) + len(str(separator)) * max(0, len(texts) - 1)
+    if total > MAX_TEXT:
+        raise TemplateFailed(f"join would produce {total} characters; the limit is {MAX_TEXT}")
+    return str(separator).join(texts)
 
 
 def _attribute(entry: Any, name: str) -> Any:
@@ -62,6 +67,13 @@ def _attribute(entry: Any, name: str) -> Any:
     if found is MISSING:
         raise TemplateFailed(f"an item of the list has no field {name!r}")
     return found
+
+
+def _round(value: Any, precision: Any = 0, method: str = "common") -> float:
+    _complain_if_undefined(value)
+    if not isinstance(precision, int) or abs(precision) > _MAX_PRECISION:
+        raise TemplateFailed(f"round to {precision!r} places is refused")
+    return filters.do_round(value, precision, method)  # type: ignore[arg-type]
 
 
 def _split(value: Any, separator: str | None = None) -> list[str]:
@@ -101,7 +113,6 @@ def _is_sequence(value: Any) -> bool:
 
 _BORROWED = (
     "abs",
-    "batch",
     "default",
     "d",
     "dictsort",
@@ -117,10 +128,8 @@ _BORROWED = (
     "reject",
     "rejectattr",
     "reverse",
-    "round",
     "select",
     "selectattr",
-    "slice",
     "sort",
     "sum",
     "unique",
@@ -145,6 +154,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "join": _join,
     "length": _length,
     "replace": _replace,
+    "round": _round,
     "split": _split,
     "string": _text,
     "tojson": _tojson,

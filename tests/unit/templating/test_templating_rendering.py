@@ -87,9 +87,15 @@ def test_prints(source, expected):
         ("{% for i in range(9999) %}{{ '0123456789' ~ '0' | replace('0', '0123456789012') }}"
          "{{ 'abcdefghijklmnopqrstuvwxyz0123456789' }}{{ 'abcdefghijklmnopqrstuvwxyz0123456789' }}"
          "{{ 'abcdefghijklmnopqrstuvwxyz0123456789' }}{% endfor %}", "over 1048576 characters", None),
-        ("{{ question | int | round(precision='x') }}", "cannot be rendered", None),
+        ("{{ question | int | round(precision='x') }}", "'x' places is refused", None),
+        ("{{ extract | sum }}", "cannot be rendered", None),
         ("{% for x in extract.year %}{% endfor %}", "not a list", None),
         ("{{ 1 / 0 }}", "division", None),
+        ("{{ 1.5 | round(10 ** 9, 'ceil') }}", "refused", None),
+        ("{{ range(9999) | join(range(99) | join('-')) }}", "join would produce", None),
+        ("{% for x in extract.items %}{{ loop.__class__ }}{% endfor %}", "unsafe", None),
+        ("{{ extract.__class__ }}", "no field '__class__'", None),
+        ("{{ extract | map(attribute='__class__') | list | first }}", "no '__class__'", None),
     ],
 )  # fmt: skip
 def test_fails_with_words(source, message, fix):
