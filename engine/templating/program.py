@@ -112,7 +112,8 @@ def _expression(source: str) -> Evaluate:
 
 
 def _block(source: str) -> Evaluate:
-    code = ENVIRONMENT.compile(count_loops(ENVIRONMENT.parse(source)))
+    # One line end at the end of a template is dropped; the whole template has lost its own already.
+    code = ENVIRONMENT.compile(count_loops(ENVIRONMENT.parse(source + "\n")))
     compiled = jinja2.Template.from_code(ENVIRONMENT, code, dict(ENVIRONMENT.globals))
 
     def evaluate(scope: Mapping[str, Any]) -> str:

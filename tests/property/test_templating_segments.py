@@ -1,6 +1,6 @@
 """Segments and whole templates agree: rendering piece by piece is rendering."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.ir.template import Literal
@@ -19,6 +19,7 @@ PIECES = st.sampled_from(
 SCOPE = {"a": "v<&>", "b": {"c": 7, "list": [1, "two"]}, "n": None}
 
 
+@example("{% set z = a %}text \n\n")
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES, max_size=8).map("".join))
 def test_program_renders_what_jinja_renders(source):
