@@ -87,7 +87,7 @@ def request_of(meta: RunMeta) -> BatchRequest:
 
 def _run(opened: OpenRun, display: Display, outputs: tuple[str, ...]) -> Finished:
     directory = opened.store.directory
-    outcome = run_in_foreground(opened.job)
+    outcome = run_in_foreground(opened.job, on_tick=display.on_tick)
     display.close()
     if outcome.error is not None:
         _tell_how_to_resume(directory, outcome.error)
@@ -113,6 +113,5 @@ def _summarise(finished: Finished, request: BatchRequest, as_json: bool) -> None
         render.say(msgspec.json.encode(finished.report).decode())
         return
     render.say("\n".join(report_lines(finished.report)))
-    render.note(
-        f"rows in {request.target.path}, run {finished.directory.name} in {finished.directory.parent}"
-    )
+    place = "on stdout" if request.target.path == "-" else f"in {request.target.path}"
+    render.note(f"rows {place}, run {finished.directory}")

@@ -8,7 +8,6 @@ from typing import Literal, Protocol, TextIO, TypeAlias
 
 import msgspec
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
 from engine.ir.event import Event, QueryFinished, RunFinished, WorkerLost
 from haloctl.render import console, duration
@@ -23,11 +22,13 @@ _JSON_EVERY_S = 1.0
 
 
 class Display(Protocol):
-    """Takes a run's events as they happen; `close` restores the terminal and is idempotent."""
+    """Takes a run's events as they happen, and the time now and then; `close` restores the terminal."""
 
     tally: Tally
 
     def on_event(self, event: Event) -> None: ...
+
+    def on_tick(self, at: float) -> None: ...
 
     def close(self) -> None: ...
 
@@ -80,6 +81,9 @@ class Silent:
     def on_event(self, event: Event) -> None:
         self.tally.absorb(event)
 
+    def on_tick(self, at: float) -> None:
+        self.tally.advance(at)
+
     def close(self) -> None:
         """Nothing to restore."""
 
@@ -97,11 +101,24 @@ class Lines:
         self.tally.absorb(event)
         tenth = self.tally.rows * 10 // self.tally.total if self.tally.total else 0
         due = tenth > self._tenth and isinstance(event, QueryFinished)
-        notable = isinstance(event, RunFinished | WorkerLost)
-        if due or notable or self.tally.at - self._shown_s >= _LINE_EVERY_S:
-            self._tenth, self._shown_s = tenth, self.tally.at
-            self._stream.write(summary_line(self.tally) + "\n")
-            self._stream.flush()
+        if due or isinstance(event, RunFinished | WorkerLost):
+            self._tenth = tenth
+            self._show()
+        else:
+            self._show_when_late()
+
+    def on_tick(self, at: float) -> None:
+        self.tally.advance(at)
+        self._show_when_late()
+
+    def _show_when_late(self) -> None:
+        if self.tally.at - self._shown_s >= _LINE_EVERY_S:
+            self._show()
+
+    def _show(self) -> None:
+        self._shown_s = self.tally.at
+        self._stream.write(summary_line(self.tally) + "\n")
+        self._stream.flush()
 
     def close(self) -> None:
         """Nothing to restore."""
@@ -117,7 +134,14 @@ class JsonLines:
 
     def on_event(self, event: Event) -> None:
         self.tally.absorb(event)
-        if isinstance(event, RunFinished) or self.tally.at - self._shown_s >= _JSON_EVERY_S:
+        self._show(now=isinstance(event, RunFinished))
+
+    def on_tick(self, at: float) -> None:
+        self.tally.advance(at)
+        self._show()
+
+    def _show(self, *, now: bool = False) -> None:
+        if now or self.tally.at - self._shown_s >= _JSON_EVERY_S:
             self._shown_s = self.tally.at
             self._stream.write(msgspec.json.encode(snapshot(self.tally)).decode() + "\n")
             self._stream.flush()
@@ -162,16 +186,23 @@ class Bar:
 
     def on_event(self, event: Event) -> None:
         self.tally.absorb(event)
-        if isinstance(event, RunFinished) or self.tally.at - self._drawn_s >= _BAR_EVERY_S:
+        self._draw(now=isinstance(event, RunFinished))
+
+    def on_tick(self, at: float) -> None:
+        self.tally.advance(at)
+        self._draw()
+
+    def _draw(self, *, now: bool = False) -> None:
+        if now or self.tally.at - self._drawn_s >= _BAR_EVERY_S:
             self._drawn_s = self.tally.at
             self._progress.update(
                 self._task,
                 completed=self.tally.rows,
                 total=self.tally.total or None,
-                description=Text(summary_line(self.tally)).plain,
+                description=summary_line(self.tally),
             )
             self._progress.refresh()
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Take the bar off the terminal; idempotent."""
         self._progress.stop()

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import trio
 
@@ -26,26 +27,43 @@ class Outcome:
     error: HaloError | None = None
 
 
-def run_in_foreground(job: Job, *, say: Callable[[str], None] = note) -> Outcome:
+Tick: TypeAlias = Callable[[float], None]
+TICK_S = 0.5
+
+
+def run_in_foreground(job: Job, *, on_tick: Tick, say: Callable[[str], None] = note) -> Outcome:
     """Run `job` to its end. The first SIGINT or SIGTERM drains; the second, or the end of the grace, stops.
 
-    Errors of the run are in the outcome. Off the main thread signals are left alone.
+    `on_tick` hears every half second how long the run has taken. Errors of the run are in the outcome. Off
+    the main thread signals are left alone.
     """
-    if threading.current_thread() is threading.main_thread():
-        return trio.run(_run_watched, job, say)
-    outcome = Outcome()
-    trio.run(_run, job, outcome)
-    return outcome
+    watched = threading.current_thread() is threading.main_thread()
+    return trio.run(_run_watched if watched else _run_ticking, job, on_tick, say)
 
 
-async def _run_watched(job: Job, say: Callable[[str], None]) -> Outcome:
-    outcome = Outcome()
+async def _run_watched(job: Job, on_tick: Tick, say: Callable[[str], None]) -> Outcome:
     with trio.open_signal_receiver(*SIGNALS) as signals:
-        async with trio.open_nursery() as nursery:
+        return await _run_ticking(job, on_tick, say, signals)
+
+
+async def _run_ticking(
+    job: Job, on_tick: Tick, say: Callable[[str], None], signals: AsyncIterator[int] | None = None
+) -> Outcome:
+    outcome = Outcome()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_tick, on_tick)
+        if signals is not None:
             nursery.start_soon(_watch, signals, job, outcome, nursery.cancel_scope, say)
-            await _run(job, outcome)
-            nursery.cancel_scope.cancel()
+        await _run(job, outcome)
+        nursery.cancel_scope.cancel()
     return outcome
+
+
+async def _tick(on_tick: Tick) -> None:
+    started = trio.current_time()
+    while True:
+        await trio.sleep(TICK_S)
+        on_tick(trio.current_time() - started)
 
 
 async def _run(job: Job, outcome: Outcome) -> None:

@@ -75,6 +75,10 @@ class Tally:
             return max(0.0, self.estimate_s - self.at) if self.estimate_s else None
         return self.at / self.rows * (self.total - self.rows)
 
+    def advance(self, at: float) -> None:
+        """Note that time has passed without an event."""
+        self.at = max(self.at, at)
+
     def absorb(self, event: Event) -> None:
         """Take one more event into account; events that change no number only advance the time."""
         self.at = max(self.at, event.at)
