@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -16,12 +16,18 @@ from engine.ir.physical import Assignment, Epoch, PhysicalPlan
 from engine.optimizer.problem import Problem, build_problem
 from engine.optimizer.rules import apply_rules
 from engine.optimizer.schedule import Placement, Schedule, Step, schedule_steps
-from engine.optimizer.schedulers import SCHEDULERS, Scheduled, scheduler_named
+from engine.optimizer.schedulers import SCHEDULERS, Scheduled, eager_epoch_dp, scheduler_named
 from engine.optimizer.sequential import run_sequentially
 from engine.optimizer.simulate import Simulation, Span, simulate, total
 
 RIVALS = ("level", "greedy", "round_robin", "min_switch")
 """Schedulers whose simulated runs the dynamic program's has to stand up to."""
+
+CHEAP_TRANSITIONS = 3_000
+"""The program runs a second time, with another weight, only after a first run below this."""
+
+MOST_COMPARED_NODES = 10_000
+"""Above this, epochs are so long that overlap between them hardly matters, and simulating costs more."""
 
 CLEARLY = 0.98
 """A rival has to be this much faster, so that equal plans keep the program's own."""
@@ -56,24 +62,32 @@ def _choose(problem: Problem, plan: ConsolidatedPlan, mechanisms: Mechanisms) ->
     """The schedule of the scheduler asked for, and how its run would go.
 
     The dynamic program is optimal for epochs as barriers, but a run overlaps them. So its schedule is run in
-    simulation beside the quick heuristics'; if one of those ends clearly earlier it is taken, and `planner`
-    says so.
+    simulation beside one with another weight and the quick heuristics'; if one of those ends clearly earlier
+    it is taken, and `planner` says so.
     """
     scheduled = scheduler_named(mechanisms.scheduler)(problem)
     run = estimate_run(problem, plan, scheduled.schedule, mechanisms)
-    if mechanisms.scheduler != "epoch_dp" or mechanisms.row_by_row or not _placement_matters(problem):
+    if mechanisms.scheduler != "epoch_dp" or mechanisms.row_by_row or not _worth_comparing(problem, plan):
         return scheduled, run
-    for rival in RIVALS:
-        other = SCHEDULERS[rival](problem)
+    for other in _rivals(problem, scheduled):
         other_run = estimate_run(problem, plan, other.schedule, mechanisms)
         if other_run.makespan_s < run.makespan_s * CLEARLY:
-            scheduled = dataclasses.replace(other, planner=f"epoch_dp(simulated: {rival})")
-            run = other_run
+            scheduled, run = other, other_run
     return scheduled, run
 
 
-def _placement_matters(problem: Problem) -> bool:
-    """Whether there is more than one worker, or models have to take turns on it."""
+def _rivals(problem: Problem, first: Scheduled) -> Iterator[Scheduled]:
+    """Other schedules worth a simulation, named by how they came to be chosen."""
+    if len(problem.workers) > 1 and first.transitions <= CHEAP_TRANSITIONS:
+        yield eager_epoch_dp(problem)
+    for name in RIVALS:
+        yield dataclasses.replace(SCHEDULERS[name](problem), planner=f"epoch_dp(simulated: {name})")
+
+
+def _worth_comparing(problem: Problem, plan: ConsolidatedPlan) -> bool:
+    """Whether the window is small, and has more than one worker or models that have to take turns."""
+    if len(plan.nodes) > MOST_COMPARED_NODES or not problem.workers:
+        return False
     if len(problem.workers) > 1:
         return True
     sizes = {profile.model: profile.model_bytes for profile in problem.workers[0].models}
