@@ -162,11 +162,16 @@ class PrefixCache:
         """Move the lease's cells behind `at` into the tree; None when no sequence id is to be had."""
         sequence = at.sequence
         if sequence is None:
-            sequence = self._take_sequence()
-            if sequence is None:
+            taken = self._take_sequence()
+            if taken is None:
                 return None
-            if at.depth:
-                self.memory.copy(self.tree.holder(at), sequence, 0, at.depth)
+            if at.sequence is not None:  # eviction for `taken` made `at` a leaf: it has a sequence now
+                self._pool.give_back(taken)
+                sequence = at.sequence
+            else:
+                sequence = taken
+                if at.depth:
+                    self.memory.copy(self.tree.holder(at), sequence, 0, at.depth)
         self.memory.copy(lease.sequence, sequence, at.depth, len(tokens))
         leaf = self.tree.insert(at, tokens[at.depth :], sequence)
         lease.private -= len(leaf.edge)
