@@ -100,7 +100,7 @@ def _toml(value: object) -> str:
 
 def _field_words(record: type[msgspec.Struct]) -> dict[str, str]:
     """Field → the string literal that follows it in the class body."""
-    body = ast.parse(inspect.cleandoc(inspect.getsource(record))).body[0]
+    body = ast.parse(inspect.getsource(record)).body[0]
     assert isinstance(body, ast.ClassDef)
     words: dict[str, str] = {}
     for statement, follower in zip(body.body, body.body[1:], strict=False):
@@ -127,7 +127,7 @@ def workflow_schema() -> str:
 def modules() -> Iterator[tuple[str, str]]:
     """(path, first sentence of the docstring) of every module of the four packages, in tree order."""
     for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
+        for path in sorted((ROOT / package).rglob("*.py"), key=lambda path: (path.parent, path.name)):
             docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
             yield path.relative_to(ROOT).as_posix(), _first_line(docstring)
 

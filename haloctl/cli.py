@@ -5,10 +5,12 @@ Commands are named by import path and loaded when called, so that `haloctl --hel
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
@@ -16,20 +18,20 @@ from engine.errors import HaloError
 from haloctl import __version__, render
 from haloctl.exit_codes import BROKEN_PIPE, INTERNAL, INTERRUPTED, USAGE
 
-COMMANDS: dict[str, str] = {
-    "batch": "Run a table of queries through one or more workflows.",
-    "plan": "Show what a batch would do and cost, without running it.",
-    "validate": "Check workflow files.",
-    "demo": "Answer the shipped questions over the shipped database.",
-    "runs": "List runs.",
-    "show": "Show a run, or one query's path through it.",
-    "resume": "Go on with a run that stopped.",
-    "models": "List models and the workers that can run them.",
-    "calibrate": "Measure a model on a worker, for the planner.",
-    "doctor": "Check the installation, the settings and the machine.",
-    "schema": "Print the JSON Schema of the workflow format.",
-    "completion": "Print a shell completion script.",
-}
+COMMANDS = (
+    "batch",
+    "plan",
+    "validate",
+    "demo",
+    "runs",
+    "show",
+    "resume",
+    "models",
+    "calibrate",
+    "doctor",
+    "schema",
+    "completion",
+)
 """Every command; `haloctl.commands.NAME` holds its function of the same name."""
 
 
@@ -45,9 +47,16 @@ def build_app() -> App:
         console=render.console(),
         error_console=render.console(stderr=True),
     )
-    for name, words in COMMANDS.items():
-        app.command(f"haloctl.commands.{name}:{name}", name=name, help=words)
+    for name in COMMANDS:
+        app.command(f"haloctl.commands.{name}:{name}", name=name, help=_words(name))
     return app
+
+
+def _words(name: str) -> str:
+    """A command's docstring, read without importing the command: half of them load databases or models."""
+    source = (Path(__file__).parent / "commands" / f"{name}.py").read_text(encoding="utf-8")
+    functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    return next(ast.get_docstring(node) or "" for node in functions if node.name == name)
 
 
 def run_command_line(arguments: Sequence[str]) -> int:

@@ -70,7 +70,7 @@ class InputFlags:
 class MechanismFlags:
     """Which optimisations are on, one by one: for measuring, and for ruling them out."""
 
-    scheduler: Annotated[str | None, Parameter(help="Name of the scheduler; see `haloctl plan --help`.")] = (
+    scheduler: Annotated[str | None, Parameter(help=f"One of {', '.join(SCHEDULERS)}; default epoch_dp.")] = (
         None
     )
     merge: Annotated[bool, Parameter(help="Merge identical work when planning.")] = True

@@ -43,6 +43,7 @@ class WorkerSettings(Record, frozen=True, kw_only=True):
     """`[workers.NAME]`: one process that runs models."""
 
     backend: BackendName = "llama_cpp"
+    """What runs the models: llama_cpp (CPU, GGUF), exllamav2 (GPU, EXL2) or echo (no model)."""
     threads: Count | None = None
     """CPU threads; default: the cores of `cpus`, or an equal share of all cores."""
     memory: Size | None = None
