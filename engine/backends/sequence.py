@@ -54,6 +54,8 @@ class Sequence:
         """Add a decoded token's bytes; True when a stop string is now complete."""
         before = len(self.output)
         self.output += piece
+        if not self.stops:
+            return False
         places = (self.output.find(stop, max(0, before - len(stop) + 1)) for stop in self.stops)
         found = min((place for place in places if place >= 0), default=None)
         if found is not None:

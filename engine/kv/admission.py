@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.kv.radix_tree import Tokens, common_prefix
 
@@ -27,8 +27,7 @@ Match = Callable[[Tokens], int]
 """Tokens of a prompt that are cached now."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A request that waits. `arrival` is unique and orders requests of equal merit."""
 
     tokens: Tokens
@@ -88,7 +87,7 @@ class WaitingQueue:
 
     def _nearest(self) -> Waiting | None:
         """The neighbour sharing most with the last admitted request, if that is worth following."""
-        at = bisect_left(self._entries, self._last, key=lambda entry: entry.tokens)
+        at = bisect_left(self._entries, Waiting(self._last, -1))
         best, shared = None, SHARED_TOKENS - 1
         for entry in self._entries[max(at - 1, 0) : at + 1][::-1]:
             length = common_prefix(entry.tokens, self._last)

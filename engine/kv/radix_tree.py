@@ -7,6 +7,7 @@ by every leaf below it. The tree knows tokens and ids only; `engine.kv.prefix_ca
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 Tokens = tuple[int, ...]
@@ -65,7 +66,7 @@ class RadixTree:
         self.cells = 0
         self.used_cells = 0
         self._clock = 0
-        self._leaves: dict[int, Node] = {}
+        self._leaves: OrderedDict[int, Node] = OrderedDict()  # least recently used first
 
     def __len__(self) -> int:
         """Number of leaves."""
@@ -92,6 +93,8 @@ class RadixTree:
         while walk is not None:
             walk.used_at = self._clock
             walk = walk.parent
+        if node.sequence is not None:
+            self._leaves.move_to_end(node.sequence)
 
     def hit(self, node: Node) -> None:
         """Count a request served by the path to `node`."""
@@ -144,9 +147,7 @@ class RadixTree:
 
     def evictable(self) -> Iterator[Node]:
         """Leaves without users, least recently used first. A snapshot: evicting makes new leaves."""
-        free = [leaf for leaf in self._leaves.values() if not leaf.users]
-        free.sort(key=lambda leaf: leaf.used_at)
-        return iter(free)
+        return iter([leaf for leaf in self._leaves.values() if not leaf.users])
 
     def evict(self, leaf: Node) -> tuple[int, int | None]:
         """Remove a leaf's edge; returns (its sequence, tokens that sequence must still hold or None).
@@ -163,12 +164,15 @@ class RadixTree:
         if parent.children or parent is self.root:
             return sequence, None
         parent.sequence = sequence
+        oldest = next(iter(self._leaves.values()), parent)
         self._leaves[sequence] = parent
+        if parent.used_at <= oldest.used_at:
+            self._leaves.move_to_end(sequence, last=False)
         return sequence, parent.depth
 
     def leaves(self) -> tuple[Node, ...]:
         """All leaves, most recently used first."""
-        return tuple(sorted(self._leaves.values(), key=lambda leaf: -leaf.used_at))
+        return tuple(reversed(self._leaves.values()))
 
     def check_integrity(self) -> None:
         """Raise AssertionError when any invariant of this module is broken (tests call it)."""

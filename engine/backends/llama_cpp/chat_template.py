@@ -9,11 +9,14 @@ token written in a document therefore stays text.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import TemplateError
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.errors import BackendError
@@ -29,7 +32,21 @@ _PAD = "\x1f"
 """Whitespace to `str.strip`, put around a placeholder to see whether the template strips contents."""
 
 _MAX_OUTPUT_CHARS = 1 << 20
+_MAX_TURNS = 10_000
+_MAX_FACTOR = 1_000_000
 _SHAPES_KEPT = 64
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """No attribute tricks (inherited), and no arithmetic that eats memory: "x" * 10**9."""
+
+    intercepted_binops = frozenset(("*", "**"))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        small = all(isinstance(value, int | float) and abs(value) < _MAX_FACTOR for value in (left, right))
+        if not small or operator == "**":
+            raise SecurityError(f"the chat template applies {operator} to something else than small numbers")
+        return super().call_binop(context, operator, left, right)
 
 
 @dataclass(frozen=True)
@@ -63,13 +80,16 @@ class ChatTemplate:
     """A compiled template; `parts` of equal shapes are computed once."""
 
     def __init__(self, source: str | None, *, bos: str = "", eos: str = "") -> None:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, autoescape=False)
+        environment = _Sandbox(
+            trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals = {
             "raise_exception": _raise,
             "strftime_now": _today,
             "namespace": environment.globals["namespace"],
-            "range": environment.globals["range"],
+            "range": self._count,
         }
+        self._turns_left = 0
         self._special = {"bos_token": bos, "eos_token": eos}
         self._shapes: dict[Shape, tuple[Part, ...]] = {}
         try:
@@ -105,9 +125,18 @@ class ChatTemplate:
             text = self._render(folded)
         return _split(text, marks)
 
+    def _count(self, *bounds: int) -> Iterator[int]:
+        """`range`, with one allowance of turns for a whole rendering, nested loops included."""
+        for number in range(*bounds):
+            self._turns_left -= 1
+            if self._turns_left < 0:
+                raise SecurityError("the chat template loops too long")
+            yield number
+
     def _render(self, turns: list[dict[str, str]]) -> str:
         pieces: list[str] = []
         length = 0
+        self._turns_left = _MAX_TURNS
         try:
             for piece in self._template.generate(messages=turns, add_generation_prompt=True, **self._special):
                 pieces.append(piece)

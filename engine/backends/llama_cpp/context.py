@@ -68,7 +68,7 @@ class LlamaContext:
 
     def begin_batch(self) -> None:
         """Start filling the batch anew."""
-        self._batch.size = 0
+        self._batch.size = self._batch.outputs = 0
 
     def add(self, sequence: int, start: int, tokens: list[int], *, output: bool) -> None:
         """Add consecutive tokens of a sequence; with `output` the logits after the last are wanted."""
@@ -84,7 +84,7 @@ class LlamaContext:
             raise OutOfCells("the key-value memory is full")
         if result != 0:
             raise BackendError(f"llama_decode returned {result}: {recent_log()}", code="generation_failed")
-        rows = self._batch.outputs()
+        rows = self._batch.outputs
         if not rows:
             return np.empty((0, self._vocabulary_size), np.float32)
         address = ctypes.cast(api.llama_get_logits(self.pointer), ctypes.c_void_p).value or 0
@@ -120,6 +120,7 @@ class _Batch:
 
     def __init__(self, capacity: int) -> None:
         self.size = 0
+        self.outputs = 0
         self._tokens = np.zeros(capacity, np.int32)
         self._positions = np.zeros(capacity, np.int32)
         self._counts = np.ones(capacity, np.int32)
@@ -143,12 +144,9 @@ class _Batch:
         self._positions[at:end] = range(start, start + len(tokens))
         self._sequences[at:end] = sequence
         self._outputs[at:end] = 0
-        if output:
-            self._outputs[end - 1] = 1
+        self._outputs[end - 1] = output
+        self.outputs += output
         self.size = end
-
-    def outputs(self) -> int:
-        return int(self._outputs[: self.size].sum())
 
     def native(self) -> Any:
         self._native.n_tokens = self.size
