@@ -88,8 +88,8 @@ def build_request(given: HttpArguments, call: Call) -> httpx.Request:
     """Raises ToolError (http_error) for a URL or header that HTTP cannot carry."""
     headers = httpx.Headers({"accept": "*/*", "accept-encoding": "gzip", "user-agent": "haloctl"})
     headers.update(dict(call.headers))
-    if given.effects == "write" and given.idempotency_key:
-        headers["idempotency-key"] = given.idempotency_key
+    if given.effects == "write" and given.idempotency_key is not None:
+        headers["idempotency-key"] = _key(given.idempotency_key)
     try:
         url = httpx.URL(call.url).copy_with(fragment=None)
         if call.params:
@@ -130,6 +130,13 @@ def _header(name: str, given: BoundText | str, secret: Callable[[str], str]) -> 
     if _CONTROL.search(name) or _CONTROL.search(value):
         raise ToolError(f"header {name!r} holds a control character", code="http_error")
     return value.encode("utf-8", "replace").decode()
+
+
+def _key(key: str) -> str:
+    """An empty key would protect nothing, and the call may already count on it."""
+    if not key.strip():
+        raise ToolError("idempotency_key is empty", code="http_error")
+    return _header("idempotency_key", BoundText(text="$1", params=[key]), lambda name: name)
 
 
 def _param(name: str, given: Json, secret: Callable[[str], str]) -> list[tuple[str, str]]:

@@ -23,7 +23,8 @@ class HttpSpec(OperatorSpec, tag="http", frozen=True, kw_only=True):
 
     Values rendered into `url` are percent-encoded, except one that stands at its very start (a whole URL
     from data; the allow-list still judges it). `${env:NAME}` in `url`, `headers` and `params` is a secret
-    by reference. `json` and `body` exclude each other.
+    by reference. `json` and `body` exclude each other. `idempotency_key` is sent as a header of a request
+    that writes, which may then be repeated: the server is trusted to act on each key once.
     """
 
     url: Annotated[str, Meta(min_length=1)]
@@ -32,6 +33,7 @@ class HttpSpec(OperatorSpec, tag="http", frozen=True, kw_only=True):
     params: dict[str, Json] = field(default_factory=dict)
     json: Json = None
     body: str | None = None
+    idempotency_key: str | None = None
     expect: Literal["json", "text", "auto"] = "auto"
     max_bytes: Positive = 1024 * 1024
 
@@ -56,6 +58,10 @@ def _check(spec: OperatorSpec) -> tuple[tuple[str, str, str], ...]:
         faults.append(("body", "json and body are both given", "keep one of them"))
     if spec.method in _SAFE and (spec.json is not None or spec.body is not None):
         faults.append(("method", f"{spec.method} with a body", "use method: POST, or send params"))
+    if spec.idempotency_key is not None and _effects(spec) != "write":
+        faults.append(
+            ("idempotency_key", "the request does not write", "remove it, or declare effects: write")
+        )
     written = [("url", spec.url), *((f"headers.{name}", text) for name, text in spec.headers.items())]
     written += [(f"params.{name}", text) for name, text in spec.params.items() if isinstance(text, str)]
     for place, text in written:
@@ -73,7 +79,14 @@ def _open(settings: Mapping[str, Json]) -> Tool:
 KIND = ToolKind(
     name="http",
     spec=HttpSpec,
-    fields={"url": "bound", "headers": "bound", "params": "bound", "json": "native", "body": "text"},
+    fields={
+        "url": "bound",
+        "headers": "bound",
+        "params": "bound",
+        "json": "native",
+        "body": "text",
+        "idempotency_key": "text",
+    },
     effects=_effects,
     deterministic=_deterministic,
     open=_open,

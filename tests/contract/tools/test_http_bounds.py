@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -84,6 +86,9 @@ def test_bodies_and_idempotency_keys_are_sent(http: Tool, http_world: Any) -> No
     fetch(http, http_world.url + "/json", method="POST", body="plain ü", effects="write")
     assert http_world.seen[-1][3] == "plain ü".encode()
     assert "idempotency-key" not in http_world.seen[-1][2]
+    for key in ("", "a\nb"):
+        write = {"method": "POST", "effects": "write", "idempotency_key": key}
+        assert refusal(http, http_world.url + "/json", **write).code == "http_error"
 
 
 def test_error_statuses_fail_and_say_whether_to_try_again(http: Tool, http_world: Any) -> None:
@@ -299,3 +304,39 @@ def test_allowed_hosts_are_hosts(entry: str) -> None:
 def test_private_networks_are_networks() -> None:
     with pytest.raises(ConfigError):
         REGISTRY["http"].open({"private_networks": ["10.0.0.0/99"]})
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Certificate and key of secure.example, signed by itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    files = (str(folder / "certificate.pem"), str(folder / "key.pem"))
+    subject = ["-subj", "/CN=secure.example", "-addext", "subjectAltName=DNS:secure.example"]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command = ["openssl", "req", "-x509", *curve, *subject, "-out", files[0], "-keyout", files[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    return files
+
+
+def test_tls_verifies_the_name_on_the_pinned_address(
+    http_world: Any, certificate: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http_world.serve_tls(*certificate)
+    resolver = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _host, *rest, **more: resolver("127.0.0.1", *rest, **more)
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", certificate[0])
+    tool = REGISTRY["http"].open(
+        {"allowed_hosts": ["secure.example", "other.example"], "private_networks": ["127.0.0.0/8"]}
+    )
+    assert fetch(tool, f"https://secure.example:{http_world.port}/json")["body"]["n"] == 7
+    assert "certificate" in refusal(tool, f"https://other.example:{http_world.port}/json").message.lower()
+    started = time.monotonic()
+    assert (
+        refusal(tool, f"https://secure.example:{http_world.port}/drip", timeout_s=0.3).code == "http_timeout"
+    )
+    assert time.monotonic() - started < 1.5
+    tool.close()
