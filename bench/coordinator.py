@@ -49,9 +49,7 @@ def measure(queries: int) -> dict[str, float]:
     profiles = flat_profiles(["w0"], [name], slots=32)
     setup = Setup(
         profiles=profiles,
-        models={
-            name: ModelFile(name=name, backend="echo", path="echo", options=ModelOptions(slots=32))
-        },
+        models={name: ModelFile(name=name, backend="echo", path="echo", options=ModelOptions(slots=32))},
     )
     window: Batch = batch("w", [{"q": f"question {i}"} for i in range(queries)])
     since = time.process_time()
