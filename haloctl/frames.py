@@ -84,7 +84,12 @@ def from_rows(like: Frame, rows: Sequence[dict[str, Json]], outputs: Sequence[st
 def _like(kind: str, columns: dict[str, list[Json]]) -> object:
     if kind == "builtins":
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    frame = pa.table({name: _array(values) for name, values in columns.items()})
+    frame = pa.table(
+        {
+            name: pa.array(values, pa.string()) if name in FIXED else _array(values)
+            for name, values in columns.items()
+        }
+    )
     if kind == "pandas":
         return frame.to_pandas()
     if kind == "polars":

@@ -1,0 +1,99 @@
+"""From settings to workers and model files, and what is said about it."""
+
+import pytest
+
+from engine.errors import ConfigError, ModelFileError
+from engine.ir.ids import ModelName
+from engine.ir.request import ModelFile
+from haloctl import machine
+from haloctl.digests import DigestBook
+from haloctl.placement import assemble_fleet
+from haloctl.settings import ModelSettings, PathSettings, Settings, WorkerSettings
+
+
+def settings(tmp_path, models, workers=None):
+    return Settings(
+        models=models, workers=workers or {}, paths=PathSettings(runs=str(tmp_path), cache=str(tmp_path))
+    )
+
+
+def test_the_default_worker_is_announced_and_gets_half_the_machine(tmp_path):
+    said = []
+    fleet = assemble_fleet(settings(tmp_path, {"toy": ModelSettings(backend="echo")}), ["toy"], said.append)
+    (worker,) = fleet.workers
+    assert (worker.id, worker.backend, worker.threads) == ("echo", "echo", machine.cores())
+    assert worker.memory_bytes == machine.memory_bytes() // 2
+    assert len(said) == 1
+    assert "[workers.echo]" in said[0]
+
+
+def test_configured_workers_are_not_announced_and_share_what_they_leave_open(tmp_path):
+    workers = {
+        "a": WorkerSettings(backend="echo", memory="1GiB", threads=3),
+        "b": WorkerSettings(backend="echo", cpus=(0, 1, 2, 3)),
+        "idle": WorkerSettings(backend="llama_cpp"),
+    }
+    said = []
+    fleet = assemble_fleet(
+        settings(tmp_path, {"toy": ModelSettings(backend="echo", slots=5)}, workers), ["toy"], said.append
+    )
+    a, b = fleet.workers
+    assert said == []
+    assert (a.memory_bytes, a.threads) == (2**30, 3)
+    assert (b.memory_bytes, b.threads, b.cpus) == (machine.memory_bytes() // 4, 4, (0, 1, 2, 3))
+    assert fleet.models[ModelName("toy")].options.slots == 5
+    assert fleet.able(ModelName("toy")) == (a, b)
+
+
+@pytest.mark.parametrize(
+    ("models", "workers", "words"),
+    [
+        ({"toy": ModelSettings(backend="echo")}, {}, "did you mean 'toy'"),
+        ({"tpy": ModelSettings()}, {}, "set gguf or exl2"),
+        ({"tpy": ModelSettings(gguf="/none.gguf")}, {}, "there is no /none.gguf"),
+        ({"tpy": ModelSettings(backend="echo")}, {"w": WorkerSettings()}, "no worker runs model 'tpy'"),
+    ],
+)
+def test_faults_say_what_to_change(tmp_path, models, workers, words):
+    with pytest.raises(ConfigError) as caught:
+        assemble_fleet(settings(tmp_path, models, workers), ["tpy"], lambda _: None)
+    assert words in str(caught.value)
+
+
+def test_a_model_in_two_formats_goes_to_the_worker_there_is(tmp_path):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    model = ModelSettings(gguf=str(tmp_path / "m.gguf"), exl2=str(tmp_path))
+    for backend in ("llama_cpp", "exllamav2"):
+        fleet = assemble_fleet(
+            settings(tmp_path, {"m": model}, {"w": WorkerSettings(backend=backend)}), ["m"], lambda _: None
+        )
+        assert fleet.models[ModelName("m")].backend == backend
+
+
+def model_file(path, sha256=None):
+    return ModelFile(name=ModelName("m"), backend="llama_cpp", path=str(path), sha256=sha256)
+
+
+def test_digests_follow_the_file_and_pins_are_kept(tmp_path):
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"one")
+    book = DigestBook(tmp_path / "cache")
+    first = book.digest(model_file(path))
+    assert DigestBook(tmp_path / "cache").digest(model_file(path, first)) == first
+    path.write_bytes(b"other")
+    assert book.digest(model_file(path)) != first
+    with pytest.raises(ModelFileError, match="settings pin"):
+        book.digest(model_file(path, first))
+    with pytest.raises(ModelFileError):
+        book.digest(model_file(tmp_path / "none"))
+
+
+def test_a_folder_has_one_digest_over_names_and_contents(tmp_path):
+    folder = tmp_path / "exl2"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"1")
+    (folder / "b").write_bytes(b"2")
+    book = DigestBook(tmp_path / "cache")
+    first = book.digest(model_file(folder))
+    (folder / "b").rename(folder / "c")
+    assert book.digest(model_file(folder)) != first
