@@ -82,7 +82,10 @@ class SimulatedWorker:
         return ended
 
     def admit(self, now: float, peers: Sequence[SimulatedWorker]) -> set[int]:
-        """Start ready nodes of resident models in plan order, else help a peer, else load a model.
+        """Start ready nodes of resident models in plan order, else load a model, else help a peer.
+
+        Own work that waits for an absent model comes before a peer's: helping would put the load off while
+        that work stays here (a third of the makespan in one of the test workloads).
 
         Returns the epochs of what started.
         """
@@ -92,7 +95,7 @@ class SimulatedWorker:
         epochs: set[int] = set()
         for queue in own:
             self._take(queue, tokens, epochs)
-        if not any(queue.ready for queue in own):
+        if not any(queue.ready for queue in self.queues):
             for queue in self._backlog(peers):
                 self._take(queue, tokens, epochs)
         if tokens:
