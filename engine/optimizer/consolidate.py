@@ -68,7 +68,7 @@ def operator_key(operator: Operator, digests: Mapping[ModelName, str] = NO_DIGES
 
     Names bound in its templates stay in: they occur in the template text.
     """
-    iteration = operator.iteration if _reads_iteration(operator) else None
+    iteration = _iteration_read(operator)
     bindings = tuple((binding.name, binding.path) for binding in operator.bindings)
     common = (operator.query_inputs, bindings, operator.policy, iteration)
     match operator:
@@ -95,14 +95,22 @@ def mergeable(operator: Operator) -> bool:
     return operator.policy.deterministic and operator.policy.effects != "write"
 
 
-def _reads_iteration(operator: Operator) -> bool:
+def _iteration_read(operator: Operator) -> int | bool | None:
+    """What of its iteration number shows in an operator's work.
+
+    `iteration` shows the number; `previous`, which a template may only test, whether it is the first.
+    """
     match operator:
         case LlmOperator():
             templates = [operator.prompt] + ([operator.system] if operator.system else [])
         case ToolOperator():
             templates = [leaf.template for leaf in operator.templates]
     templates += [condition.template for condition in operator.policy.when]
-    return any(_reads(template, "iteration") for template in templates)
+    if any(_reads(template, "iteration") for template in templates):
+        return operator.iteration
+    if any(_reads(template, "previous") for template in templates):
+        return bool(operator.iteration)
+    return None
 
 
 def _reads(template: Template, root: str) -> bool:

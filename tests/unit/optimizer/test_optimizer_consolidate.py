@@ -96,6 +96,12 @@ def test_iteration_counts_only_where_it_is_read():
         assert (operator_key(first) == operator_key(second)) is same
 
 
+def test_asking_for_the_last_iteration_tells_the_first_one_from_the_others():
+    operator = llm("wf", "a", "{% if previous %}Again: {% endif %}{{ q }}", inputs=("q",))
+    first, second, third = (operator_key(msgspec.structs.replace(operator, iteration=i)) for i in (0, 1, 2))
+    assert first != second == third
+
+
 def test_values_that_are_equal_in_python_but_not_in_json_stay_apart():
     values = [1, 1.0, True, "1", None, 0, False, 0.0, -0.0, "", [], {}, 2**70, "\ud800", "\x00", "\ud801"]
     assert len({value_key(value) for value in values}) == len(values)
