@@ -136,7 +136,7 @@ def steal(lane: LlmLane, others: Iterable[LlmLane]) -> NodeState | None:
     """
     if not lane.up or lane.loading or lane.solo or lane.suspects:
         return None
-    if len(lane.in_flight) >= lane.spec.slots or lane.queued(lane.resident):
+    if len(lane.in_flight) >= lane.spec.slots or lane.queued(lane.ready):
         return None
     for other in others:
         if other is lane:
