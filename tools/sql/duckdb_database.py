@@ -1,7 +1,8 @@
 """DuckDB: one instance, opened read-only and locked; a cursor a call.
 
-One process cannot hold a file read-only and writable at once, so the first write reopens the instance
-writable; reads then run in read-only transactions.
+One process cannot hold a file read-only and writable at once, so the first write waits for running
+statements and reopens the instance writable; reads then run in read-only transactions, and other processes
+can no longer open the file.
 """
 
 from __future__ import annotations
@@ -46,7 +47,11 @@ class DuckdbDatabase:
     def execute(
         self, statement: Statement, params: list[Json], *, write: bool, max_rows: int, limit: TimeLimit
     ) -> Table:
-        with self._cursor(write=write) as cursor, limit.interrupting(cursor.interrupt), _errors(limit):
+        with (
+            self._cursor(write=write, limit=limit) as cursor,
+            limit.interrupting(cursor.interrupt),
+            _errors(limit),
+        ):
             cursor.execute("BEGIN TRANSACTION" if write else "BEGIN TRANSACTION READ ONLY")
             cursor.execute(statement.text, params)
             columns = tuple(str(column[0]) for column in cursor.description or ())
@@ -75,16 +80,14 @@ class DuckdbDatabase:
             self._close_instance()
 
     @contextmanager
-    def _cursor(self, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _cursor(self, *, write: bool, limit: TimeLimit | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._idle:
             if write and not self._writable:
-                self._idle.wait_for(lambda: self._users == 0)
-                self._close_instance()
-                self._writable = True
+                self._become_writable(limit)
             if self._instance is None:
                 self._instance = self._open()
-            self._users += 1
             cursor = self._instance.cursor()
+            self._users += 1
         try:
             yield cursor
         finally:
@@ -92,6 +95,16 @@ class DuckdbDatabase:
             with self._idle:
                 self._users -= 1
                 self._idle.notify_all()
+
+    def _become_writable(self, limit: TimeLimit | None) -> None:
+        """Wait, with the lock held, until no statement runs. Raises ToolError when `limit` is over first."""
+        while self._users and not self._writable:
+            if limit is not None:
+                limit.check()
+            self._idle.wait(timeout=limit.remaining_s if limit is not None else None)
+        if not self._writable:
+            self._close_instance()
+            self._writable = True
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         config: dict[str, str | bool | int | float | list[str]] = {
@@ -107,6 +120,7 @@ class DuckdbDatabase:
         try:
             return duckdb.connect(str(self._path), read_only=not self._writable, config=config)
         except duckdb.Error as error:
+            self._writable = False  # others read the file: it can still be read here, too
             raise ToolError(f"cannot open the database: {_first_line(error)}", code="sql_error") from None
 
     def _close_instance(self) -> None:

@@ -10,14 +10,13 @@ import msgspec
 from engine.contracts import Cancellation
 from engine.errors import ConfigError, ToolError
 from engine.ir.ids import Json, Record
+from tools import secrets
 from tools.sql.canonical import VOLATILE_WORDS, Statement, analyse
 from tools.sql.database import Database, DatabaseSettings, Table, TimeLimit
 from tools.sql.files import file_of
 from tools.sql.values import to_json
 
 _JSON = msgspec.json.Encoder()
-SCHEMES = ("duckdb", "sqlite", "postgresql", "postgres")
-"""URL schemes `connect` understands."""
 
 
 class BoundQuery(Record, frozen=True, kw_only=True):
@@ -49,6 +48,7 @@ class SqlTool:
     def __init__(self, settings: Mapping[str, DatabaseSettings]) -> None:
         self._settings = dict(settings)
         self._open: dict[str, Database] = {}
+        self._closed = False
         self._estimates: dict[tuple[str, str], float | None] = {}
         self._lock = threading.Lock()
 
@@ -93,6 +93,7 @@ class SqlTool:
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             for database in self._open.values():
                 database.close()
             self._open.clear()
@@ -118,6 +119,8 @@ class SqlTool:
         if database is not None:
             return database
         with self._lock:
+            if self._closed:
+                raise ToolError("the tool is closed", code="cancelled")
             if name not in self._settings:
                 known = ", ".join(sorted(self._settings)) or "none"
                 raise ToolError(
@@ -132,16 +135,17 @@ class SqlTool:
 
 def connect(settings: DatabaseSettings) -> Database:
     """The database behind a URL. Raises ToolError (sql_error) for a missing file or an unknown scheme."""
-    scheme = settings.url.partition(":")[0]
+    resolved = secrets.resolve(settings.url, code="sql_error")
+    scheme = resolved.partition(":")[0]
     if scheme == "duckdb":
         from tools.sql.duckdb_database import DuckdbDatabase
 
-        return DuckdbDatabase(file_of(settings.url), settings)
+        return DuckdbDatabase(file_of(resolved), settings)
     if scheme == "sqlite":
         from tools.sql.sqlite_database import SqliteDatabase
 
-        return SqliteDatabase(file_of(settings.url))
-    if scheme in {"postgresql", "postgres", "${env"}:
+        return SqliteDatabase(file_of(resolved))
+    if scheme in {"postgresql", "postgres"}:
         from tools.sql.postgres_database import PostgresDatabase
 
         return PostgresDatabase(settings.url)

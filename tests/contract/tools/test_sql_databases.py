@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -235,9 +238,10 @@ def test_secrets_come_by_reference_and_go_nowhere(
     assert CANARY not in str(error)
     assert CANARY not in caplog.text
     bad.close()
+    assert refusal(bad, "SELECT 1 AS a").code == "cancelled"
     monkeypatch.delenv("PG_SECRET")
-    unset = refusal(good, "SELECT 1 AS a")
-    assert "PG_SECRET" in unset.message
+    unset = REGISTRY["sql"].open({"databases": {"db": {"url": missing}}})
+    assert "PG_SECRET" in refusal(unset, "SELECT 1 AS a").message
 
 
 @pytest.mark.parametrize(
@@ -283,4 +287,59 @@ def test_sqlite_text_that_is_not_utf8_is_replaced(tmp_path: Path) -> None:
     connection.close()
     tool = REGISTRY["sql"].open({"databases": {"db": {"url": f"sqlite://{tmp_path / 'odd.sqlite'}"}}})
     assert run(tool, "SELECT a FROM t")["rows"] == [["�A"]]
+    tool.close()
+
+
+def test_a_url_may_be_a_reference_as_a_whole(
+    make_database: Callable[[str], str], dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", make_database(dialect))
+    tool = REGISTRY["sql"].open({"databases": {"db": {"url": "${env:DATABASE_URL}"}}})
+    assert run(tool, "SELECT id FROM item WHERE id = $1", 2)["rows"] == [[2]]
+    tool.close()
+
+
+def test_a_first_write_waits_for_running_reads(make_database: Callable[[str], str]) -> None:
+    tool = REGISTRY["sql"].open({"databases": {"db": {"url": make_database("duckdb")}}})
+    stop = Cancellation()
+    endless = arguments("SELECT sum(x) AS n FROM range(100000000000) AS r(x)")
+
+    def read() -> str:
+        with pytest.raises(ToolError) as caught:
+            tool.call(endless, timeout_s=30.0, cancellation=stop)
+        return caught.value.code
+
+    with ThreadPoolExecutor(1) as threads:
+        reader = threads.submit(read)
+        while not tool._database("db")._users:
+            pass
+        blocked = arguments("DELETE FROM item WHERE id = 1", effects="write")
+        with pytest.raises(ToolError) as caught:
+            tool.call(blocked, timeout_s=0.2, cancellation=Cancellation())
+        assert caught.value.code == "sql_timeout"
+        stop.cancel()
+        assert reader.result() == "cancelled"
+    assert run(tool, "DELETE FROM item WHERE id = 1", effects="write")["rows"] == [[1]]
+    assert len(run(tool, "SELECT id FROM item")["rows"]) == 2
+    tool.close()
+
+
+def test_a_refused_write_leaves_a_readable_database(make_database: Callable[[str], str]) -> None:
+    url = make_database("duckdb")
+    reader = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True);"
+        " print(1, flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", reader, url.removeprefix("duckdb://")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    tool = REGISTRY["sql"].open({"databases": {"db": {"url": url}}})
+    assert refusal(tool, "DELETE FROM item", effects="write").code == "sql_error"
+    assert len(run(tool, "SELECT id FROM item")["rows"]) == 3
+    other.communicate()
+    assert run(tool, "DELETE FROM item", effects="write")["rows"] == [[3]]
     tool.close()
