@@ -7,7 +7,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
 from engine.ir.ids import Json
@@ -81,7 +80,7 @@ def _calibrate_once(prepared: Prepared) -> None:
 
 
 def _show(finished: Finished, output: Path) -> None:
-    render.result_table(("question", "figures", "headline", "answer"), _answers(finished), title="Answers")
+    render.result_table(("question", "figures", "signals", "brief"), _answers(finished), title="Answers")
     render.result("\n".join(report_lines(finished.report)))
     render.result(f"rows      {output} ({finished.report.rows.ok + finished.report.rows.failed} rows)")
     run = finished.directory.name
@@ -97,10 +96,10 @@ def _answers(finished: Finished) -> Iterator[tuple[object, ...]]:
             outputs = row.outputs or {}
             figures = [outputs.get(name) for name in ("region", "segment", "year", "top_nation")]
             yield (
-                _cut(questions.get(row.index, row.id), 48),
+                _cut(questions.get(row.index, row.id), 40),
                 ", ".join(str(figure) for figure in figures if figure is not None),
-                _cut(outputs.get("headline"), 24),
-                _cut(outputs.get("answer") if row.error is None else row.error.code, 40),
+                _cut(", ".join(outputs.get("signals") or ()), 30),
+                _cut(outputs.get("brief") if row.error is None else row.error.code, 24),
             )
 
 
@@ -110,5 +109,5 @@ def _questions(view: RunView) -> dict[int, str]:
 
 
 def _cut(value: Json, width: int) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = value if isinstance(value, str) else ""
     return text if len(text) <= width else text[: width - 1] + "…"
