@@ -46,7 +46,6 @@ from haloctl.workflow_files import (
     databases_of,
     models_of,
     read_workflows,
-    require_databases,
     tools_of,
 )
 from tools import REGISTRY
@@ -84,7 +83,8 @@ class Prepared:
 def prepare(settings: Settings, request: BatchRequest, say: Say) -> Prepared:
     """Check workflows, choose workers, build what is embedded. Raises SpecErrors and ConfigError."""
     workflows = read_workflows(request.workflows, settings)
-    require_databases(workflows, settings)
+    for warning in (warning for workflow in workflows for warning in workflow.warnings):
+        say(str(warning))
     settings = _with_embedded_database(settings, request.source, workflows, say)
     fleet = assemble_fleet(settings, models_of(workflows), say, reproducible=request.options.reproducible)
     book = DigestBook(cache_folder(settings), say)

@@ -11,29 +11,32 @@ from engine.errors import ConfigError, SpecError, SpecErrors
 from engine.ir.ids import ModelName
 from engine.ir.logical import LlmOperator, LogicalPlan
 from engine.journal.records import WorkflowText
-from engine.parser import load_workflow, lower
+from engine.parser import SpecWarning, load_workflow, lower
 from haloctl import embedded
 from haloctl.placement import known_models
 from haloctl.settings import Settings
-from haloctl.suggest import closest
 from tools import REGISTRY
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """A checked workflow, and its file as it was read."""
+    """A checked workflow, its file as it was read, and what in it is probably not meant."""
 
     plan: LogicalPlan
     text: WorkflowText
+    warnings: tuple[SpecWarning, ...] = ()
 
 
 def read_workflows(texts: Iterable[WorkflowText], settings: Settings) -> tuple[Workflow, ...]:
-    """Parse and lower every file. Raises SpecErrors with the faults of all of them."""
+    """Parse and lower every file, against the models and databases of the settings.
+
+    Raises SpecErrors with the faults of all files, ConfigError when two workflows have one name.
+    """
     faults: list[SpecError] = []
     workflows: list[Workflow] = []
     for text in texts:
         try:
-            workflows.append(Workflow(_lower(text, settings), text))
+            workflows.append(_check(text, settings))
         except SpecErrors as errors:
             faults += errors.errors
         except SpecError as error:
@@ -76,9 +79,12 @@ def _tool_calls(workflows: Iterable[Workflow]) -> Iterator[tuple[str, dict[str, 
                 yield operator.tool, operator.arguments
 
 
-def _lower(text: WorkflowText, settings: Settings) -> LogicalPlan:
-    source = load_workflow(text.text.encode(), REGISTRY, name=text.path)
-    return lower(source, REGISTRY, known_models(settings))
+def _check(text: WorkflowText, settings: Settings) -> Workflow:
+    data = text.text.encode("utf-8", "surrogateescape")  # the bytes of the file, UTF-8 or not
+    source = load_workflow(data, REGISTRY, name=text.path)
+    databases = dict.fromkeys((*settings.databases, embedded.DATABASE))
+    plan = lower(source, REGISTRY, known_models(settings), known={"database": databases})
+    return Workflow(plan, text, source.warnings)
 
 
 def _read(path: Path) -> WorkflowText:
@@ -97,11 +103,3 @@ def _require_distinct(workflows: list[Workflow]) -> None:
         if name in seen:
             raise ConfigError(f"{seen[name]} and {path} are both called {name}", fix="rename one")
         seen[name] = path
-
-
-def require_databases(workflows: tuple[Workflow, ...], settings: Settings) -> None:
-    """Raises ConfigError when a workflow names a database that neither settings nor haloctl has."""
-    known = (*settings.databases, embedded.DATABASE)
-    for name in databases_of(workflows):
-        if name not in known:
-            raise ConfigError(f"database {name!r} is not configured", fix=closest(name, known))

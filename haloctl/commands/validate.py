@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from engine.errors import SpecError, SpecErrors
+from engine.errors import Location, SpecError, SpecErrors
 from engine.ir.ids import Json
+from engine.parser import SpecWarning
 from haloctl import render
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile, Workflow
-from haloctl.workflow_files import (
-    Workflow as Checked,
-)
-from haloctl.workflow_files import (
-    databases_of,
-    models_of,
-    read_texts,
-    read_workflows,
-    require_databases,
-    tools_of,
-)
+from haloctl.workflow_files import Workflow as Checked
+from haloctl.workflow_files import databases_of, models_of, read_texts, read_workflows, tools_of
 
 
 def validate(*workflows: Workflow, config: ConfigFile = None, as_json: AsJson = False) -> int:
@@ -28,12 +20,13 @@ def validate(*workflows: Workflow, config: ConfigFile = None, as_json: AsJson = 
     settings = load_settings(config).settings
     try:
         checked = read_workflows(read_texts(workflows), settings)
-        require_databases(checked, settings)
     except SpecErrors as errors:
         if not as_json:
             raise
         render.result_json({"ok": False, "faults": [_fault(error) for error in errors.errors]})
         return errors.exit_code
+    for warning in (warning for workflow in checked for warning in workflow.warnings):
+        render.say(str(warning))
     facts = [_facts(workflow) for workflow in checked]
     if as_json:
         render.result_json({"ok": True, "workflows": facts})
@@ -56,16 +49,17 @@ def _facts(workflow: Checked) -> dict[str, Json]:
         "models": models_of([workflow]),
         "tools": tools_of([workflow]),
         "databases": databases_of([workflow]),
+        "warnings": [_warning(warning) for warning in workflow.warnings],
     }
+
+
+def _warning(warning: SpecWarning) -> dict[str, Json]:
+    return {**_place(warning.at), "message": warning.message, "fix": warning.fix}
 
 
 def _fault(error: SpecError) -> dict[str, Json]:
-    return {
-        "file": error.at.file,
-        "line": error.at.line,
-        "column": error.at.column,
-        "field": error.at.field,
-        "message": error.message,
-        "fix": error.fix,
-        "code": error.code,
-    }
+    return {**_place(error.at), "message": error.message, "fix": error.fix, "code": error.code}
+
+
+def _place(at: Location) -> dict[str, Json]:
+    return {"file": at.file, "line": at.line, "column": at.column, "field": at.field}
