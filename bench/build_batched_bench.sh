@@ -13,7 +13,7 @@ if [ ! -x "$binary" ]; then
     if [ -n "${LLAMA_CPP_PYTHON_SDIST:-}" ]; then
         cp "$LLAMA_CPP_PYTHON_SDIST" "$cache/"
     else
-        "${PYTHON:-python3}" -m pip download --quiet --no-binary :all: --no-deps --no-build-isolation \
+        "${PYTHON:-python3}" -m pip download --quiet --no-binary llama-cpp-python --no-deps \
             --dest "$cache" "llama-cpp-python==$version" >&2
     fi
     tar -xzf "$cache/llama_cpp_python-$version.tar.gz" -C "$cache"
