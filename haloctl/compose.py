@@ -11,6 +11,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -31,6 +33,7 @@ from engine.journal.store import RunStore, new_run_id
 from engine.processor.lanes import LaneSpec
 from engine.processor.run import Job
 from engine.processor.tool_actor import OpenedTool
+from engine.processor.workers import WorkerSpec
 from haloctl import __version__, embedded
 from haloctl.digests import DigestBook, digests
 from haloctl.intake_source import describe, open_source, require_unchanged
@@ -86,7 +89,7 @@ def prepare(settings: Settings, request: BatchRequest, say: Say) -> Prepared:
     for warning in (warning for workflow in workflows for warning in workflow.warnings):
         say(str(warning))
     settings = _with_embedded_database(settings, request.source, workflows, say)
-    fleet = assemble_fleet(settings, models_of(workflows), say, reproducible=request.options.reproducible)
+    fleet = assemble_fleet(settings, models_of(workflows), say, request.options)
     book = DigestBook(cache_folder(settings), say)
     known = digests(fleet.models, book)
     plans = tuple(workflow.plan for workflow in workflows)
@@ -120,11 +123,11 @@ class OpenRun:
     store: RunStore
     writer: ResultWriter
 
-    def finish(self, report: RunReport | None) -> RunReport:
+    def finish(self, report: RunReport | None, cut: Literal["stopped", "aborted"] = "stopped") -> RunReport:
         """End the output, record how the run stands and return the report over all its attempts.
 
-        None stands for a run that was cut short. Raises JournalError, or ConfigError when a file has
-        appeared at the output's place.
+        Without a report the run was cut short, and `cut` says how. Raises JournalError, or ConfigError
+        when a file has appeared at the output's place.
         """
         if report is not None and report.status in ("ok", "failed_rows"):
             self.writer.finish()
@@ -132,7 +135,7 @@ class OpenRun:
             self.writer.close()
         with RunStore.read(self.store.directory) as view:
             rows = view.counts()
-        final = final_report(report or cut_short(self.job.run), rows)
+        final = final_report(report or cut_short(self.job.run, cut), rows)
         self.store.set_status(final.status, final)
         return final
 
@@ -173,7 +176,7 @@ def open_run(
             run=store.meta().run,
             options=request.options,
             windows=windows,
-            workers=prepared.fleet.workers,
+            workers=_logged(prepared.fleet.workers, store.directory),
             lanes=_lanes(prepared),
             models=prepared.fleet.models,
             digests=prepared.digests,
@@ -221,6 +224,12 @@ def _begun(windows: Iterator[PhysicalPlan], location: str) -> Iterator[PhysicalP
 def _create(prepared: Prepared) -> RunStore:
     run = new_run_id()
     return RunStore.create(runs_folder(prepared.settings) / run, _meta(prepared, run))
+
+
+def _logged(workers: tuple[WorkerSpec, ...], directory: Path) -> tuple[WorkerSpec, ...]:
+    """The same workers, what they print kept with the run."""
+    logs = directory / "workers"
+    return tuple(msgspec.structs.replace(spec, log_path=str(logs / f"{spec.id}.log")) for spec in workers)
 
 
 def _teller(knowledge: Knowledge, on_event: Callable[[Event], None]) -> Callable[[Event], None]:

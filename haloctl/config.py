@@ -25,6 +25,8 @@ from haloctl.suggest import closest
 from haloctl.toml_place import line_of
 
 PREFIX = "HALOCTL_"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+"""Names of workers name log files."""
 _NOT_SETTINGS = {"HALOCTL_CONFIG", "HALOCTL_PROGRESS"}
 
 
@@ -125,6 +127,10 @@ def _decode(raw: Mapping[str, Json], text: str, file: Path | None) -> Settings:
         if not named:
             values[section] = _decode_one(record, content, text, file, (section,))
             continue
+        for name in content:
+            if not _NAME.fullmatch(name):
+                fix = "use letters, digits, _, - and ."
+                raise _complaint(text, file, (section, name), f"{name!r} cannot be a name", fix)
         values[section] = {
             name: _decode_one(record, entry, text, file, (section, name)) for name, entry in content.items()
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,8 @@ def _run(opened: OpenRun, display: Display, outputs: tuple[str, ...]) -> Finishe
     display.close()
     if outcome.error is not None:
         _tell_how_to_resume(directory, outcome.error)
-        opened.finish(msgspec.structs.replace(outcome.report, status="aborted") if outcome.report else None)
+        with suppress(HaloError):  # a full disk fails again here; the first error is the one to tell
+            opened.finish(None, "aborted")
         raise outcome.error
     report = opened.finish(outcome.report)
     code = exit_codes.of_report(report, signalled=outcome.signalled)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.errors import ConfigError
 from engine.ir.ids import ModelName, WorkerId
+from engine.ir.options import RunOptions
 from engine.ir.request import ModelFile, ModelOptions
 from engine.processor.workers import WorkerSpec
 from haloctl import embedded, machine
@@ -19,6 +20,7 @@ from haloctl.settings import ModelSettings, Settings, WorkerSettings, size_bytes
 from haloctl.suggest import closest
 
 Say = Callable[[str], None]
+DEFAULT_RUN = RunOptions()
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ def known_models(settings: Settings) -> tuple[str, ...]:
 
 
 def assemble_fleet(
-    settings: Settings, models: Iterable[str], say: Say, *, reproducible: bool = False
+    settings: Settings, models: Iterable[str], say: Say, run: RunOptions = DEFAULT_RUN
 ) -> Fleet:
-    """Workers for these models, and the files to load, embedded ones built now.
+    """Workers for these models, and the files to load, embedded ones built now; `run` says how to load.
 
     Raises ConfigError for an unknown model, one without a file, or one that no worker runs.
     """
@@ -58,7 +60,15 @@ def assemble_fleet(
     for name in names:
         backend = _choose_backend(name, offered[name], workers)
         path = _path(settings, name, backend, say)
-        files[ModelName(name)] = _model_file(name, backend, path, settings, workers, reproducible)
+        options = _model_options(settings.models.get(name, ModelSettings()), backend, workers, run)
+        pinned = settings.models[name].sha256 if name in settings.models else None
+        files[ModelName(name)] = ModelFile(
+            name=ModelName(name),
+            backend=backend,
+            path=path,
+            sha256=pinned.lower() if pinned else None,
+            options=options,
+        )
     used = {name: worker for name, worker in workers.items() if _runs_any(worker, files)}
     specs = _specs(used, announce=None if settings.workers else say)
     return Fleet(specs, {WorkerId(name): worker for name, worker in used.items()}, files)
@@ -111,30 +121,20 @@ def _path(settings: Settings, name: str, backend: str, say: Say) -> str:
     return path
 
 
-def _model_file(
-    name: str,
-    backend: str,
-    path: str,
-    settings: Settings,
-    workers: Mapping[str, WorkerSettings],
-    reproducible: bool,
-) -> ModelFile:
-    model = settings.models.get(name, ModelSettings())
+def _model_options(
+    model: ModelSettings, backend: str, workers: Mapping[str, WorkerSettings], run: RunOptions
+) -> ModelOptions:
     slots = min(worker.slots for worker in workers.values() if worker.backend == backend)
-    options = ModelOptions(
+    switches = {"prefix_sharing": run.mechanisms.prefix_sharing, "prefix_order": run.mechanisms.prefix_order}
+    return ModelOptions(
         context_tokens=model.context_tokens,
         slots=model.slots or slots,
         threads=model.threads,
         kv_budget_bytes=size_bytes(model.kv_memory) if model.kv_memory else None,
         gpu_layers=model.gpu_layers,
-        reproducible=reproducible,
-    )
-    return ModelFile(
-        name=ModelName(name),
-        backend=backend,
-        path=path,
-        sha256=model.sha256.lower() if model.sha256 else None,
-        options=options,
+        reproducible=run.reproducible,
+        # Only what is off: options that say the same name the same measurements.
+        extra={name: on for name, on in switches.items() if not on},
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from engine.ir.ids import RunId
@@ -16,11 +18,11 @@ def final_report(attempt: RunReport, rows: RowCounts) -> RunReport:
     return msgspec.structs.replace(attempt, rows=rows, status=status)
 
 
-def cut_short(run: RunId) -> RunReport:
-    """The report of an attempt that was stopped at once: only its rows are known."""
+def cut_short(run: RunId, status: Literal["stopped", "aborted"]) -> RunReport:
+    """The report of an attempt that ended without one: only its rows are known."""
     return RunReport(
         run=run,
-        status="stopped",
+        status=status,
         rows=RowCounts(),
         nodes=NodeCounts(),
         tokens=TokenCounts(),

@@ -94,6 +94,11 @@ def test_broken_toml_has_line_and_column(tmp_path):
     assert "haloctl.toml:2:10: not valid TOML" in complaint(tmp_path, "[run]\nwindow = \n")
 
 
+def test_names_cannot_leave_a_folder(tmp_path):
+    text = complaint(tmp_path, '[run]\nwindow = 1\n[workers."../x"]\nbackend = "echo"\n')
+    assert "haloctl.toml:3: '../x' cannot be a name" in text
+
+
 def test_a_value_where_a_section_belongs(tmp_path):
     assert "models.small must be a section" in complaint(tmp_path, "[models]\nsmall = 3\n")
 

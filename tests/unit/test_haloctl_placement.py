@@ -4,6 +4,7 @@ import pytest
 
 from engine.errors import ConfigError, ModelFileError
 from engine.ir.ids import ModelName
+from engine.ir.options import NAIVE, RunOptions
 from engine.ir.request import ModelFile
 from haloctl import machine
 from haloctl.digests import DigestBook
@@ -43,6 +44,18 @@ def test_configured_workers_are_not_announced_and_share_what_they_leave_open(tmp
     assert (b.memory_bytes, b.threads, b.cpus) == (machine.memory_bytes() // 4, 4, (0, 1, 2, 3))
     assert fleet.models[ModelName("toy")].options.slots == 5
     assert fleet.able(ModelName("toy")) == (a, b)
+
+
+def test_mechanisms_reach_the_backend_only_where_they_are_off(tmp_path):
+    toy = settings(tmp_path, {"toy": ModelSettings(backend="echo")})
+
+    def options(run):
+        return assemble_fleet(toy, ["toy"], lambda _: None, run).models[ModelName("toy")].options
+
+    assert options(RunOptions()).extra == {}
+    naive = options(RunOptions(mechanisms=NAIVE, reproducible=True))
+    assert naive.extra == {"prefix_sharing": False, "prefix_order": False}
+    assert naive.reproducible
 
 
 @pytest.mark.parametrize(
