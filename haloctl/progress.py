@@ -197,8 +197,8 @@ class Bar:
             self._drawn_s = self.tally.at
             self._progress.update(
                 self._task,
-                completed=self.tally.rows,
-                total=self.tally.total or None,
+                completed=self.tally.fraction,
+                total=1.0 if self.tally.calls else None,
                 description=summary_line(self.tally),
             )
             self._progress.refresh()

@@ -11,8 +11,10 @@ from engine.ir.event import (
     Event,
     ModelLoaded,
     ModelLoading,
+    NodeCoalesced,
     NodeCompleted,
     NodeFailed,
+    NodeSkipped,
     QueryFinished,
     RunFinished,
     RunStarted,
@@ -38,6 +40,8 @@ class Tally:
         self.at = 0.0
         self.total = 0
         self.total_is_known = False
+        self.calls = 0
+        self.calls_done = 0
         self.rows = 0
         self.failed = 0
         self.retried = 0
@@ -67,13 +71,22 @@ class Tally:
         return self.reused_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
 
     @property
+    def fraction(self) -> float:
+        """Share of the work that is done, 0 to 1: by calls, since rows tend to finish together at the end."""
+        if self.finished:
+            return 1.0
+        return min(1.0, self.calls_done / self.calls) if self.calls else 0.0
+
+    @property
     def eta_s(self) -> float | None:
-        """Seconds to go: from the rows' pace, before the first row from the plan's estimate."""
-        if self.finished or not self.total:
+        """Seconds to go: at first the plan's estimate, then more and more from the pace so far."""
+        if self.finished or not self.calls:
             return None
-        if not self.rows:
-            return max(0.0, self.estimate_s - self.at) if self.estimate_s else None
-        return self.at / self.rows * (self.total - self.rows)
+        planned = max(0.0, self.estimate_s - self.at)
+        done = self.fraction
+        if not done:
+            return planned if self.estimate_s else None
+        return (1 - done) * planned + done * (self.at / done - self.at)
 
     def advance(self, at: float) -> None:
         """Note that time has passed without an event."""
@@ -89,6 +102,8 @@ class Tally:
                 self._note_pace()
             case NodeCompleted():
                 self._absorb_completion(event)
+            case NodeCoalesced() | NodeSkipped():
+                self.calls_done += event.members
             case NodeFailed():
                 self._live_tokens -= self._live.pop(event.node, 0)
                 self.retried += not event.final
@@ -100,6 +115,7 @@ class Tally:
                 self.doing = "running"
                 self.estimate_s += event.estimate_s
                 self.total += event.queries
+                self.calls += event.logical_nodes
                 # A resumed run leaves finished rows out of its windows, so they are never full.
                 full = self._window_queries is None or event.queries >= self._window_queries
                 self.total_is_known = not (full or self._resumed)
@@ -123,6 +139,7 @@ class Tally:
                 pass
 
     def _absorb_completion(self, event: NodeCompleted) -> None:
+        self.calls_done += event.members
         self._live_tokens -= self._live.pop(event.node, 0)
         if event.usage is None or event.from_cache:
             return

@@ -64,15 +64,18 @@ def test_tally_adds_up():
     assert tally.eta_s is None
 
 
-def test_eta_comes_from_the_estimate_then_from_the_pace():
+def test_eta_comes_from_the_estimate_then_more_and_more_from_the_pace():
     tally, events = Tally(), list(story())
     for event in events[:3]:
         tally.absorb(event)
     assert tally.eta_s == pytest.approx(7.8)
     for event in events[3:33]:
         tally.absorb(event)
-    assert tally.rows == 10
-    assert tally.eta_s == pytest.approx(tally.at)
+    assert (tally.rows, tally.fraction) == (10, 0.5)
+    assert tally.eta_s == pytest.approx(0.5 * (8.0 - tally.at) + 0.5 * tally.at)
+    for event in events[33:-1]:
+        tally.absorb(event)
+    assert tally.eta_s == 0.0
 
 
 def test_tokens_of_a_failed_attempt_do_not_count():
