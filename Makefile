@@ -46,8 +46,10 @@ format: $(READY) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Run the benchmarks; each prints a ratio
-	@set -e; for file in bench/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+BENCHMARKS := coordinator planner journal pipelining llama_backend
+
+bench: $(READY) ## Run the benchmarks; each prints its figures as ratios within one run
+	@set -e; for name in $(BENCHMARKS); do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name; done
 
 schema: $(READY) ## Regenerate what docs/reference takes from the code
 	$(BIN)/python docs/generate.py
