@@ -63,7 +63,11 @@ class Sequence:
         return found is not None
 
     def text(self) -> str:
-        """Decoded text before the stop string; a character cut in half at the end is left out."""
+        """Decoded text before the stop string; a character cut in half at the end is left out.
+
+        Bytes that are no UTF-8 become U+FFFD: free text is what the model made of it. (Under a schema a
+        runtime never decodes such bytes.)
+        """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         return decoder.decode(bytes(self.output[: self.stopped_at]))
 

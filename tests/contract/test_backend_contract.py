@@ -261,6 +261,32 @@ def test_a_schema_holds_in_a_batch(load: Load, name: str) -> None:
         jsonschema.validate(json.loads(result.text), SCHEMAS[name])
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_text_under_a_schema_is_whole_characters(load: Load, temperature: float) -> None:
+    """Models emit single bytes; a grammar counts overlong forms and surrogates as one character each."""
+    backend = load(slots=16)
+    schema = {
+        "type": "object",
+        "properties": {"s": {"type": "string", "maxLength": 12}},
+        "required": ["s"],
+    }
+    requests = [
+        ask(
+            i,
+            f"Answer {i}",
+            system="",
+            schema=json.dumps(schema),
+            max_tokens=80,
+            sampling=Sampling(temperature=temperature, seed=i),
+        )
+        for i in range(200)
+    ]
+    for result in results(backend, *requests).values():
+        assert isinstance(result, Generated), result
+        jsonschema.validate(json.loads(result.text), schema)
+        assert "\ufffd" not in result.text
+
+
 def test_schema_cut_off_is_a_violation(load: Load) -> None:
     backend = load()
     schema = json.dumps({"type": "string", "minLength": 300})

@@ -2,6 +2,7 @@
 
 Under a grammar the token is sampled first and then checked alone, as checking the whole vocabulary costs
 more than a decode step; only when it is refused are the candidates constrained, the likely ones first.
+Tokens that would break the text's UTF-8 are refused like those that the grammar refuses.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backends.llama_cpp.characters import Characters
 from engine.backends.llama_cpp.grammar import grammar_text
 from engine.backends.llama_cpp.library import api
 from engine.backends.llama_cpp.vocabulary import Vocabulary
@@ -34,6 +36,7 @@ class Grammars:
         self._vocabulary = vocabulary
         self._compiled: dict[str, Any] = {}
         self._kept = kept
+        self.characters = Characters(vocabulary)
 
     def clone(self, schema: str) -> Any:
         """A fresh grammar sampler; the caller frees it. Raises BackendError for an unusable schema."""
@@ -99,6 +102,8 @@ class TokenSampler:
         self._end_ids = vocabulary.end_ids
         self._forbidden = _forbidden(request, vocabulary)
         self.grammar = grammars.clone(request.schema) if request.schema is not None else None
+        self._characters = grammars.characters
+        self._unfinished = b""
         self.chain = _chain(request.sampling, vocabulary.size)
 
     @property
@@ -112,6 +117,7 @@ class TokenSampler:
             logits[self._forbidden] = -np.inf
         token = self._choose(logits)
         if self.grammar is not None and not self._allows(token):
+            logits[self._characters.breaking(self._unfinished)] = -np.inf
             constrained = self._constrained(logits)
             if constrained is None:
                 return self._end
@@ -120,6 +126,7 @@ class TokenSampler:
             api.llama_sampler_accept(self.chain, token)
         if self.grammar is not None and token not in self._end_ids:
             api.llama_sampler_accept(self.grammar, token)
+            self._unfinished = self._characters.follow(self._unfinished, token) or b""
         return token
 
     def may_end(self) -> bool:
@@ -146,6 +153,8 @@ class TokenSampler:
         return self._candidates.selected()
 
     def _allows(self, token: int) -> bool:
+        if self._characters.follow(self._unfinished, token) is None:
+            return False
         data = api.llama_token_data(token, 1.0, 0.0)
         array = api.llama_token_data_array(ctypes.pointer(data), 1, -1, False)
         api.llama_sampler_apply(self.grammar, ctypes.byref(array))
