@@ -40,13 +40,33 @@ class ArrowTable:
         number = 0
         try:
             for batch in self._batches:
-                for values in batch.to_pylist():
+                for values in _python_rows(batch):
                     number += 1
-                    yield Row(f"row {number}", {name: to_json(value) for name, value in values.items()})
+                    place = f"row {number}"
+                    if isinstance(values, str):
+                        yield Row(place, None, values)
+                    else:
+                        yield Row(place, {name: to_json(value) for name, value in values.items()})
         except (pa.ArrowException, OSError) as error:
             raise InputError(
                 f"{self.name} breaks off after row {number}: {error}", fix="write the file again"
             ) from error
+
+
+_UNREADABLE = (ValueError, OverflowError, pa.ArrowException)
+"""A date beyond the year 9999, text that is not UTF-8, a time zone nobody knows."""
+
+
+def _python_rows(batch: Any) -> Iterator[dict[str, Any] | str]:
+    """The rows of a batch; where one cannot be read, the reason stands in its place."""
+    try:
+        yield from batch.to_pylist()
+    except _UNREADABLE:
+        for position in range(batch.num_rows):
+            try:
+                yield batch.slice(position, 1).to_pylist()[0]
+            except _UNREADABLE as error:
+                yield f"a cell cannot be read: {error}"
 
 
 def open_parquet(path: Path) -> ArrowTable:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import msgspec
 
 from engine.ir.ids import Json
 from engine.ir.spec import InputType
+from tools.json_values import LARGEST_INTEGER, SMALLEST_INTEGER, json_fault
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
+_LONGEST_NUMBER: Final = 64
+_TOO_LARGE: Final = "holds a whole number beyond 64 bits"
 _TRUTH: Final[dict[str, bool]] = {
     "true": True,
     "1": True,
@@ -35,6 +38,8 @@ def convert(value: Json, kind: InputType, *, textual: bool) -> Json:
 
     Raises BadValue.
     """
+    if isinstance(value, int) and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        raise BadValue(_TOO_LARGE)
     match kind:
         case "string":
             return _string(value)
@@ -52,14 +57,9 @@ def require_encodable(value: Json) -> None:
     """Raises BadValue for what the journal and the workers could not carry."""
     if isinstance(value, str) and value.isascii():
         return
-    try:
-        msgspec.msgpack.encode(value)
-    except UnicodeEncodeError:
-        raise BadValue("holds a lone surrogate, which is not text in UTF-8") from None
-    except OverflowError:
-        raise BadValue("holds a whole number beyond 64 bits") from None
-    except RecursionError:
-        raise BadValue("nests too deeply") from None
+    fault = json_fault(value, "")
+    if fault is not None:
+        raise BadValue(fault.strip())
 
 
 def _string(value: Json) -> str:
@@ -71,25 +71,25 @@ def _string(value: Json) -> str:
 
 
 def _integer(value: Json) -> int:
-    if isinstance(value, str) and _INTEGER.match(value.strip()) and len(value) < 64:
+    if isinstance(value, str) and _INTEGER.match(value.strip()) and len(value) < _LONGEST_NUMBER:
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadValue(f"expected a whole number, got {_shown(value)}")
     if not -_LIMIT <= value < _LIMIT:
-        raise BadValue("holds a whole number beyond 64 bits")
+        raise BadValue(_TOO_LARGE)
     return value
 
 
 def _number(value: Json) -> float | int:
-    if isinstance(value, str):
-        try:
-            parsed = Decimal(value.strip())
-        except InvalidOperation:
-            raise BadValue(f"expected a number, got {_shown(value)}") from None
-        value = int(parsed) if _INTEGER.match(value.strip()) else float(parsed)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, str) and len(value) < _LONGEST_NUMBER:
+        text = value.strip()
+        if _INTEGER.match(text):
+            value = int(text)
+        elif _NUMBER.match(text):
+            value = float(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
         raise BadValue(f"expected a number, got {_shown(value)}")
     return value
 
