@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence as Sized
 from dataclasses import dataclass
-from functools import lru_cache
 
 import msgspec
 
-from engine.backends.llama_cpp.chat_template import Content
 from engine.backends.llama_cpp.context import LlamaContext
 from engine.backends.llama_cpp.grammar import violation
 from engine.backends.llama_cpp.library import api, build
 from engine.backends.llama_cpp.model import LlamaModel
+from engine.backends.llama_cpp.prompt import Prompts
 from engine.backends.llama_cpp.sampler import Candidates, Grammars, TokenSampler
 from engine.backends.sequence import Row, Sequence
-from engine.errors import ContextOverflow, ModelFileError
+from engine.errors import ModelFileError
 from engine.ir.request import BackendInfo, GenerateRequest, Message, ModelFile
 from engine.kv.prefix_cache import SequenceMemory
 from engine.kv.radix_tree import Tokens
@@ -30,8 +29,6 @@ _CELLS_PER_SLOT = 2048
 _DEFAULT_KV_BYTES = 1 << 30
 _CELL_BLOCK = 256
 """The library rounds every stream up to whole blocks."""
-
-_CACHED_TEXTS = 128
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class LlamaRuntime:
         vocabulary = self._vocabulary = self._model.vocabulary
         try:
             sizes = fit(file, self._model, memory_bytes)
-            self._template = self._model.chat_template()
+            self._prompts = Prompts(vocabulary, self._model.chat_template(), sizes.context_tokens)
             self.slots = sizes.slots
             self.sequences = sizes.sequences
             self._context = LlamaContext(
@@ -111,8 +108,6 @@ class LlamaRuntime:
         self.cells = self._context.cells
         self._grammars = Grammars(vocabulary)
         self._candidates = Candidates(vocabulary.size)
-        self._longest_piece = max(len(vocabulary.piece(t)) for t in range(vocabulary.size)) or 1
-        self._tokenize_cached = lru_cache(maxsize=_CACHED_TEXTS)(vocabulary.tokenize)
         self._reproducible = file.options.reproducible
         self.info = self._describe(file, sizes)
 
@@ -133,29 +128,10 @@ class LlamaRuntime:
         )
 
     def tokenize(self, text: str) -> Tokens:
-        return self._tokenize_cached(text)
+        return self._prompts.of_text(text)
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> Tokens:
-        vocabulary = self._vocabulary
-        tokens: list[int] = []
-        for part in self._template.parts(messages):
-            if isinstance(part, Content):
-                text = part.of(messages)
-                self._refuse_hopeless(text)
-                tokens += self._tokenize_cached(text)
-            else:
-                tokens += vocabulary.tokenize_template(part.text)
-        if vocabulary.adds_bos and tokens[:1] != [vocabulary.bos]:
-            tokens.insert(0, vocabulary.bos)
-        return tuple(tokens)
-
-    def _refuse_hopeless(self, text: str) -> None:
-        """A text longer than the context's worth of longest tokens need not be tokenised to be refused."""
-        if len(text) > self.info.context_tokens * self._longest_piece:
-            raise ContextOverflow(
-                f"a text of {len(text)} characters exceeds the context of {self.info.context_tokens} tokens",
-                fix="shorten the prompt, or give the model a larger context_tokens",
-            )
+        return self._prompts.tokens(messages)
 
     def open(self, request: GenerateRequest) -> TokenSampler:
         if self._reproducible and request.sampling.seed is None:

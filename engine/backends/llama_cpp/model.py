@@ -27,7 +27,8 @@ class LlamaModel:
                 fix="restore the file, or pin the new digest",
             )
         self.pointer = _load(file, vocab_only=vocab_only)
-        self.vocabulary = Vocabulary(self.pointer)
+        self._template = _template(self.pointer)
+        self.vocabulary = Vocabulary(self.pointer, self._template or "")
         self.train_context_tokens: int = api.llama_model_n_ctx_train(self.pointer)
         self.size_bytes: int = api.llama_model_size(self.pointer)
         self.recurrent = bool(
@@ -36,10 +37,9 @@ class LlamaModel:
 
     def chat_template(self) -> ChatTemplate:
         """The file's own template, or plain dialogue when it has none."""
-        source = api.llama_model_chat_template(self.pointer, None)
         vocabulary = self.vocabulary
         return ChatTemplate(
-            source.decode("utf-8", "replace") if source else None,
+            self._template,
             bos=vocabulary.spelling(vocabulary.bos),
             eos=vocabulary.spelling(vocabulary.eos),
         )
@@ -49,6 +49,11 @@ class LlamaModel:
         if self.pointer is not None:
             api.llama_model_free(self.pointer)
             self.pointer = None
+
+
+def _template(pointer: Any) -> str | None:
+    source = api.llama_model_chat_template(pointer, None)
+    return source.decode("utf-8", "replace") if source else None
 
 
 def _load(file: ModelFile, *, vocab_only: bool) -> Any:
