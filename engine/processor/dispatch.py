@@ -7,7 +7,9 @@ start now.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from heapq import heappop
 
 from engine.errors import InvariantBroken
 from engine.ir import event as ev
@@ -15,6 +17,7 @@ from engine.ir.ids import ContentKey, ModelName, NodeId, OperatorId, WorkerId
 from engine.ir.logical import LlmOperator, Operator, ToolOperator
 from engine.ir.options import Mechanisms
 from engine.ir.physical import PhysicalPlan
+from engine.ir.result import Failure
 from engine.processor.lanes import LaneSpec, LlmLane, ToolLane, steal
 from engine.processor.ledger import Ledger
 from engine.processor.nodes import NodeState, Priority, Status
@@ -28,6 +31,15 @@ from engine.processor.protocol import (
     Resident,
     Tell,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a worker's death gave back: nodes in flight, whether one ran alone, the model being loaded."""
+
+    nodes: tuple[NodeState, ...]
+    solo: bool
+    loading: ModelName | None
 
 
 class Dispatcher:
@@ -47,12 +59,12 @@ class Dispatcher:
         self._tool_epoch: dict[OperatorId, tuple[int, int]] = {}
         self._left_in_epoch: dict[int, int] = {}
         self._started_epochs: set[int] = set()
-        self._unloadable: set[tuple[WorkerId, ModelName]] = set()
+        self._unloadable: dict[tuple[WorkerId, ModelName], Failure] = {}
         self.next_epoch = 0
 
     @property
     def in_flight(self) -> int:
-        """Nodes out on any lane, and models being loaded."""
+        """Nodes out on any lane."""
         llm = sum(len(lane.in_flight) for lane in self._llm.values())
         return llm + sum(len(lane.in_flight) for lane in self._tools.values())
 
@@ -93,18 +105,46 @@ class Dispatcher:
 
     # --- queues -------------------------------------------------------------------------------------
 
-    def push(self, node: NodeState, *, suspect: bool = False) -> None:
-        """Queue a ready node on its lane."""
+    def push(self, node: NodeState, *, suspect: bool = False) -> Failure | None:
+        """Queue a ready node, on its own lane if that can run it; why not, when no lane ever can.
+
+        A suspect goes before all others of its lane.
+        """
         match node.operator:
             case LlmOperator(model=model):
-                lane = self._llm[WorkerId(node.lane)]
-                if suspect:
-                    lane.suspects.append(node)
+                lane = self._lane_for(node, model)
+                if lane is None:
+                    return self._refusal(node.lane, model)
+                if suspect and not self._mechanisms.row_by_row:  # there every node runs alone anyway
+                    lane.suspects.appendleft(node)
                 else:
                     lane.push(node, model, self._priority(node))
             case ToolOperator(tool=kind):
                 node.lane = kind
                 self._tools[kind].push(node, self._priority(node))
+        return None
+
+    def _lane_for(self, node: NodeState, model: ModelName) -> LlmLane | None:
+        """The lane the plan chose, or the least loaded of those that can stand in for it."""
+        planned = self._llm[WorkerId(node.lane)]
+        if not planned.retired and (planned.spec.worker, model) not in self._unloadable:
+            return planned
+        others = list(self._substitutes(planned, model))
+        if not others:
+            return None
+        chosen = min(others, key=lambda lane: len(lane.in_flight) + lane.queued(lane.ready))
+        node.lane = chosen.spec.worker
+        return chosen
+
+    def _substitutes(self, lane: LlmLane, model: ModelName) -> Iterator[LlmLane]:
+        for other in self._llm.values():
+            unloadable = (other.spec.worker, model) in self._unloadable
+            if other is not lane and not other.retired and not unloadable and model in other.spec.models:
+                yield other
+
+    def _refusal(self, lane: str, model: ModelName) -> Failure:
+        known = self._unloadable.get((WorkerId(lane), model))
+        return known or Failure(code="worker_lost", message=f"no worker is left that runs {model}")
 
     def _priority(self, node: NodeState) -> Priority:
         if self._mechanisms.row_by_row:
@@ -144,33 +184,40 @@ class Dispatcher:
     def _load_if_wanted(self, lane: LlmLane, out: list[Instruction], at: float) -> None:
         model = lane.wanted_model()
         if model is not None and (lane.spec.worker, model) not in self._unloadable:
-            lane.loading = model
-            out.append(Tell(ev.ModelLoading(at=at, worker=lane.spec.worker, model=model)))
-            out.append(Load(lane.spec.worker, model))
+            self._load(lane, model, out, at)
+
+    def _load(self, lane: LlmLane, model: ModelName, out: list[Instruction], at: float) -> None:
+        lane.loading = model
+        out.append(Tell(ev.ModelLoading(at=at, worker=lane.spec.worker, model=model)))
+        out.append(Load(lane.spec.worker, model))
 
     def _schedule_one(self, out: list[Instruction], at: float) -> None:
-        """Row by row: the first node of the first unfinished query, alone."""
+        """Row by row: the first node of the first unfinished query, alone, once its model is there."""
         if self.in_flight:
             return
-        heads = [(lane.ready[0][:2], lane) for lane in self._tools.values() if lane.ready]
-        llm = [
-            (heap[0][:2], lane, model)
+        tools = [(lane.ready[0], lane) for lane in self._tools.values() if lane.ready]
+        heads = [
+            (heap[0], lane, model)
             for lane in self._llm.values()
             for model, heap in lane.ready.items()
             if heap
         ]
-        first_llm = min(llm, key=lambda entry: entry[0]) if llm else None
-        first_tool = min(heads, key=lambda entry: entry[0]) if heads else None
-        if first_tool is not None and (first_llm is None or first_tool[0] < first_llm[0]):
-            node = first_tool[1].pop()
-            if node is not None:
-                out.extend(self._start(node, first_tool[1].in_flight, at))
+        tool = min(tools, key=lambda head: head[0][:2], default=None)
+        llm = min(heads, key=lambda head: head[0][:2], default=None)
+        if tool is not None and (llm is None or tool[0][:2] < llm[0][:2]):
+            node = tool[1].pop()
+            assert node is not None
+            out.extend(self._start(node, tool[1].in_flight, at))
+        elif llm is not None:
+            self._start_alone(llm[1], llm[2], out, at)
+
+    def _start_alone(self, lane: LlmLane, model: ModelName, out: list[Instruction], at: float) -> None:
+        if not lane.up or lane.loading is not None:
             return
-        for lane in self._llm.values():
-            if (first_llm is None or lane is first_llm[1]) and (node := lane.pop()) is not None:
-                out.extend(self._start_llm(lane, node, at))
-                return
-            self._load_if_wanted(lane, out, at)
+        if model in lane.resident:
+            out.extend(self._start_llm(lane, heappop(lane.ready[model])[2], at))
+        else:
+            self._load(lane, model, out, at)
 
     def _start_llm(self, lane: LlmLane, node: NodeState, at: float) -> list[Instruction]:
         out: list[Instruction] = []
@@ -232,37 +279,46 @@ class Dispatcher:
         self._llm[stimulus.worker].up = True
 
     def resident(self, stimulus: Resident) -> None:
-        """A load ended well."""
+        """Models came to a worker or left it."""
         lane = self._llm[stimulus.worker]
-        lane.loading = None
         for model in stimulus.unloaded:
             lane.resident.pop(model, None)
         if stimulus.loaded is not None:
+            lane.loading = None
             lane.resident[stimulus.loaded] = None
 
-    def load_failed(self, stimulus: LoadFailed) -> list[NodeState]:
-        """A load failed: that model's queued nodes move to another worker that may hold it, or fail."""
+    def load_failed(self, stimulus: LoadFailed) -> list[tuple[NodeState, bool]]:
+        """A model cannot be loaded on a worker: what waited there for it is to be pushed again.
+
+        True marks suspects.
+        """
         lane = self._llm[stimulus.worker]
         lane.loading = None
-        self._unloadable.add((stimulus.worker, stimulus.model))
-        nodes = [entry[2] for entry in lane.ready.pop(stimulus.model, [])]
-        nodes += [node for node in lane.suspects if node.model == stimulus.model]
-        lane.suspects = deque(node for node in lane.suspects if node.model != stimulus.model)
-        for other in self._llm.values():
-            usable = (other.spec.worker, stimulus.model) not in self._unloadable
-            if usable and stimulus.model in other.spec.models:
-                for node in nodes:
-                    node.lane = other.spec.worker
-                    other.push(node, stimulus.model, self._priority(node))
-                return []
-        return nodes
+        self._unloadable[stimulus.worker, stimulus.model] = stimulus.failure
+        return lane.take_queued(stimulus.model)
 
-    def worker_died(self, worker: WorkerId, at: float) -> tuple[list[NodeState], bool]:
-        """Nodes that were in flight on it, and whether a suspect ran alone."""
+    def worker_died(self, worker: WorkerId, at: float) -> Returned:
+        """Nothing is in flight on it or resident any more; it wants the same models again."""
         lane = self._llm[worker]
-        returned, solo = list(lane.in_flight.values()), lane.solo
+        returned = Returned(
+            tuple(lane.in_flight.values()),
+            lane.solo or (self._mechanisms.row_by_row and bool(lane.in_flight)),
+            lane.loading,
+        )
         resident = deque(lane.resident)
         lane.reset()
         lane.preload.extendleft(reversed([m for m in resident if m not in lane.preload]))
         self.ledger.mark_busy(worker, 0, at)
-        return returned, solo
+        return returned
+
+    def replaceable(self, worker: WorkerId) -> bool:
+        """Whether all that this worker can run, another can run too."""
+        lane = self._llm[worker]
+        wanted = [m for m in lane.spec.models if (worker, m) not in self._unloadable]
+        return all(next(self._substitutes(lane, model), None) is not None for model in wanted)
+
+    def retire(self, worker: WorkerId) -> list[tuple[NodeState, bool]]:
+        """The worker will not come back: what was queued on it is to be pushed again; True marks suspects."""
+        lane = self._llm[worker]
+        lane.retired = True
+        return lane.take_queued()

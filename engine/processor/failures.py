@@ -35,6 +35,17 @@ def quarantined(node: NodeState, worker: str, reason: str) -> Failed:
     return attributed(Failure(code="quarantined", message=message), node)
 
 
+def lost(node: NodeState, worker: str, reason: str) -> Failed:
+    """A node whose worker was killed from outside again and again, the last times while alone on it."""
+    message = f"{worker} was killed each time it ran this: {reason}"
+    return attributed(Failure(code="worker_lost", message=message), node)
+
+
+def crashed_loading(worker: str, reason: str) -> Failure:
+    """A model whose loading crashed a worker twice."""
+    return Failure(code="generation_failed", message=f"loading the model crashed {worker} twice: {reason}")
+
+
 def in_doubt(node: NodeState) -> Failed:
     """A write whose intent is journalled and whose outcome is not."""
     message = "this write was in flight when the run was interrupted; it is not repeated"

@@ -160,7 +160,13 @@ class LiveGraph:
             self.ledger.count_cached(cached, len(node.plan.members))
             self.settle(node, cached, counted=True, from_cache=True)
             return
-        self._dispatcher.push(node)
+        self.enqueue(node)
+
+    def enqueue(self, node: NodeState, *, suspect: bool = False) -> None:
+        """Queue a ready node on a lane; it fails when no lane can ever run it."""
+        refused = self._dispatcher.push(node, suspect=suspect)
+        if refused is not None:
+            self.settle(node, attributed(refused, node))
 
     # --- settling -----------------------------------------------------------------------------------
 

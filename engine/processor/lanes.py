@@ -45,6 +45,7 @@ class LlmLane:
     ready: dict[ModelName, list[Entry]] = field(default_factory=dict)
     suspects: deque[NodeState] = field(default_factory=deque)
     solo: bool = False
+    retired: bool = False
 
     @property
     def capacity(self) -> int:
@@ -56,6 +57,14 @@ class LlmLane:
 
     def queued(self, models: Iterable[ModelName]) -> int:
         return sum(len(self.ready.get(model, ())) for model in models)
+
+    def take_queued(self, model: ModelName | None = None) -> list[tuple[NodeState, bool]]:
+        """Everything queued, or what is queued for one model, taken off; True marks suspects."""
+        models = tuple(self.ready) if model is None else (model,)
+        taken = [(entry[2], False) for name in models for entry in self.ready.pop(name, [])]
+        taken += [(node, True) for node in self.suspects if model in (None, node.model)]
+        self.suspects = deque(node for node in self.suspects if model not in (None, node.model))
+        return taken
 
     def pop(self) -> NodeState | None:
         """The next node for a resident model, or None. Suspects run alone and before all else."""

@@ -182,7 +182,7 @@ class LlmActor:
                 lane.loading_since = None
                 lane.provenance[info.model] = self._provenance(info)
                 await self._outbox.send(
-                    Resident(self._spec.id, info.model, reply.load_s, info.model_bytes, tuple(reply.unloaded))
+                    Resident(self._spec.id, info.model, reply.load_s, tuple(reply.unloaded))
                 )
             case CommandFailed():
                 lane.loading_since = None

@@ -49,6 +49,7 @@ class NodeState:
         "attempts",
         "dependents",
         "epoch",
+        "errors",
         "followers",
         "id",
         "lane",
@@ -76,6 +77,7 @@ class NodeState:
         self.outcome: NodeOutcome | None = None
         self.prepared: Prepared | None = None
         self.attempts = 0
+        self.errors = 0
         self.lane = ""
         self.epoch = 0
         self.rank = 0

@@ -97,18 +97,17 @@ class LaneUp:
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """Models now resident on a worker, with what the last load took (0 if none happened)."""
+    """A model came to a worker (`load_s` is 0 if it was there), or others left it without one coming."""
 
     worker: WorkerId
     loaded: ModelName | None
     load_s: float
-    bytes_held: int
     unloaded: tuple[ModelName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
-    """A model cannot be loaded on a worker: its nodes there fail."""
+    """A model cannot be loaded on a worker: its nodes go to another worker, or fail."""
 
     worker: WorkerId
     model: ModelName
@@ -143,7 +142,9 @@ class WorkerDied:
 
 @dataclass(frozen=True, slots=True)
 class Draining:
-    """Stop dispatching; let what runs finish."""
+    """Stop dispatching and let what runs finish; `at_once`: do not wait for it any longer."""
+
+    at_once: bool = False
 
 
 Stimulus: TypeAlias = (

@@ -17,7 +17,7 @@ from engine.ir.options import RunOptions
 from engine.ir.result import Completed, Failure, RunReport
 from engine.processor import telling
 from engine.processor.dispatch import Dispatcher
-from engine.processor.failures import attributed, quarantined
+from engine.processor.failures import attributed, crashed_loading, lost, quarantined
 from engine.processor.graph import CacheLookup, LiveGraph
 from engine.processor.ledger import Ledger
 from engine.processor.nodes import NodeState, Status
@@ -43,7 +43,7 @@ from engine.processor.protocol import (
     Succeeded,
     WorkerDied,
 )
-from engine.processor.supervision import Supervisor
+from engine.processor.supervision import CRASHES_TO_RETIRE, Supervisor, Verdict
 
 
 class RunState:
@@ -66,6 +66,7 @@ class RunState:
         self._exhausted = False
         self._window_asked = True  # the first window is asked for when the run starts
         self._draining = False
+        self._at_once = False
         self._finished = False
         self._at = 0.0
 
@@ -103,8 +104,9 @@ class RunState:
             case Progress(decoded=decoded):
                 for node, tokens in decoded:
                     self._tell(ev.TokensDecoded(at=at, node=node, tokens=tokens))
-            case Draining():
+            case Draining(at_once=at_once):
                 self._draining = True
+                self._at_once |= at_once
             case LaneUp() | Resident() | LoadFailed() | Measured() | WorkerDied():
                 self._absorb_worker(stimulus)
             case _:
@@ -124,7 +126,7 @@ class RunState:
             self._window_asked = True
             out.append(NeedWindow())
         done = self._draining or (self._exhausted and self._graph.rows_left == 0)
-        if done and not self._finished and not self._dispatcher.in_flight:
+        if done and not self._finished and (self._at_once or not self._dispatcher.in_flight):
             self._finished = True
             out.append(Finish())
 
@@ -135,7 +137,7 @@ class RunState:
         if node is None:
             return
         worker = WorkerId(node.lane)
-        self._supervisor.absorb_success(worker)
+        self._supervisor.absorb_answer(worker)
         self.ledger.count_executed(completed, len(node.plan.members))
         if completed.usage is not None and completed.usage.reused_tokens:
             tokens = completed.usage.reused_tokens
@@ -146,21 +148,30 @@ class RunState:
         node = self._returned(node_id)
         if node is None:
             return
-        self._supervisor.absorb_success(WorkerId(node.lane))
-        if not failure.retryable or node.attempts > node.operator.policy.retries or self._draining:
+        self._supervisor.absorb_answer(WorkerId(node.lane))
+        node.errors += 1
+        if not self._may_retry(node, failure):
             self._graph.settle(node, attributed(failure, node))
             return
         node.move(Status.READY)
-        self._delayed.add(node.id)
         self._tell(telling.failed(node, failure, self._at, final=False))
-        backoff_s = self._options.backoff_s * 2 ** (node.attempts - 1)
+        if self._draining:
+            return  # resuming the run makes the next attempt
+        self._delayed.add(node.id)
+        backoff_s = self._options.backoff_s * 2 ** (node.errors - 1)
         self._graph.out.append(Delay(node.id, min(backoff_s, self._options.backoff_max_s)))
+
+    def _may_retry(self, node: NodeState, failure: Failure) -> bool:
+        """A write is repeated only where its idempotency key makes that harmless."""
+        policy = node.operator.policy
+        once = policy.effects == "write" and not self._dispatcher.idempotent(node.operator)
+        return failure.retryable and node.errors <= policy.retries and not once
 
     def _on_retry_due(self, node_id: NodeId) -> None:
         node = self._graph.nodes.get(node_id)
         if node is not None and node_id in self._delayed:
             self._delayed.discard(node_id)
-            self._dispatcher.push(node)
+            self._graph.enqueue(node)
 
     def _returned(self, node_id: NodeId) -> NodeState | None:
         """The node whose attempt came back; None for an answer that crossed with a crash."""
@@ -180,9 +191,8 @@ class RunState:
                 self._tell(ev.WorkerReady(at=self._at, worker=worker, pid=pid, backend=backend))
             case Resident():
                 self._on_resident(stimulus)
-            case LoadFailed(failure=failure):
-                for node in self._dispatcher.load_failed(stimulus):
-                    self._graph.settle(node, attributed(failure, node))
+            case LoadFailed():
+                self._requeue(self._dispatcher.load_failed(stimulus))
             case Measured(evicted_tokens=evicted):
                 self.ledger.measure(stimulus.worker, stimulus.prefill_s, stimulus.decode_s)
                 if evicted:
@@ -203,22 +213,48 @@ class RunState:
 
     def _on_worker_died(self, stimulus: WorkerDied) -> None:
         worker, reason = stimulus.worker, stimulus.reason
-        returned, solo = self._dispatcher.worker_died(worker, self._at)
-        ids = tuple(node.id for node in returned)
-        verdict = self._supervisor.absorb_crash(worker, ids, solo=solo, blamed=stimulus.blamed, at=self._at)
-        self.ledger.worker(worker).restarts += 1
-        self._tell(ev.WorkerLost(at=self._at, worker=worker, reason=reason, in_flight=len(ids)))
-        for node in returned:
-            if node.id in verdict.quarantined:
-                self._graph.settle(node, quarantined(node, worker, reason))
-            else:
-                node.move(Status.READY)
-                self._dispatcher.push(node, suspect=node.id in verdict.suspects)
-        if verdict.circuit_open:
-            message = f"workers crashed five times within a minute and nothing completed: {reason}"
-            self._graph.out.append(Abort(CircuitOpen(message)))
+        returned = self._dispatcher.worker_died(worker, self._at)
+        verdict = self._supervisor.absorb_crash(
+            worker,
+            tuple(node.id for node in returned.nodes),
+            solo=returned.solo,
+            blamed=stimulus.blamed,
+            loading=returned.loading,
+        )
+        self._tell(ev.WorkerLost(at=self._at, worker=worker, reason=reason, in_flight=len(returned.nodes)))
+        for node in reversed(returned.nodes):  # suspects queue at the front, so the first comes last
+            self._after_crash(node, verdict, worker, reason)
+        if verdict.unloadable is not None:
+            failure = crashed_loading(worker, reason)
+            self._requeue(self._dispatcher.load_failed(LoadFailed(worker, verdict.unloadable, failure)))
+        if self._draining:
+            return
+        if verdict.retire:
+            self._retire(worker, reason)
         else:
+            self.ledger.worker(worker).restarts += 1
             self._graph.out.append(Respawn(worker, verdict.delay_s))
+
+    def _after_crash(self, node: NodeState, verdict: Verdict, worker: WorkerId, reason: str) -> None:
+        if node.id in verdict.quarantined:
+            self._graph.settle(node, quarantined(node, worker, reason))
+        elif node.id in verdict.lost:
+            self._graph.settle(node, lost(node, worker, reason))
+        else:
+            node.move(Status.READY)
+            self._graph.enqueue(node, suspect=node.id in verdict.suspects)
+
+    def _retire(self, worker: WorkerId, reason: str) -> None:
+        """Go on without a worker that keeps crashing, or stop when nothing can stand in for it."""
+        if self._dispatcher.replaceable(worker):
+            self._requeue(self._dispatcher.retire(worker))
+            return
+        message = f"{worker} crashed {CRASHES_TO_RETIRE} times in a row and nothing completed on it: {reason}"
+        self._graph.out.append(Abort(CircuitOpen(message)))
+
+    def _requeue(self, nodes: list[tuple[NodeState, bool]]) -> None:
+        for node, suspect in nodes:
+            self._graph.enqueue(node, suspect=suspect)
 
     def _tell(self, event: ev.Event) -> None:
         self._graph.tell(event)

@@ -23,6 +23,7 @@ from engine.processor.protocol import (
     LaneUp,
     LlmWork,
     Load,
+    LoadFailed,
     NeedWindow,
     Resident,
     Respawn,
@@ -85,19 +86,25 @@ class World:
                     Errored(node, failure) if failure else Succeeded(node, answer(instruction, self.at))
                 )
             case Load(worker=worker, model=model):
-                self.tell(Resident(worker, model, 0.1, 1 << 20))
+                self.tell(Resident(worker, model, 0.1))
             case Respawn(worker=worker):
                 self.tell(LaneUp(worker, 1, "echo"))
             case Delay(node=node):
                 self.tell(RetryDue(node))
 
+    def refuse_load(self, load: Load) -> None:
+        """A pending load fails."""
+        self.pending.remove(load)
+        failure = Failure(code="generation_failed", message="refused by the test")
+        self.tell(LoadFailed(load.worker, load.model, failure))
+
     def kill(self, worker: str, *, blamed: bool) -> None:
-        """The worker dies: what was pending on it is never answered."""
+        """The worker dies, or does not come up again: what was pending on it is never answered."""
         self.pending = [
             entry
             for entry in self.pending
             if not (isinstance(entry, Dispatch) and entry.lane == worker)
-            and not (isinstance(entry, Load) and entry.worker == worker)
+            and not (isinstance(entry, Load | Respawn) and entry.worker == worker)
         ]
         self.tell(WorkerDied(WorkerId(worker), "killed by the test", blamed))
 
