@@ -27,6 +27,8 @@ class Reference(Record, frozen=True, kw_only=True):
     path: tuple[str, ...] = ()
     test: bool = False
     """Only asked whether it is there or true (`{% if previous %}`); nothing of it is printed."""
+    optional: bool = False
+    """Perhaps a name that a `set` in one branch of an `if` gave: read only if something else has it."""
 
 
 class Literal(Record, tag="literal", frozen=True, kw_only=True):

@@ -137,6 +137,8 @@ class _Resolver:
         """Check every reference of one template."""
         for reference in field.template.references:
             if reference.root not in scope.names:
+                if reference.optional:
+                    continue
                 self._unknown(field, reference, scope)
                 continue
             target = scope.names[reference.root]

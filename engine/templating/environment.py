@@ -1,37 +1,73 @@
 """The Jinja2 environment of prompts: sandboxed, strict, and without methods, macros or includes.
 
 A dot means a field of the data and nothing else, so `{{ extract.items }}` reads the field `items`, and
-no template can reach a Python attribute. What runs long is counted: see `STEP_LIMIT`.
+no template can reach a Python attribute. What runs long is counted and timed: see `Budget`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from time import monotonic
 from typing import Any, Final
 
 import jinja2
 from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
 from engine.templating import views
 from engine.templating.failures import TemplateFailed
-from engine.templating.filters import FILTERS, MAX_TEXT, TESTS
+from engine.templating.filters import FILTERS, MAX_TEXT, TESTS, as_text
 
 STEP_LIMIT: Final = 200_000
 """Iterations of all `for` loops of one rendering together."""
+TIME_LIMIT_S: Final = 5.0
+"""Seconds one rendering may loop; far from any honest prompt, near enough for whoever waits."""
+LIST_LIMIT: Final = 1_000_000
+"""Items `+` may put into one list."""
 RANGE_LIMIT: Final = 10_000
-STEPS: Final = "halo:steps"
-"""Context key of the step counter; no template can name it."""
+BUDGET: Final = "halo:budget"
+"""Context key of a rendering's `Budget`; no template can name it."""
 COUNTED: Final = "halo:counted"
 """Name of the filter put around every loop's iterable; no template can name it."""
 
 
-class Environment(ImmutableSandboxedEnvironment):
-    """Attribute access on data only; arithmetic that could blow up is refused."""
+class Budget:
+    """What the loops of one rendering may still spend."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    __slots__ = ("_deadline", "_steps")
+
+    def __init__(self) -> None:
+        self._steps = 0
+        self._deadline = monotonic() + TIME_LIMIT_S
+
+    def spend_step(self) -> None:
+        """Count one iteration. Raises TemplateFailed when steps or time are used up."""
+        self._steps += 1
+        if self._steps > STEP_LIMIT:
+            raise TemplateFailed(f"the template's loops ran over {STEP_LIMIT} steps")
+        if monotonic() > self._deadline:
+            raise TemplateFailed(f"the template's loops ran over {TIME_LIMIT_S:g} s")
+
+
+class _Generator(CodeGenerator):
+    """Sends `~` through the environment, as the sandbox does with operators."""
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - as Jinja2 calls it
+        self.write("environment.concatenate((")
+        for operand in node.nodes:
+            self.visit(operand, frame)
+            self.write(", ")
+        self.write("))")
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """Attribute access on data only; operators that could blow up are bounded or refused."""
+
+    code_generator_class = _Generator
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, LoopContext):
@@ -45,11 +81,32 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if not numbers and operator == "+":
+            return _added(left, right)
         if not numbers:
             raise TemplateFailed(f"{operator} works on numbers only; join texts with ~")
         if operator == "**" and (abs(left) > 1e9 or abs(right) > 64):
             raise TemplateFailed("** with operands this large is refused")
         return super().call_binop(context, operator, left, right)
+
+    def concatenate(self, operands: tuple[Any, ...]) -> str:
+        """`a ~ b`: the operands as they would be printed, at most MAX_TEXT characters."""
+        texts = [as_text(operand) for operand in operands]
+        _require_room(sum(map(len, texts)))
+        return "".join(texts)
+
+
+def _added(left: Any, right: Any) -> Any:
+    if isinstance(left, str) and isinstance(right, str):
+        _require_room(len(left) + len(right))
+    elif isinstance(left, list) and isinstance(right, list) and len(left) + len(right) > LIST_LIMIT:
+        raise TemplateFailed(f"a list of over {LIST_LIMIT} items is refused")
+    return left + right
+
+
+def _require_room(characters: int) -> None:
+    if characters > MAX_TEXT:
+        raise TemplateFailed(f"joining would produce {characters} characters; the limit is {MAX_TEXT}")
 
 
 class _Undefined(jinja2.StrictUndefined):
@@ -82,29 +139,27 @@ def bounded_range(*bounds: int) -> range:
 
 @jinja2.pass_context
 def _counted(context: jinja2.runtime.Context, iterable: Any) -> Iterable[Any]:
-    """Counts steps, and gives loops over views, objects and text what they iterate over."""
+    """Spends the budget, and gives loops over views, objects and text what they iterate over."""
     if isinstance(iterable, views.Answer):
         iterable = iterable.raw["body"]
     if isinstance(iterable, jinja2.Undefined):
         str(iterable)
     if iterable is None or isinstance(iterable, bool | int | float):
         raise TemplateFailed(f"cannot loop over {views.printed(iterable) or 'null'}: it is not a list")
-    return _Counted(iterable, context.parent[STEPS])
+    return _Counted(iterable, context.parent[BUDGET])
 
 
 class _Counted:
-    def __init__(self, iterable: Iterable[Any], steps: list[int]) -> None:
+    def __init__(self, iterable: Iterable[Any], budget: Budget) -> None:
         self._items = iterable if hasattr(iterable, "__len__") else list(iterable)
-        self._steps = steps
+        self._budget = budget
 
     def __len__(self) -> int:
         return len(self._items)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Any]:
         for entry in self._items:
-            self._steps[0] += 1
-            if self._steps[0] > STEP_LIMIT:
-                raise TemplateFailed(f"the template's loops ran over {STEP_LIMIT} steps")
+            self._budget.spend_step()
             yield entry
 
 
@@ -139,4 +194,4 @@ ENVIRONMENT: Final = _build()
 GLOBALS: Final = frozenset(ENVIRONMENT.globals)
 """Names templates may call that are neither inputs nor operators."""
 
-__all__ = ["ENVIRONMENT", "GLOBALS", "MAX_TEXT", "STEPS", "STEP_LIMIT", "count_loops"]
+__all__ = ["BUDGET", "ENVIRONMENT", "GLOBALS", "MAX_TEXT", "STEP_LIMIT", "Budget", "count_loops"]

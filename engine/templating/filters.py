@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jinja2
+import msgspec
 from jinja2 import Undefined, filters, tests
 
 from engine.ir.ids import Json
@@ -18,14 +19,19 @@ MAX_TEXT = 1 << 20
 _MAX_PRECISION = 30
 
 
-def _text(value: Any) -> str:
-    """Filters that work on text see what would be printed. An undefined value complains by itself."""
+def as_text(value: Any) -> str:
+    """What would be printed, for filters that work on text. An undefined value complains by itself."""
     return str(value) if isinstance(value, Undefined) else printed(value)
 
 
 def _on_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter from text to text, for texts that could be printed."""
+
     def filter_text(value: Any, *arguments: Any, **options: Any) -> Any:
-        return function(_text(value), *arguments, **options)
+        text = as_text(value)
+        if len(text) > MAX_TEXT:
+            raise TemplateFailed(f"a text of {len(text)} characters; the limit is {MAX_TEXT}")
+        return function(text, *arguments, **options)
 
     return filter_text
 
@@ -34,18 +40,29 @@ def _tojson(value: Any, indent: int | None = None) -> str:
     _complain_if_undefined(value)
     if indent is None:
         return as_json(value)
-    return json.dumps(unwrap(value), ensure_ascii=False, indent=min(int(indent), 8))
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=max(0, min(int(indent), 8)))
+    texts: list[str] = []
+    room = MAX_TEXT
+    for text in encoder.iterencode(unwrap(value)):
+        texts.append(text)
+        room -= len(text)
+        if room < 0:
+            raise TemplateFailed(f"tojson would produce over {MAX_TEXT} characters")
+    return "".join(texts)
 
 
 def _fromjson(value: Any) -> Json:
+    """Only what every later stage can carry: no NaN, no lone surrogates, no numbers beyond 64 bits."""
     try:
-        return json.loads(_text(value))
-    except ValueError as error:
+        parsed = msgspec.json.decode(as_text(value))
+        msgspec.msgpack.encode(parsed)
+    except (msgspec.MsgspecError, OverflowError, RecursionError, UnicodeError) as error:
         raise TemplateFailed(f"fromjson: the text is not JSON: {error}") from None
+    return parsed
 
 
 def _replace(value: Any, old: str, new: str) -> str:
-    text, old, new = _text(value), str(old), str(new)
+    text, old, new = as_text(value), str(old), str(new)
     grown = len(text) + text.count(old) * (len(new) - len(old))
     if grown > MAX_TEXT:
         raise TemplateFailed(f"replace would produce {grown} characters; the limit is {MAX_TEXT}")
@@ -55,7 +72,7 @@ def _replace(value: Any, old: str, new: str) -> str:
 def _join(value: Any, separator: str = "", attribute: str | None = None) -> str:
     _complain_if_undefined(value)
     items = value if attribute is None else [_attribute(entry, attribute) for entry in value]
-    texts = [_text(entry) for entry in items]
+    texts = [as_text(entry) for entry in items]
     total = sum(map(len, texts)) + len(str(separator)) * max(0, len(texts) - 1)
     if total > MAX_TEXT:
         raise TemplateFailed(f"join would produce {total} characters; the limit is {MAX_TEXT}")
@@ -77,7 +94,7 @@ def _round(value: Any, precision: Any = 0, method: str = "common") -> float:
 
 
 def _split(value: Any, separator: str | None = None) -> list[str]:
-    return _text(value).split(separator)
+    return as_text(value).split(separator)
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
@@ -99,7 +116,7 @@ def _length(value: Any) -> int:
 
 
 def _trim(value: Any, characters: str | None = None) -> str:
-    return _text(value).strip(characters)
+    return as_text(value).strip(characters)
 
 
 def _complain_if_undefined(value: Any) -> None:
@@ -144,10 +161,10 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "urlencode": _on_text(filters.do_urlencode),
     "truncate": jinja2.pass_environment(
         lambda environment, value, *arguments, **options: filters.do_truncate(
-            environment, _text(value), *arguments, **options
+            environment, as_text(value), *arguments, **options
         )
     ),
-    "wordcount": _on_text(lambda text: len(text.split())),
+    "wordcount": lambda value: len(as_text(value).split()),
     "count": _length,
     "fromjson": _fromjson,
     "items": _items,
@@ -156,7 +173,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "replace": _replace,
     "round": _round,
     "split": _split,
-    "string": _text,
+    "string": as_text,
     "tojson": _tojson,
     "trim": _trim,
 }

@@ -15,7 +15,7 @@ from jinja2 import nodes
 
 from engine.ir.template import Slot, Template
 from engine.templating import views
-from engine.templating.environment import ENVIRONMENT, STEPS, count_loops
+from engine.templating.environment import BUDGET, ENVIRONMENT, Budget, count_loops
 from engine.templating.failures import TemplateFailed
 from engine.templating.filters import MAX_TEXT
 from engine.templating.syntax import compile_template
@@ -117,7 +117,7 @@ def _block(source: str) -> Evaluate:
     compiled = jinja2.Template.from_code(ENVIRONMENT, code, dict(ENVIRONMENT.globals))
 
     def evaluate(scope: Mapping[str, Any]) -> str:
-        context = compiled.new_context({**scope, STEPS: [0]})
+        context = compiled.new_context({**scope, BUDGET: Budget()})
         texts: list[str] = []
         room = MAX_TEXT
         for text in compiled.root_render_func(context):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from jinja2 import nodes
 
 from engine.ir.template import Reference
@@ -67,7 +68,7 @@ class _Walker:
                 self._sequence(node.body, local)
             else:
                 self.visit(node, local)
-            local |= frozenset(_assigned(node))
+            local |= _assigned(node)
 
     def _loop(self, loop: nodes.For, local: frozenset[str]) -> None:
         self.visit(loop.iter, local)
@@ -81,7 +82,7 @@ class _Walker:
         """A place where only truth is asked: a bare name there is a test, not a use."""
         match node:
             case nodes.Name(name=name) if name not in local and name not in GLOBALS:
-                self.found.setdefault(Reference(root=name, test=True), node.lineno)
+                self._add(Reference(root=name, test=True), node.lineno, local)
             case nodes.Not():
                 self.visit_truth(node.node, local)
             case nodes.And() | nodes.Or():
@@ -109,8 +110,12 @@ class _Walker:
                     return
             current = current.node
         if current.name not in local and current.name not in GLOBALS:
-            reference = Reference(root=current.name, path=tuple(reversed(path)))
-            self.found.setdefault(reference, current.lineno)
+            self._add(Reference(root=current.name, path=tuple(reversed(path))), current.lineno, local)
+
+    def _add(self, reference: Reference, line: int, local: frozenset[str]) -> None:
+        if _perhaps(reference.root) in local:
+            reference = msgspec.structs.replace(reference, optional=True)
+        self.found.setdefault(reference, line)
 
 
 def _targets(node: nodes.Node) -> Iterator[str]:
@@ -120,13 +125,23 @@ def _targets(node: nodes.Node) -> Iterator[str]:
         yield name.name
 
 
-def _assigned(node: nodes.Node) -> Iterator[str]:
-    """Names a statement binds for what follows it; `for` keeps its own to itself."""
+def _assigned(node: nodes.Node) -> frozenset[str]:
+    """Names a statement binds for what follows it; `for` keeps its own to itself.
+
+    A name that only some branches of an `if` bind is in it as `_perhaps(name)`.
+    """
     match node:
         case nodes.Assign() | nodes.AssignBlock():
-            yield from _targets(node.target)
+            return frozenset(_targets(node.target))
         case nodes.If():
-            for inner in (*node.body, *node.elif_, *node.else_):
-                yield from _assigned(inner)
+            branches = [node.body, *(branch.body for branch in node.elif_), node.else_]
+            bound = [frozenset[str]().union(*map(_assigned, branch)) for branch in branches]
+            everywhere = bound[0].intersection(*bound)
+            return everywhere | {_perhaps(name) for name in frozenset().union(*bound) - everywhere}
         case _:
-            return
+            return frozenset()
+
+
+def _perhaps(name: str) -> str:
+    """A mark that is no name itself; marking twice changes nothing."""
+    return name if name.startswith("?") else f"?{name}"

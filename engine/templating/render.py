@@ -49,7 +49,7 @@ def render_native(template: Template, scope: Mapping[str, Any]) -> Json:
     lone = program(template).lone
     if lone is None:
         return render_text(template, scope)
-    return views.unwrap(_evaluate(lone, template, scope))
+    return _value(lone, template, scope)
 
 
 def truth(template: Template, scope: Mapping[str, Any]) -> bool:
@@ -57,7 +57,7 @@ def truth(template: Template, scope: Mapping[str, Any]) -> bool:
     lone = program(template).lone
     if lone is None:
         return bool(render_text(template, scope).strip())
-    return bool(_evaluate(lone, template, scope))
+    return _truth(lone, template, scope)
 
 
 def render_bound(template: Template, scope: Mapping[str, Any]) -> dict[str, Json]:
@@ -74,7 +74,7 @@ def render_bound(template: Template, scope: Mapping[str, Any]) -> dict[str, Json
         if isinstance(piece, str):
             texts.append(piece)
         else:
-            values.append(views.unwrap(_evaluate(piece, template, scope)))
+            values.append(_value(piece, template, scope))
             texts.append(f"${len(values)}")
     return {"text": "".join(texts), "params": values}
 
@@ -113,9 +113,16 @@ def _argument(operator: ToolOperator, index: int, scope: Mapping[str, Any]) -> J
             return render_text(argument.template, scope)
 
 
-def _evaluate(slot: Evaluate, template: Template, scope: Mapping[str, Any]) -> Any:
+def _value(slot: Evaluate, template: Template, scope: Mapping[str, Any]) -> Json:
     try:
-        return slot(scope)
+        return views.unwrap(slot(scope))
+    except _DATA_ERRORS as error:
+        _fail(template, scope, error)
+
+
+def _truth(slot: Evaluate, template: Template, scope: Mapping[str, Any]) -> bool:
+    try:
+        return bool(slot(scope))
     except _DATA_ERRORS as error:
         _fail(template, scope, error)
 

@@ -25,10 +25,11 @@ class Group(dict[str, Any]):
 def build_scope(
     reader: LlmOperator | ToolOperator | Output, query: Query, values: Mapping[OperatorId, Json]
 ) -> Scope:
-    """Bind what `reader` reads. An operator without a value (skipped) is None.
+    """Bind what `reader` reads. An operator that is not in `values` (skipped) is None.
 
-    Of a binding with several sources the first with a value counts. `previous` is None in a loop's first
-    iteration. Inputs the query lacks stay unbound, and complain when printed. Never raises.
+    Of a binding with several sources the first in `values` counts, also where its value is null.
+    `previous` is None in a loop's first iteration. Inputs the query lacks stay unbound, and complain when
+    printed. Never raises.
     """
     scope: Scope = {}
     bindings = query.bindings
@@ -50,8 +51,8 @@ def build_scope(
 
 def _first(sources: tuple[OperatorId, ...], values: Mapping[OperatorId, Json]) -> Any:
     for source in sources:
-        value = values.get(source)
-        if value is not None:
+        value = values.get(source, MISSING)
+        if value is not MISSING:
             return view(value) if type(value) is dict else value
     return None
 

@@ -111,6 +111,8 @@ def parse(source: str) -> nodes.Template:
         ) from None
     except RecursionError:
         raise TemplateSyntax("the template nests too deeply", 1, fix="nest fewer expressions") from None
+    except ValueError:
+        raise TemplateSyntax("a number in the template is too long", 1, fix="write a shorter one") from None
     _check(tree, 0)
     return tree
 
@@ -130,10 +132,20 @@ def _check(node: nodes.Node, depth: int) -> None:
             line,
             fix="use variables, filters, if, for and set; put shared text into an operator's system prompt",
         )
+    if isinstance(node, nodes.Const) and isinstance(node.value, str) and not _is_unicode(node.value):
+        raise TemplateSyntax("half a surrogate pair is no character", line, fix="write the character itself")
     if isinstance(node, nodes.For) and node.recursive:
         raise TemplateSyntax("recursive loops are not available", line, fix="write a plain for")
     for child in node.iter_child_nodes():
         _check(child, depth + 1)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_call(node: nodes.Call) -> None:

@@ -15,6 +15,8 @@ from engine.ir.ids import Json
 MISSING: Final = object()
 """What `field` and `item` return where there is nothing; never leaves this package."""
 
+_GROUP_FIELDS = ("grouper", "list")
+"""Of what `groupby` yields, which is a named tuple."""
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -73,6 +75,9 @@ class Table:
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
 
     def __len__(self) -> int:
         return len(self.raw["rows"])
@@ -139,11 +144,20 @@ class Answer:
 def view(value: Json) -> Any:
     """`value` as templates see it, told by its shape."""
     if type(value) is dict:
-        if "rows" in value and "columns" in value and value.keys() <= {"columns", "rows", "truncated"}:
+        if _is_table(value):
             return Table(value)
         if value.keys() == {"status", "body"}:
             return Answer(value)
     return value
+
+
+def _is_table(value: dict[str, Json]) -> bool:
+    if not ("rows" in value and "columns" in value and value.keys() <= {"columns", "rows", "truncated"}):
+        return False
+    columns, rows = value["columns"], value["rows"]
+    if not (isinstance(columns, list) and isinstance(rows, list)):
+        return False
+    return all(isinstance(name, str) for name in columns) and all(isinstance(row, list) for row in rows)
 
 
 def unwrap(value: Any) -> Json:
@@ -168,6 +182,8 @@ def field(value: Any, name: str) -> Any:
         return value.get(name, MISSING)
     if isinstance(value, Row | Table | Answer):
         return value.field(name)
+    if name in _GROUP_FIELDS and isinstance(value, tuple) and hasattr(value, "_fields"):
+        return value[_GROUP_FIELDS.index(name)]
     if name == "text" and isinstance(value, str):
         return value
     return MISSING

@@ -4,7 +4,7 @@ import pytest
 
 from engine.ir.batch import Query
 from engine.ir.ids import QueryIndex
-from engine.ir.logical import LlmOperator, ToolOperator
+from engine.ir.logical import LlmOperator, ToolOperator, depends_on
 from engine.parser import load_workflow, lower
 from engine.templating import build_scope, render_native, render_text, truth
 from tools import REGISTRY
@@ -224,3 +224,20 @@ def test_nested_loops():
         "w/outer[1].inner[1].step", "w/outer[1].inner[0].step",
         "w/outer[0].inner[1].step", "w/outer[0].inner[0].step",
     )  # fmt: skip
+
+
+def test_a_branch_may_replace_an_operators_value_and_may_make_a_name_of_its_own():
+    text = """
+workflow: w
+inputs: {q: {type: string}}
+operators:
+  keyword: {kind: llm, model: m, prompt: "{{ q }}"}
+  answer:
+    kind: llm
+    model: m
+    prompt: >-
+      {% if q %}{% set keyword = 'none' %}{% set own = 1 %}{% endif %}{{ keyword }} {{ own | default('') }}
+outputs: {answer: "{{ answer }}"}
+"""
+    plan = lower(load_workflow(text.encode(), REGISTRY), REGISTRY)
+    assert depends_on(plan.operators[1]) == ("w/keyword",)
