@@ -7,6 +7,7 @@ rendered work. Equal structural keys imply equal content keys for deterministic 
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 
 import msgspec
@@ -17,5 +18,13 @@ _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 
 
 def content_key(*parts: Json | msgspec.Struct) -> ContentKey:
-    """blake2b-128 over the msgpack encoding of `parts`; dict order does not matter."""
-    return ContentKey(blake2b(_ENCODER.encode(parts), digest_size=16).hexdigest())
+    """blake2b-128 over the msgpack encoding of `parts`; dict order does not matter.
+
+    Total for JSON: text with lone surrogates and whole numbers beyond 64 bits, which msgpack cannot say,
+    have keys too.
+    """
+    try:
+        encoded = _ENCODER.encode(parts)
+    except (UnicodeEncodeError, OverflowError):
+        encoded = json.dumps(msgspec.to_builtins(parts), sort_keys=True).encode()
+    return ContentKey(blake2b(encoded, digest_size=16).hexdigest())

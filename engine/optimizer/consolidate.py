@@ -7,7 +7,6 @@ that are deterministic and write nothing are merged; the others get a node a que
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -17,7 +16,7 @@ import msgspec
 from engine.errors import InvariantBroken
 from engine.ir.batch import Batch, Query
 from engine.ir.consolidated import ConsolidatedPlan, Member, PlanNode
-from engine.ir.ids import ContentKey, Json, ModelName, NodeId, OperatorId
+from engine.ir.ids import ContentKey, ModelName, NodeId, OperatorId
 from engine.ir.keys import content_key
 from engine.ir.logical import LlmOperator, LogicalPlan, Operator, ToolOperator
 from engine.ir.template import Template
@@ -80,14 +79,6 @@ def operator_key(operator: Operator, digests: Mapping[ModelName, str] = NO_DIGES
         case ToolOperator():
             templates = tuple((leaf.template.source, leaf.mode) for leaf in operator.templates)
             return content_key("tool", operator.tool, operator.arguments, templates, common)
-
-
-def value_key(value: Json) -> ContentKey:
-    """Hash of one query input. Total: text with lone surrogates and integers over 64 bits have one too."""
-    try:
-        return content_key(value)
-    except (UnicodeEncodeError, OverflowError):
-        return content_key("json", json.dumps(value, sort_keys=True))
 
 
 def mergeable(operator: Operator) -> bool:
@@ -184,7 +175,7 @@ def _add_workflow(building: _Building, workflow: LogicalPlan) -> None:
 
 def _value_keys(queries: tuple[Query, ...], positions: list[int], name: str) -> list[str]:
     bindings = (queries[position].bindings for position in positions)
-    return [value_key(row[name]) if name in row else _ABSENT for row in bindings]
+    return [content_key(row[name]) if name in row else _ABSENT for row in bindings]
 
 
 def _add_operator(

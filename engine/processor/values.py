@@ -8,6 +8,7 @@ import msgspec
 from jsonschema import Draft202012Validator
 
 from engine.ir.ids import Json
+from engine.ir.json_values import json_fault
 from engine.ir.request import Generated
 from engine.ir.result import Failure
 
@@ -24,9 +25,12 @@ def value_of(generated: Generated, schema: str | None) -> Json | Failure:
         return generated.text
     try:
         value = _JSON.decode(generated.text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         why = "cut off at max_tokens" if generated.finish == "length" else str(error)
         return _violation(f"not valid JSON ({why}): {_excerpt(generated.text)}")
+    unfit = json_fault(value, "$")
+    if unfit is not None:
+        return _violation(unfit)
     fault = next(iter(_validator(schema).iter_errors(value)), None)
     if fault is not None:
         return _violation(f"{fault.json_path}: {fault.message}")

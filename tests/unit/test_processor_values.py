@@ -37,3 +37,14 @@ def test_a_value_outside_the_schema_names_the_place():
     failure = value_of(generated('{"n": 9}'), SCHEMA)
     assert isinstance(failure, Failure)
     assert "$.n" in failure.message
+
+
+def test_valid_json_that_no_later_stage_could_carry_is_a_violation():
+    for text, why in (
+        ("9" * 30, "64 bits"),
+        ("[" * 70 + "]" * 70, "deeper"),
+        ("[" * 5000 + "]" * 5000, "JSON"),
+    ):
+        failure = value_of(generated(text), "{}")
+        assert isinstance(failure, Failure), text
+        assert why in failure.message

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ToolError
+from engine.ir.json_values import json_fault
 from engine.ir.keys import content_key
 from tools import REGISTRY
-from tools.json_values import json_fault
 from tools.sql.canonical import analyse
 from tools.sql.spec import SqlSpec
 from tools.sql.values import to_json

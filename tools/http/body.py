@@ -10,7 +10,7 @@ import msgspec
 
 from engine.errors import ToolError
 from engine.ir.ids import Json
-from tools.json_values import json_fault
+from engine.ir.json_values import json_fault
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate"})

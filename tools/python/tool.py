@@ -13,7 +13,7 @@ import msgspec
 from engine.contracts import Cancellation
 from engine.errors import ConfigError, ToolError
 from engine.ir.ids import Json, Record
-from tools.json_values import json_fault
+from engine.ir.json_values import json_fault
 from tools.python.function import FunctionSource, locate
 from tools.python.process import AnswerTooLarge, ChildProcess, DeadlinePassed, ProcessDied, Spawner
 

@@ -22,7 +22,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from engine.ir.ids import Json
-from tools.json_values import LARGEST_INTEGER, SMALLEST_INTEGER
+from engine.ir.json_values import LARGEST_INTEGER, SMALLEST_INTEGER
 
 
 def to_json(value: object) -> Json:

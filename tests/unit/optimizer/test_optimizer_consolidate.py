@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from engine.errors import InvariantBroken
+from engine.ir.keys import content_key
 from engine.ir.logical import Policy
-from engine.optimizer.consolidate import consolidate, operator_key, value_key
+from engine.optimizer.consolidate import consolidate, operator_key
 from engine.testing.planning import batch, llm, tool, workflow
 
 
@@ -104,8 +105,8 @@ def test_asking_for_the_last_iteration_tells_the_first_one_from_the_others():
 
 def test_values_that_are_equal_in_python_but_not_in_json_stay_apart():
     values = [1, 1.0, True, "1", None, 0, False, 0.0, -0.0, "", [], {}, 2**70, "\ud800", "\x00", "\ud801"]
-    assert len({value_key(value) for value in values}) == len(values)
-    assert value_key({"a": 1, "b": 2}) == value_key({"b": 2, "a": 1})
+    assert len({content_key(value) for value in values}) == len(values)
+    assert content_key({"a": 1, "b": 2}) == content_key({"b": 2, "a": 1})
     plan = consolidate((diamond(),), batch("wf", rows(*values)))
     assert len(plan.nodes) == 3 * len(values)
 

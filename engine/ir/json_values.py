@@ -1,4 +1,4 @@
-"""What may leave a tool: plain JSON that every later stage (msgpack keys, UTF-8 files) can carry."""
+"""What may be a value in a run: JSON that every later stage can carry (msgpack, UTF-8, bounded recursion)."""
 
 from __future__ import annotations
 
