@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,16 +10,23 @@ Facts = Mapping[str, Any]
 
 MAX_GROUPS = 24
 """Prefix groups shown, those that save most; the JSON has all."""
+WIDTH = 80
+"""Columns of lists of names: they are broken to stand in any terminal, and the same text in each."""
 
 
 def render(facts: Facts) -> str:
-    """All sections, separated by blank lines, with a newline at the end."""
+    """All sections, separated by blank lines, with a newline at the end.
+
+    Operators go by their names alone where there is one workflow.
+    """
+    names = {workflow["workflow"] for workflow in facts["workflows"]}
+    common = f"{names.pop()}/" if len(names) == 1 else ""
     sections = (
         _header(facts),
         _work(facts["work"]),
-        _operators(facts["operators"]),
-        _prefix_groups(facts["prefix_groups"]),
-        _epochs(facts["epochs"]),
+        _operators(facts["operators"], common),
+        _prefix_groups(facts["prefix_groups"], common),
+        _epochs(facts["epochs"], common),
         _estimate(facts),
         _sources(facts["profiles"]),
     )
@@ -86,12 +94,11 @@ def _work(work: Facts) -> list[str]:
     return ["WORK", *table(("", "logical", "planned", "saved"), rows, right="lrrr")]
 
 
-def _operators(operators: Sequence[Facts]) -> list[str]:
+def _operators(operators: Sequence[Facts], common: str) -> list[str]:
     rows = [
         (
-            entry["operator"],
-            entry["kind"],
-            entry["model"] or "",
+            entry["operator"].removeprefix(common),
+            entry["model"] or entry["kind"],
             f"{entry['calls']:,}",
             f"{entry['nodes']:,}",
             f"{entry['prefill_tokens'] + entry['reused_tokens']:,}" if entry["kind"] == "llm" else "",
@@ -101,8 +108,8 @@ def _operators(operators: Sequence[Facts]) -> list[str]:
         )
         for entry in operators
     ]
-    head = ("operator", "kind", "model", "calls", "nodes", "tokens in", "reused", "tokens out", "time")
-    return ["OPERATORS", *table(head, rows, right="lllrrrrrr")]
+    head = ("operator", "by", "calls", "nodes", "in", "reused", "out", "time")
+    return ["OPERATORS (in, out: tokens)", *table(head, rows, right="llrrrrrr")]
 
 
 def _reuse(entry: Facts) -> str:
@@ -110,7 +117,7 @@ def _reuse(entry: Facts) -> str:
     return f"{100 * entry['reused_tokens'] / prompt:.1f} %" if prompt else ""
 
 
-def _prefix_groups(groups: Sequence[Facts]) -> list[str]:
+def _prefix_groups(groups: Sequence[Facts], common: str) -> list[str]:
     """The forest, indented, keeping the groups that save most and their ancestors."""
     if not groups:
         return ["PREFIX GROUPS", "  none: no two prompts are known to begin alike"]
@@ -127,30 +134,49 @@ def _prefix_groups(groups: Sequence[Facts]) -> list[str]:
         depth[group["id"]] = 0 if group["parent"] is None else depth[group["parent"]] + 1
         if group["id"] in shown:
             indent = "  " * (depth[group["id"]] + 1)
-            lines.append(
-                f"{indent}{group['tokens']:,} tokens × {group['nodes']:,} nodes on {group['model']}: "
-                f"{group['label']}"
-            )
+            lead = f"{indent}{group['tokens']:,} tokens × {group['nodes']:,} nodes on {group['model']}: "
+            names = [name.removeprefix(common) for name in group["label"].split(", ")]
+            lines += _broken(lead, names, indent + "    ")
     if len(groups) > len(shown):
         lines.append(f"  … and {len(groups) - len(shown):,} more")
     return lines
 
 
-def _epochs(epochs: Sequence[Facts]) -> list[str]:
-    rows = []
-    for epoch in epochs:
-        for assignment in epoch["assignments"]:
-            load = f"load {seconds(assignment['load_s'])}" if assignment["load"] else ""
-            cells = (assignment["worker"], assignment["model"], assignment["operator"])
-            nodes = f"{assignment['nodes']:,}"
-            rows.append((str(epoch["index"]), *cells, nodes, load, seconds(assignment["infer_s"])))
-        if epoch["prepare"]:
-            tools = ", ".join(epoch["prepare"])
-            rows.append((str(epoch["index"]), "tools", "", tools, "", "", ""))
-    if not rows:
+def _epochs(epochs: Sequence[Facts], common: str) -> list[str]:
+    """A line an assignment; the tools to prepare in an epoch follow its assignments."""
+    rows = [_assignment(epoch, assignment, common) for epoch in epochs for assignment in epoch["assignments"]]
+    if not rows and not any(epoch["prepare"] for epoch in epochs):
         return ["EPOCHS", "  none: there is nothing to run"]
     head = ("epoch", "worker", "model", "operator", "nodes", "", "inference")
-    return ["EPOCHS (a priority, not a barrier)", *table(head, rows, right="rlllrrr")]
+    first, *lines = table(head, rows, right="rlllrrr")
+    texts = iter(lines)
+    shown = ["EPOCHS (a priority, not a barrier)", first]
+    for epoch in epochs:
+        shown += [next(texts) for _ in epoch["assignments"]]
+        if epoch["prepare"]:
+            lead = f"  {epoch['index']:>5}  tools: "
+            shown += _broken(lead, [name.removeprefix(common) for name in epoch["prepare"]], " " * len(lead))
+    return shown
+
+
+def _assignment(epoch: Facts, assignment: Facts, common: str) -> tuple[str, ...]:
+    load = f"load {seconds(assignment['load_s'])}" if assignment["load"] else ""
+    cells = (assignment["worker"], assignment["model"], assignment["operator"].removeprefix(common))
+    nodes = f"{assignment['nodes']:,}"
+    return (str(epoch["index"]), *cells, nodes, load, seconds(assignment["infer_s"]))
+
+
+def _broken(lead: str, names: Sequence[str], indent: str) -> list[str]:
+    """A list of names after `lead`, on as many lines as it takes, the further ones indented."""
+    lines = textwrap.wrap(
+        ", ".join(names),
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return lines or [lead.rstrip()]
 
 
 def _estimate(facts: Facts) -> list[str]:

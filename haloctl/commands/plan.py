@@ -32,9 +32,9 @@ def plan(
     )
     prepared = prepare(settings, request, render.note)
     physical = plan_first_window(prepared)
-    profiles = prepared.knowledge.profiles()
+    profiles, used = prepared.knowledge.profiles(), request.options.mechanisms
     if as_json:
-        render.result_json(explain_json(physical, profiles))
+        render.result_json(explain_json(physical, profiles, used))
     else:
-        render.result(explain(physical, profiles).rstrip())
+        render.result(explain(physical, profiles, used).rstrip())
     return 0
