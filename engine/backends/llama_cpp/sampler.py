@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backends.llama_cpp.beginnings import Beginnings
 from engine.backends.llama_cpp.characters import Characters
 from engine.backends.llama_cpp.grammar import grammar_text
 from engine.backends.llama_cpp.library import api
@@ -37,6 +38,7 @@ class Grammars:
         self._compiled: dict[str, Any] = {}
         self._kept = kept
         self.characters = Characters(vocabulary)
+        self.beginnings = Beginnings(vocabulary)
 
     def clone(self, schema: str) -> Any:
         """A fresh grammar sampler; the caller frees it. Raises BackendError for an unusable schema."""
@@ -62,23 +64,37 @@ class Candidates:
     """Room for one vocabulary of (id, logit) pairs, shared by all requests of a model."""
 
     def __init__(self, size: int) -> None:
-        self._ids = np.arange(size, dtype=np.int32)
+        self._all = np.arange(size, dtype=np.int32)
         self._array = np.zeros(size, _CANDIDATE)
+        self._ids = self._array["id"]
+        self._logits = self._array["logit"]
         self._native = api.llama_token_data_array()
+        self._first = ctypes.cast(self._array.ctypes.data, ctypes.POINTER(api.llama_token_data))
+        self._reference = ctypes.byref(self._native)
 
     def fill(self, logits: Logits, ids: NDArray[np.int32] | None = None) -> Any:
         """A native array of all tokens, or of `ids`, to hand to `llama_sampler_apply`."""
-        chosen = self._ids if ids is None else ids
-        array = self._array[: len(chosen)]
-        array["id"] = chosen
-        array["logit"] = logits if ids is None else logits[ids]
-        array["p"] = 0.0
+        chosen = self._all if ids is None else ids
+        size = len(chosen)
+        self._ids[:size] = chosen
+        self._logits[:size] = logits if ids is None else logits[ids]
+        return self._hand_over(size)
+
+    def fill_one(self, token: int) -> Any:
+        """A native array of one token that is as good as any."""
+        data = self._first[0]
+        data.id, data.logit = token, 1.0
+        return self._hand_over(1)
+
+    def _hand_over(self, size: int) -> Any:
         native = self._native
-        native.data = ctypes.cast(array.ctypes.data, ctypes.POINTER(api.llama_token_data))
-        native.size = len(chosen)
-        native.selected = -1
-        native.sorted = False
-        return ctypes.byref(native)
+        native.data, native.size, native.selected, native.sorted = self._first, size, -1, False
+        return self._reference
+
+    def left(self) -> NDArray[np.bool_]:
+        """Which candidates are not ruled out, in the order they were filled in."""
+        kept: NDArray[np.bool_] = self._logits[: self._native.size] > -np.inf
+        return kept
 
     def selected(self) -> int:
         """Token a sampler chain chose."""
@@ -86,9 +102,8 @@ class Candidates:
 
     def best(self) -> int | None:
         """The likeliest token not ruled out, lowest id first among equals; None when all are."""
-        array = self._array[: self._native.size]
-        at = int(array["logit"].argmax())
-        return int(array["id"][at]) if array["logit"][at] > -np.inf else None
+        at = int(self._logits[: self._native.size].argmax())
+        return int(self._ids[at]) if self._logits[at] > -np.inf else None
 
 
 class TokenSampler:
@@ -103,6 +118,7 @@ class TokenSampler:
         self._forbidden = _forbidden(request, vocabulary)
         self.grammar = grammars.clone(request.schema) if request.schema is not None else None
         self._characters = grammars.characters
+        self._beginnings = grammars.beginnings
         self._unfinished = b""
         self.chain = _chain(request.sampling, vocabulary.size)
 
@@ -155,28 +171,42 @@ class TokenSampler:
     def _allows(self, token: int) -> bool:
         if self._characters.follow(self._unfinished, token) is None:
             return False
-        data = api.llama_token_data(token, 1.0, 0.0)
-        array = api.llama_token_data_array(ctypes.pointer(data), 1, -1, False)
-        api.llama_sampler_apply(self.grammar, ctypes.byref(array))
-        return bool(data.logit > -np.inf)
+        api.llama_sampler_apply(self.grammar, self._candidates.fill_one(token))
+        return bool(self._candidates.left()[0])
 
     def _constrained(self, logits: Logits) -> int | None:
+        """The choice among the tokens that the grammar allows; None when there are none."""
+        candidates = self._candidates
+        ids = self._open(logits)
         if self.chain is None:
-            if len(logits) > 4 * _LIKELY:
-                likely = np.argpartition(logits, -_LIKELY)[-_LIKELY:].astype(np.int32)
-                likely.sort()
-                api.llama_sampler_apply(self.grammar, self._candidates.fill(logits, likely))
-                found = self._candidates.best()
+            for likely in (_likeliest(logits, ids), ids):
+                api.llama_sampler_apply(self.grammar, candidates.fill(logits, likely))
+                found = candidates.best()
                 if found is not None:
                     return found
-            api.llama_sampler_apply(self.grammar, self._candidates.fill(logits))
-            return self._candidates.best()
-        native = self._candidates.fill(logits)
+            return None
+        native = candidates.fill(logits, ids)
         api.llama_sampler_apply(self.grammar, native)
-        if self._candidates.best() is None:
+        if candidates.best() is None:
             return None
         api.llama_sampler_apply(self.chain, native)
-        return self._candidates.selected()
+        return candidates.selected()
+
+    def _open(self, logits: Logits) -> NDArray[np.int32] | None:
+        """Tokens that begin as the grammar allows; None for all."""
+        probes = self._beginnings.probes
+        api.llama_sampler_apply(self.grammar, self._candidates.fill(logits, probes))
+        return self._beginnings.open(self._candidates.left())
+
+
+def _likeliest(logits: Logits, ids: NDArray[np.int32] | None) -> NDArray[np.int32] | None:
+    """The likely ones of `ids` (None: all), which usually suffice; `ids` when those are not many more."""
+    scores = logits if ids is None else logits[ids]
+    if len(scores) <= 4 * _LIKELY:
+        return ids
+    likely = np.argpartition(scores, -_LIKELY)[-_LIKELY:].astype(np.int32)
+    likely.sort()
+    return likely if ids is None else ids[likely]
 
 
 def _forbidden(request: GenerateRequest, vocabulary: Vocabulary) -> NDArray[np.int32] | None:
