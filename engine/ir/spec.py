@@ -17,8 +17,10 @@ InputType: TypeAlias = Literal["string", "integer", "number", "boolean", "json"]
 OnSkip: TypeAlias = Literal["skip", "run"]
 
 Name: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
-Positive: TypeAlias = Annotated[int, Meta(ge=1)]
-Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
+Positive: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+"""A count; what databases, sockets and model runtimes take as one is 31 bits wide."""
+Seconds: TypeAlias = Annotated[float, Meta(gt=0, le=604_800)]
+"""At most a week: time-outs of databases and sockets overflow soon after."""
 
 
 class InputSpec(Record, frozen=True, kw_only=True):

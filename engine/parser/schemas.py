@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from engine.ir.ids import Json
 from engine.parser.faults import Faults
+from engine.parser.schema_sense import check_ends, check_keywords
 from engine.parser.source_map import Path
 
 UNSUPPORTED: Final = frozenset(
@@ -58,9 +59,13 @@ def check_schema(schema: Json, path: Path, faults: Faults) -> None:
             f"not valid JSON Schema: {error.message[:200]}",
             "see json-schema.org for what may stand here",
         )
-    if not errors:
-        for at, part in _subschemas(schema, path):
-            _check_part(schema, part, at, faults)
+    if errors:
+        return
+    parts = list(_subschemas(schema, path))
+    for at, part in parts:
+        _check_part(schema, part, at, faults)
+        check_keywords(part, at, faults)
+    check_ends(parts, lambda reference: _lookup(schema, reference), faults)
 
 
 def _subschemas(schema: Json, path: Path) -> Iterator[tuple[Path, dict[str, Json]]]:
@@ -103,7 +108,7 @@ def _check_part(root: Json, part: dict[str, Json], at: Path, faults: Faults) -> 
 
 
 def _lookup(root: Json, reference: str) -> Json:
-    if not reference.startswith("#"):
+    if reference != "#" and not reference.startswith("#/"):
         return None
     found = root
     for step in reference[1:].split("/")[1:]:

@@ -13,6 +13,7 @@ import yaml
 
 from engine.errors import Location, SpecError, SpecErrors
 from engine.ir.ids import Json
+from engine.ir.json_values import json_fault
 from engine.parser.faults import Faults
 from engine.parser.source_map import Path, Place, SourceMap
 
@@ -149,10 +150,14 @@ class _Reader:
             return
         plain = event.style is None and event.tag is None
         value = plain_scalar(event.value) if plain else event.value
-        self._place(event, value, block=event.style in ("|", ">"))
+        path = self._place(event, value, block=event.style in ("|", ">"))
+        fault = json_fault(value, "the value")
+        if fault is not None:
+            fix = "write the character itself" if isinstance(value, str) else "write a smaller number"
+            self.faults.at_value(path, "bad_value", fault, fix)
 
     def _key(self, top: _Open, event: yaml.ScalarEvent) -> None:
-        name = event.value
+        name = event.value.encode("utf-8", "backslashreplace").decode()
         line, column = _position(event)
         if name in top.seen:
             path = (*top.path, name)

@@ -58,7 +58,7 @@ CASES = {
         "sqll", "operators.a.kind", "unknown_kind", "'sqll'", "did you mean 'sql'"),
     "wrong type": (
         operators(L + '    max_tokens: many\n'),
-        "many", "operators.a.max_tokens", "wrong_type", "a whole number of at least 1, got text 'many'",
+        "many", "operators.a.max_tokens", "wrong_type", "number from 1 to 2147483647, got text 'many'",
         "without quotes"),
     "out of range": (
         operators(L + '    retries: 11\n'),
@@ -139,6 +139,42 @@ CASES = {
         operators(L + '    schema:\n      type: object\n'
                   "      properties: {x: {type: integer}}\n      required: [x, y]\n"),
         "[x, y]", "operators.a.schema.required", "bad_schema", "'y' is required", "properties"),
+    "schema refers to an anchor": (
+        operators(L + '    schema:\n      $ref: "#no"\n'),
+        "$ref", "operators.a.schema.$ref", "bad_schema", "points at nothing", "$defs"),
+    "schema that is only itself": (
+        operators(L + '    schema:\n      $ref: "#"\n'),
+        "$ref", "operators.a.schema", "bad_schema", "contains itself, without end", "optional"),
+    "schema that never ends": (
+        operators(L + '    schema:\n      type: object\n      required: [next]\n'
+                      '      properties:\n        next:\n          anyOf:\n          - $ref: "#"\n'
+                      '          - {type: array, minItems: 1, items: {$ref: "#"}}\n'),
+        "type: object", "operators.a.schema", "bad_schema", "contains itself, without end", "null"),
+    "schema whose optional part never ends": (
+        operators(L + '    schema:\n      type: object\n'
+                      '      properties:\n        a: {$ref: "#/properties/a"}\n'),
+        "a: {$ref", "operators.a.schema.properties.a", "bad_schema", "without end", "optional"),
+    "schema with bounds crossed": (
+        operators(L + '    schema:\n      type: integer\n      minimum: 5\n      maximum: 1\n'),
+        "minimum", "operators.a.schema.minimum", "bad_schema", "minimum is 5, maximum is 1", "swap"),
+    "schema of no value": (
+        operators(L + '    schema:\n      enum: []\n'),
+        "enum", "operators.a.schema.enum", "bad_schema", "empty enum", "list"),
+    "schema with a broken pattern": (
+        operators(L + '    schema:\n      type: string\n      pattern: "("\n'),
+        "pattern", "operators.a.schema.pattern", "bad_schema", "not a regular expression", "pattern"),
+    "number beyond 64 bits": (
+        operators(L + '    max_tokens: 99999999999999999999999\n'),
+        "max_tokens", "operators.a.max_tokens", "bad_value", "64 bits", "smaller"),
+    "half a surrogate pair": (
+        operators(B + '"a \\uD800"\n'),
+        "uD800", "operators.a.prompt", "bad_value", "lone surrogate", "character"),
+    "half a surrogate pair in a template": (
+        operators(B + "'{{ \"\\udfff\" }}'\n"),
+        "udfff", "operators.a.prompt", "template_syntax", "surrogate", "character"),
+    "too long a wait": (
+        operators(L + '    timeout_s: 1.0e300\n'),
+        "timeout_s", "operators.a.timeout_s", "wrong_type", "to 604800", "604800"),
     "schema refers to nothing": (
         operators(L + '    schema:\n      $ref: "#/$defs/no"\n'),
         "$ref", "operators.a.schema.$ref", "bad_schema", "points at nothing", "$defs"),
