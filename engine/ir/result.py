@@ -29,6 +29,7 @@ FAILURE_CODES: dict[str, str] = {
     "side_effect_in_doubt": "a write was in flight when the coordinator died; it is not repeated",
     "upstream_failed": "an operator this one reads failed",
     "cancelled": "the run or the query was cancelled",
+    "internal": "haloctl failed on this row in a way it never should; please report it",
 }
 """Stable failure codes: code → meaning. Published in docs/reference."""
 

@@ -55,6 +55,9 @@ async def journal_actor(
         try:
             bursts = await inbox.receive_many(BURSTS)
             await trio.to_thread.run_sync(_write, port, bursts)
+            for burst in bursts:
+                if burst.reached is not None:
+                    burst.reached.set()
         except trio.EndOfChannel:
             return
         except JournalError as error:

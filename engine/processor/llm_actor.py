@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 import msgspec
 import trio
 
 from engine.errors import WorkerError
-from engine.ir.ids import ModelName, NodeId, RequestId
-from engine.ir.request import BackendInfo, BackendStatistics, GenerateRequest, ModelFile
+from engine.ir.ids import ModelName, RequestId
+from engine.ir.request import BackendInfo, GenerateRequest, ModelFile
 from engine.ir.result import Completed, Failure, Provenance
+from engine.processor.attempts import Attempt, Held
 from engine.processor.channels import Receiver, Sender
 from engine.processor.protocol import (
     Dispatch,
@@ -51,36 +52,9 @@ from engine.wire.messages import (
 )
 
 LaneCommand: TypeAlias = Dispatch | Load | Respawn
-CANCEL_GRACE_S = 5.0
-"""After a run deadline the worker may take this long to let go before it is killed."""
-LOAD_DEADLINE_S = 600.0
+WATCH_PERIOD_S = 0.2
 BURST = 64
 """Commands put into one write."""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """One request in flight on the worker."""
-
-    node: NodeId
-    request: GenerateRequest
-    model: ModelName
-    number: int
-    timeout_s: float | None
-    deadline: float | None = None
-    cancelled: bool = False
-
-
-@dataclass(slots=True)
-class _Lane:
-    """What one worker process holds; made afresh after a crash."""
-
-    port: WorkerPort
-    attempts: dict[RequestId, _Attempt] = field(default_factory=dict)
-    provenance: dict[ModelName, Provenance] = field(default_factory=dict)
-    statistics: dict[ModelName, BackendStatistics] = field(default_factory=dict)
-    loading_since: float | None = None
-    progress_at: float = 0.0
 
 
 class LlmActor:
@@ -111,24 +85,24 @@ class LlmActor:
                             return
                 except* WorkerError as group:
                     error = _first(group)
-                    blamed = getattr(error, "signal", None) != 9
+                    blamed = error.signal != signal.SIGKILL
                     await self._outbox.send(WorkerDied(self._spec.id, str(error), blamed))
                 if not await _wait_respawn(inbox):
                     return
 
     async def _serve(self, port: WorkerPort, inbox: Receiver[LaneCommand]) -> bool:
         """True when the inbox was closed. Raises WorkerError (in a group) when the process dies."""
-        lane = _Lane(port=port, progress_at=trio.current_time())
+        held = Held(heartbeat_s=self._heartbeat_s, progress_at=trio.current_time())
         await self._outbox.send(LaneUp(self._spec.id, port.pid, self._spec.backend))
         closed = False
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._pump_replies, lane)
-            nursery.start_soon(self._watch_deadlines, lane)
-            closed = await self._pump_commands(lane, inbox)
+            nursery.start_soon(self._pump_replies, port, held)
+            nursery.start_soon(self._watch_deadlines, port, held)
+            closed = await self._pump_commands(port, held, inbox)
             nursery.cancel_scope.cancel()
         return closed
 
-    async def _pump_commands(self, lane: _Lane, inbox: Receiver[LaneCommand]) -> bool:
+    async def _pump_commands(self, port: WorkerPort, held: Held, inbox: Receiver[LaneCommand]) -> bool:
         """Send what the inbox holds, a burst at a time, until it is closed; then True."""
         while True:
             try:
@@ -139,65 +113,68 @@ class LlmActor:
             for command in burst:
                 match command:
                     case Dispatch(work=LlmWork(model=model) as work):
-                        generate.setdefault(model, []).append(self._begin(lane, command, work))
+                        generate.setdefault(model, []).append(self._begin(held, command, work))
                     case Load(model=model):
-                        lane.loading_since = trio.current_time()
-                        await lane.port.send(LoadModel(model=self._models[model]))
+                        await _send_generate(port, generate)  # the load may unload what they run on
+                        held.load(trio.current_time())
+                        await port.send(LoadModel(model=self._models[model]))
                     case Dispatch() | Respawn():
                         pass  # a respawn that crossed with a start: the process is up
                     case _:
                         assert_never(command)
-            for model, requests in generate.items():
-                await lane.port.send(Generate(model=model, requests=tuple(requests)))
+            await _send_generate(port, generate)
 
-    def _begin(self, lane: _Lane, dispatch: Dispatch, work: LlmWork) -> GenerateRequest:
+    def _begin(self, held: Held, dispatch: Dispatch, work: LlmWork) -> GenerateRequest:
         """Note an attempt; its request gets an id of its own, since a node may come twice."""
         self._next_request += 1
         request = msgspec.structs.replace(work.request, id=RequestId(self._next_request))
-        if not lane.attempts:
-            lane.progress_at = trio.current_time()
-        lane.attempts[request.id] = _Attempt(
-            dispatch.node, request, work.model, dispatch.attempt, dispatch.timeout_s
-        )
+        attempt = Attempt(dispatch.node, request, work.model, dispatch.attempt, dispatch.timeout_s)
+        held.begin(request.id, attempt, trio.current_time())
         return request
 
-    async def _pump_replies(self, lane: _Lane) -> None:
+    async def _pump_replies(self, port: WorkerPort, held: Held) -> None:
         while True:
-            await self._absorb(lane, await lane.port.receive())
+            reply = await port.receive()
+            held.handing_over = True
+            await self._absorb(held, reply)
+            held.handing_over = False
 
-    async def _absorb(self, lane: _Lane, reply: Reply) -> None:
+    async def _absorb(self, held: Held, reply: Reply) -> None:
         if not isinstance(reply, Statistics):
-            lane.progress_at = trio.current_time()
+            held.progress_at = trio.current_time()
         match reply:
             case Finished():
-                await self._on_finished(lane, reply)
+                await self._on_finished(held, reply)
             case Decoded(progress=progress):
-                await self._on_decoded(lane, progress)
+                await self._on_decoded(held, progress)
             case RequestFailed():
-                attempt = lane.attempts.pop(reply.request, None)
+                attempt = held.attempts.pop(reply.request, None)
                 if attempt is not None and not attempt.cancelled:
                     failure = Failure(code=reply.code, message=reply.message, retryable=reply.retryable)
                     await self._outbox.send(Errored(attempt.node, failure))
             case ModelReady(info=info):
-                lane.loading_since = None
-                lane.provenance[info.model] = self._provenance(info)
+                held.load_asked = False
+                held.slots[info.model] = info.slots
+                held.provenance[info.model] = self._provenance(info)
                 await self._outbox.send(
                     Resident(self._spec.id, info.model, reply.load_s, tuple(reply.unloaded))
                 )
+            case ModelGone(model=model):
+                await self._outbox.send(Resident(self._spec.id, None, 0.0, (model,)))
             case CommandFailed():
-                lane.loading_since = None
+                held.load_asked = False
                 if reply.command == "LoadModel" and reply.model is not None:
                     failure = Failure(code="generation_failed", message=reply.message)
                     await self._outbox.send(LoadFailed(self._spec.id, reply.model, failure))
             case Statistics():
-                await self._on_statistics(lane, reply)
-            case Ready() | ModelGone() | PrefixExported() | PrefixImported() | Calibrated() | Drained():
+                await self._on_statistics(held, reply)
+            case Ready() | PrefixExported() | PrefixImported() | Calibrated() | Drained():
                 pass
             case _:
                 assert_never(reply)
 
-    async def _on_finished(self, lane: _Lane, reply: Finished) -> None:
-        attempt = lane.attempts.pop(reply.generated.id, None)
+    async def _on_finished(self, held: Held, reply: Finished) -> None:
+        attempt = held.attempts.pop(reply.generated.id, None)
         if attempt is None or attempt.cancelled:
             return
         value = value_of(reply.generated, attempt.request.schema)
@@ -212,7 +189,7 @@ class LlmActor:
             value=value,
             text=reply.generated.text if attempt.request.schema is not None else None,
             usage=reply.generated.usage,
-            provenance=lane.provenance[attempt.model],
+            provenance=held.provenance[attempt.model],
             started_s=max(now - (reply.finished_s - reply.started_s), 0.0),
             finished_s=now,
             attempts=attempt.number,
@@ -228,53 +205,38 @@ class LlmActor:
             model_digest=info.model_digest,
         )
 
-    async def _on_decoded(self, lane: _Lane, progress: tuple[tuple[RequestId, int], ...]) -> None:
+    async def _on_decoded(self, held: Held, progress: tuple[tuple[RequestId, int], ...]) -> None:
         now = trio.current_time()
-        known = []
-        for request, tokens in progress:
-            attempt = lane.attempts.get(request)
-            if attempt is None:
-                continue
-            if attempt.timeout_s is not None and attempt.deadline is None:
-                attempt.deadline = now + attempt.timeout_s  # the run deadline starts with the first token
-            known.append((attempt.node, tokens))
+        nodes = ((held.note_token(request, now), tokens) for request, tokens in progress)
+        known = tuple((node, tokens) for node, tokens in nodes if node is not None)
         if known:
-            await self._outbox.send(Progress(tuple(known)))
+            await self._outbox.send(Progress(known))
 
-    async def _on_statistics(self, lane: _Lane, reply: Statistics) -> None:
-        prefill = decode = 0.0
-        evicted = steps = 0
-        for model, now in reply.models.items():
-            before = lane.statistics.get(model, BackendStatistics())
-            prefill += now.prefill_s - before.prefill_s
-            decode += now.decode_s - before.decode_s
-            evicted += now.evicted_tokens - before.evicted_tokens
-            steps += now.steps - before.steps
-            lane.statistics[model] = now
-        if steps:
-            lane.progress_at = trio.current_time()
-            await self._outbox.send(Measured(self._spec.id, prefill, decode, max(evicted, 0)))
+    async def _on_statistics(self, held: Held, reply: Statistics) -> None:
+        gain = held.absorb(reply, trio.current_time())
+        if gain.steps:
+            await self._outbox.send(
+                Measured(self._spec.id, gain.prefill_s, gain.decode_s, gain.evicted_tokens)
+            )
 
-    async def _watch_deadlines(self, lane: _Lane) -> None:
+    async def _watch_deadlines(self, port: WorkerPort, held: Held) -> None:
         """Cancel requests past their run deadline; kill a worker that makes no progress at all."""
         while True:
-            await trio.sleep(0.2)
-            now = trio.current_time()
-            for request, attempt in list(lane.attempts.items()):
-                if attempt.deadline is None or now < attempt.deadline:
-                    continue
-                if not attempt.cancelled:
-                    attempt.cancelled = True
-                    await lane.port.send(Cancel(request=request))
-                    message = f"no answer within timeout_s = {attempt.timeout_s:g}"
-                    await self._outbox.send(Errored(attempt.node, Failure(code="timeout", message=message)))
-                elif now > attempt.deadline + CANCEL_GRACE_S:
-                    lane.port.kill("does not let go of a cancelled request")
-            if lane.loading_since is not None:
-                if now - lane.loading_since > LOAD_DEADLINE_S:
-                    lane.port.kill(f"a model did not load within {LOAD_DEADLINE_S:g} s")
-            elif lane.attempts and now - lane.progress_at > self._heartbeat_s:
-                lane.port.kill(f"no progress for {self._heartbeat_s:g} s")
+            await trio.sleep(WATCH_PERIOD_S)
+            for request, attempt in held.newly_expired(trio.current_time()):
+                await port.send(Cancel(request=request))
+                message = f"no answer within timeout_s = {attempt.timeout_s:g}"
+                await self._outbox.send(Errored(attempt.node, Failure(code="timeout", message=message)))
+            why = held.hopeless(trio.current_time())
+            if why is not None:
+                port.kill(why)
+
+
+async def _send_generate(port: WorkerPort, requests: dict[ModelName, list[GenerateRequest]]) -> None:
+    """Send what was collected, a command a model, and empty the collection."""
+    for model, collected in requests.items():
+        await port.send(Generate(model=model, requests=tuple(collected)))
+    requests.clear()
 
 
 async def _wait_respawn(inbox: Receiver[LaneCommand]) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from engine.contracts import Tool
-from engine.errors import HaloError, ToolError
+from engine.errors import HaloError
 from engine.ir.batch import Query
 from engine.ir.ids import Json, ModelName, NodeId, OperatorId, RequestId
 from engine.ir.keys import content_key
 from engine.ir.logical import LlmOperator, Operator, ToolOperator
 from engine.ir.request import GenerateRequest
-from engine.ir.result import Failed, Failure, Skipped
+from engine.ir.result import FAILURE_CODES, Failed, Failure, Skipped
 from engine.processor.protocol import LlmWork, Prepared, ToolWork
 from engine.templating import build_scope, render_arguments, render_prompt, truth
 
@@ -41,15 +43,24 @@ class Preparer:
                     return self._prepare_llm(node, operator, scope)
                 case ToolOperator():
                     return self._prepare_tool(operator, scope)
-        except ToolError as error:
-            return _failed(operator, error)
         except HaloError as error:
-            return _failed(operator, error)
+            code = error.code if error.code in FAILURE_CODES else "internal"
+            failure = Failure(code=code, message=error.message, retryable=error.retryable)
+        except (UnicodeEncodeError, OverflowError) as error:
+            message = f"renders to what cannot be sent (a lone surrogate, or a number over 64 bits): {error}"
+            failure = Failure(code="template_error", message=message)
+        except Exception as error:  # one bad row never stops the batch, not even by a bug of ours
+            failure = Failure(code="internal", message=f"{type(error).__name__}: {error}")
+        return Failed(failure=msgspec.structs.replace(failure, operator=operator.id))
 
     def _prepare_llm(self, node: NodeId, operator: LlmOperator, scope: Mapping[str, Json]) -> Prepared:
+        messages = render_prompt(operator, scope)
+        for message in messages:
+            if not message.content.isascii():
+                message.content.encode()  # raises on what no worker could be sent
         request = GenerateRequest(
             id=RequestId(node),
-            messages=render_prompt(operator, scope),
+            messages=messages,
             max_tokens=operator.max_tokens,
             schema=operator.schema,
             sampling=operator.sampling,
@@ -77,11 +88,3 @@ class Preparer:
         if shared and tool.coalescable(arguments):
             key = content_key(operator.tool, canonical)
         return Prepared(ToolWork(operator, arguments), key)
-
-
-def _failed(operator: Operator, error: HaloError) -> Failed:
-    return Failed(
-        failure=Failure(
-            code=error.code, message=error.message, operator=operator.id, retryable=error.retryable
-        )
-    )

@@ -38,11 +38,12 @@ MEASURE_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class Settled:
-    """What one burst settled, in order: for the journal actor."""
+    """What one burst settled, in order: for the journal actor, which sets `reached` when it has got there."""
 
     records: list[tuple[NodeRecord, ContentKey | None]] = field(default_factory=list)
     rows: list[QueryResult] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    reached: trio.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import trio
 
-from engine.errors import HaloError, JournalError
+from engine.errors import HaloError, InvariantBroken, JournalError
 from engine.ir.event import Event, RunFinished, RunStarted
 from engine.ir.ids import ContentKey, ModelName, OperatorId, RunId
 from engine.ir.options import RunOptions
 from engine.ir.physical import PhysicalPlan
 from engine.ir.request import ModelFile
-from engine.ir.result import Completed, NodeOutcome, RunReport
+from engine.ir.result import Completed, NodeOutcome, NodeRecord, RunReport
 from engine.processor.channels import Channel, Receiver, Sender
 from engine.processor.dispatch import Dispatcher
 from engine.processor.journal_actor import JournalPort, journal_actor
@@ -71,9 +71,9 @@ class _Fatal:
 async def process(job: Job) -> RunReport:
     """Run the job to its end and return the report.
 
-    Returns with status "stopped" after a drain. Raises JournalError when the run store fails, CircuitOpen
-    when workers keep crashing; the run stays resumable. Cancelling it (trio) kills workers and leaves the
-    journal consistent.
+    Returns with status "stopped" after a drain or the total deadline. Raises JournalError when the run store
+    fails, CircuitOpen when workers keep crashing, what planning raises, and InvariantBroken for a bug; the
+    run stays resumable. Cancelling it (trio) kills workers and leaves the journal consistent.
     """
     started = trio.current_time()
 
@@ -86,13 +86,14 @@ async def process(job: Job) -> RunReport:
     try:
         async with trio.open_nursery() as nursery:
             await _start_actors(job, state, nursery, clock, fatal)
-    except* HaloError as group:
+    except* Exception as group:
         fatal.error = fatal.error or _first_error(group)
     report = state.report(clock(), aborted=fatal.error is not None)
+    finished: Event = RunFinished(at=clock(), report=report)
     if not isinstance(fatal.error, JournalError):
-        job.journal.commit([], [RunFinished(at=clock(), report=report)])
+        await trio.to_thread.run_sync(job.journal.commit, list[NodeRecord](), [finished])
         await trio.to_thread.run_sync(job.journal.finish)
-    job.on_event(RunFinished(at=clock(), report=report))
+    job.on_event(finished)
     if fatal.error is not None:
         raise fatal.error
     return report
@@ -127,7 +128,7 @@ async def _start_actors(
 
     async with trio.open_nursery() as background:
         workers = _start_workers(job, background, stimuli.sender, clock)
-        tools = _start_tools(job, background, stimuli.sender, clock)
+        tools = _start_tools(job, background, stimuli.sender, settled.sender, clock)
         background.start_soon(_feed, job, windows.receiver, stimuli.sender.clone())
         background.start_soon(_watch_drain, job, stimuli.sender.clone())
         nursery.start_soon(journal_actor, job.journal, settled.receiver, fail)
@@ -137,7 +138,7 @@ async def _start_actors(
         router = Router(state, outlets, clock)
         windows.sender.send_nowait(NeedWindow())
         await router.run(stimuli.receiver)
-        fatal.error = router.error
+        fatal.error = fatal.error or router.error
         background.cancel_scope.cancel()
     settled.sender.close()
 
@@ -156,9 +157,17 @@ def _start_workers(
 
 
 def _start_tools(
-    job: Job, nursery: trio.Nursery, stimuli: Sender[Stimulus], clock: Callable[[], float]
+    job: Job,
+    nursery: trio.Nursery,
+    stimuli: Sender[Stimulus],
+    settled: Sender[Settled],
+    clock: Callable[[], float],
 ) -> dict[str, Sender[Dispatch]]:
     async def intend(key: ContentKey, operator: OperatorId) -> None:
+        """Durable behind what the write depends on: that is in the journal's channel already."""
+        reached = trio.Event()
+        await settled.send(Settled(reached=reached))
+        await reached.wait()
         await trio.to_thread.run_sync(job.journal.intend, key, operator)
 
     senders: dict[str, Sender[Dispatch]] = {}
@@ -182,16 +191,27 @@ async def _feed(job: Job, asked: Receiver[NeedWindow], stimuli: Sender[Stimulus]
 
 
 async def _watch_drain(job: Job, stimuli: Sender[Stimulus]) -> None:
-    """Pass on the front end's wish to stop, and the run's own total deadline."""
+    """Pass on the front end's wish to stop, and the run's own total deadline.
+
+    After the deadline what runs gets the grace; a front end that drains decides on that itself.
+    """
+    total_s = job.options.total_s if job.options.total_s is not None else float("inf")
     with stimuli:
-        with trio.move_on_after(job.options.total_s if job.options.total_s is not None else float("inf")):
+        with trio.move_on_after(total_s) as scope:
             await job.drain.wait()
         await stimuli.send(Draining())
+        if scope.cancelled_caught:
+            await trio.sleep(job.options.grace_s)
+            await stimuli.send(Draining(at_once=True))
 
 
-def _first_error(group: BaseExceptionGroup[HaloError]) -> HaloError:
+def _first_error(group: BaseExceptionGroup[Exception]) -> HaloError:
+    """The first error in a group; one that is none of ours is a bug, told as such with its cause."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    assert isinstance(error, HaloError)
-    return error
+    if isinstance(error, HaloError):
+        return error
+    broken = InvariantBroken(f"{type(error).__name__}: {error}")
+    broken.__cause__ = error
+    return broken

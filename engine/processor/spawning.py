@@ -43,8 +43,11 @@ class WorkerSpec(Record, frozen=True, kw_only=True):
 
 def spawn(spec: WorkerSpec) -> tuple[subprocess.Popen[bytes], trio.SocketStream, int]:
     """The process, our end of the socket, and the read end of its stderr. Raises WorkerError."""
-    ours, theirs = socket.socketpair()
-    read_end, write_end = os.pipe()
+    try:
+        ours, theirs = socket.socketpair()
+        read_end, write_end = os.pipe()
+    except OSError as error:  # no descriptors are left
+        raise WorkerError(f"worker {spec.id} cannot be started: {error}") from error
     try:
         popen = subprocess.Popen(
             _command(spec, theirs.fileno()),

@@ -17,6 +17,8 @@ from engine.processor.protocol import Dispatch, Errored, Stimulus, Succeeded, To
 
 BACKSTOP_S = 5.0
 """A call is cancelled from outside this long after the tool should have kept its own deadline."""
+ABANDONED_CALLS = 32
+"""Calls of one kind that may go on in their threads, cancelled and ignoring it, before others must wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ async def tool_actor(
     intend: Intend,
 ) -> None:
     """Serve until the inbox is closed. Calls in flight are cancelled when the actor is."""
-    limiter = trio.CapacityLimiter(opened.concurrency)
+    limiter = trio.CapacityLimiter(opened.concurrency + ABANDONED_CALLS)
     with outbox:
         async with trio.open_nursery() as nursery:
             async for dispatch in inbox:
@@ -85,6 +87,8 @@ async def _call(
             return (await trio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter),)
     except ToolError as error:
         return Failure(code=error.code, message=error.message, retryable=error.retryable)
+    except Exception as error:  # one bad row never stops the batch, not even by a bug in a tool
+        return Failure(code="internal", message=f"{opened.kind}: {type(error).__name__}: {error}")
     finally:
         cancellation.cancel()
     assert scope.cancelled_caught

@@ -31,7 +31,10 @@ def value_of(generated: Generated, schema: str | None) -> Json | Failure:
     unfit = json_fault(value, "$")
     if unfit is not None:
         return _violation(unfit)
-    fault = next(iter(_validator(schema).iter_errors(value)), None)
+    try:
+        fault = next(iter(_validator(schema).iter_errors(value)), None)
+    except Exception as error:  # references to nowhere, patterns of another dialect, bottomless nesting
+        return _violation(f"the schema cannot be applied to the output: {error}")
     if fault is not None:
         return _violation(f"{fault.json_path}: {fault.message}")
     return value

@@ -236,7 +236,8 @@ class _Process:
             what = f"{name} was killed: {self._killed_for}"
         elif status < 0:
             number = -status
-            what = f"{name} was ended by {signal.Signals(number).name}"
+            known = number in set(signal.Signals)
+            what = f"{name} was ended by {signal.Signals(number).name if known else f'signal {number}'}"
         else:
             what = f"{name} exited with status {status}"
         last = self._stderr.last_lines(6)

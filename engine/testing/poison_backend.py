@@ -2,7 +2,9 @@
 
 Workers load it when `HALOCTL_BACKEND_MODULES="poison=engine.testing.poison_backend"` is in their
 environment and a model names the backend `poison`. A request whose messages contain CRASH ends the process
-with SIGSEGV when it would be computed; HANG blocks the step forever; NOISE prints to standard output.
+with SIGSEGV when it would be computed, KILL with SIGKILL as if from outside; HANG blocks the step forever;
+NOISE prints to standard output. A model whose path contains CRASH ends the process while it is loaded, one
+with REFUSE cannot be loaded.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import msgspec
 
 from engine.backends.registry import load_backend as load_registered
 from engine.contracts import Backend, PrefixHandle
+from engine.errors import ModelFileError
 from engine.ir.ids import RequestId
 from engine.ir.request import (
     BackendInfo,
@@ -26,12 +29,18 @@ from engine.ir.request import (
 )
 
 CRASH = "⚠CRASH"
+KILL = "⚠KILL"
+REFUSE = "⚠REFUSE"
 HANG = "⚠HANG"
 NOISE = "⚠NOISE"
 
 
 def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
-    """An echo backend with triggers."""
+    """An echo backend with triggers. Raises ModelFileError when the path says so."""
+    if CRASH in file.path:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if REFUSE in file.path:
+        raise ModelFileError(f"model {file.name} refuses to be loaded")
     return PoisonBackend(load_registered(msgspec.structs.replace(file, backend="echo"), memory_bytes))
 
 
@@ -59,7 +68,7 @@ class PoisonBackend:
     def enqueue(self, request: GenerateRequest) -> None:
         self._inner.enqueue(request)
         text = "".join(message.content for message in request.messages)
-        for marker in (CRASH, HANG, NOISE):
+        for marker in (CRASH, KILL, HANG, NOISE):
             if marker in text:
                 self._poisoned[request.id] = marker
 
@@ -67,6 +76,8 @@ class PoisonBackend:
         for request, marker in tuple(self._poisoned.items()):
             if marker == CRASH:
                 os.kill(os.getpid(), signal.SIGSEGV)
+            elif marker == KILL:
+                os.kill(os.getpid(), signal.SIGKILL)
             elif marker == HANG:
                 threading.Event().wait()
             else:

@@ -33,12 +33,14 @@ from engine.processor.workers import WorkerSpec
 
 @dataclass(frozen=True)
 class Setup:
-    """Workers, models and tools of a test run."""
+    """Workers, models and tools of a test run. `env_of` adds to `env` for single workers."""
 
     profiles: Profiles
     models: Mapping[ModelName, ModelFile]
     tools: Mapping[str, OpenedTool] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    env_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    host_store_bytes: int = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,13 @@ async def run_batches(
         options=options,
         windows=planned(workflows, batches, setup.profiles, options),
         workers=tuple(
-            WorkerSpec(id=w.worker, backend=w.backend, memory_bytes=w.memory_bytes, env=dict(setup.env))
+            WorkerSpec(
+                id=w.worker,
+                backend=w.backend,
+                memory_bytes=w.memory_bytes,
+                host_store_bytes=setup.host_store_bytes,
+                env={**setup.env, **setup.env_of.get(w.worker, {})},
+            )
             for w in setup.profiles.workers
         ),
         lanes=tuple(

@@ -164,6 +164,8 @@ class Statistics(Record, tag=True, frozen=True, kw_only=True):
     at_s: float
     resident_bytes: int
     models: dict[ModelName, BackendStatistics]
+    loading: ModelName | None = None
+    """The model being loaded just now: nothing else advances meanwhile."""
 
 
 class Drained(Record, tag=True, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from engine.wire.messages import Statistics
 from engine.worker.link import Link, PeerGone
 
@@ -44,8 +46,7 @@ class Heartbeat:
             if not self.busy and latest is self._sent and now - last_s < IDLE_PERIOD_S:
                 continue
             last_s, self._sent = now, latest
-            beat = Statistics(at_s=now, resident_bytes=latest.resident_bytes, models=latest.models)
             try:
-                self._link.send((beat,))
+                self._link.send((msgspec.structs.replace(latest, at_s=now),))
             except PeerGone:
                 return

@@ -64,6 +64,7 @@ class Server:
         self._published_s = 0.0
         self._stepped = False
         self._draining = False
+        self._loading: ModelName | None = None
 
     def run(self) -> None:
         """Serve until drained. Raises PeerGone when the coordinator goes; other exceptions are bugs."""
@@ -177,9 +178,17 @@ class Server:
         unloaded = self._residency.make_room(file)
         if unloaded is None:
             return False
-        resident, load_s = self._residency.load(file)
-        self._replies.append(ModelReady(info=resident.backend.info, load_s=load_s, unloaded=unloaded))
+        self._loading = file.name
         self._publish()
+        try:
+            resident, load_s = self._residency.load(file)
+        except HaloError:
+            self._replies += [ModelGone(model=name) for name in unloaded]
+            raise
+        finally:
+            self._loading = None
+            self._publish()
+        self._replies.append(ModelReady(info=resident.backend.info, load_s=load_s, unloaded=unloaded))
         return True
 
     def _calibrate(self, model: ModelName, *, quick: bool) -> bool:
@@ -262,4 +271,5 @@ class Server:
             at_s=self._clock(),
             resident_bytes=self._residency.cost_bytes,
             models={name: held.backend.statistics() for name, held in self._residency.models.items()},
+            loading=self._loading,
         )
