@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from engine.journal.run_journal import RunJournal
 from engine.journal.store import RunStore
 from engine.optimizer.consolidate import consolidate
 from engine.optimizer.pipeline import make_plan
+from engine.processor.journal_actor import JournalPort
 from engine.processor.lanes import LaneSpec
 from engine.processor.run import Job, process
 from engine.processor.tool_actor import OpenedTool
@@ -71,8 +72,12 @@ async def run_batches(
     setup: Setup,
     options: RunOptions,
     name: str = "run",
+    wrap_journal: Callable[[JournalPort], JournalPort] = lambda port: port,
 ) -> Ran:
-    """Process batches; the run's store is `directory/name`, its output a JSONL file beside it."""
+    """Process batches; the run's store is `directory/name`, its output a JSONL file beside it.
+
+    A run that is there already is resumed. `wrap_journal` may put faults before the journal.
+    """
     meta = RunMeta(
         run=RunId(name),
         created="2026-11-21T12:00:00Z",
@@ -84,7 +89,9 @@ async def run_batches(
         settings_digest="",
         version="0",
     )
-    store = RunStore.create(directory / name, meta)
+    resumed = (directory / name).exists()
+    store = RunStore.open(directory / name) if resumed else RunStore.create(directory / name, meta)
+    recovered = store.recovered()
     output = ResultWriter(store, OutputTarget(path=meta.output_path), order=options.order)
     events: list[Event] = []
     job = Job(
@@ -108,13 +115,17 @@ async def run_batches(
         models=setup.models,
         digests={},
         tools=setup.tools,
-        journal=RunJournal(store, output),
+        journal=wrap_journal(RunJournal(store, output)),
+        recall=recovered.outcome,
+        in_doubt=recovered.open_intents.__contains__,
         on_event=events.append,
+        resumed=resumed,
     )
     try:
         report = await process(job)
     finally:
         output.finish()
+        recovered.close()
         store.close()
     lines = (await trio.Path(meta.output_path).read_text()).splitlines()
     return Ran(report, [json.loads(line) for line in lines], events)
