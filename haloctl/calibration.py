@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import trio
 
@@ -18,15 +18,23 @@ from haloctl.placement import Fleet
 
 
 def calibrate_fleet(
-    fleet: Fleet, digests: Mapping[ModelName, str], store: ProfileStore, *, quick: bool
+    fleet: Fleet,
+    digests: Mapping[ModelName, str],
+    store: ProfileStore,
+    *,
+    quick: bool,
+    say: Callable[[str], None],
 ) -> tuple[ModelRecord, ...]:
     """Measure every model on the first worker that can run it, one after another, and remember the results.
 
+    `say` hears before each how long it will take. What is measured is kept although a later one fails.
     Raises BackendError when a model cannot be loaded or measured, WorkerError when its process dies.
     """
     records: list[ModelRecord] = []
     for name, file in fleet.models.items():
-        record = trio.run(_measure, fleet.able(name)[0], file, digests[name], quick)
+        spec = fleet.able(name)[0]
+        say(f"measuring {name} on worker {spec.id}: {'seconds' if quick else 'a few minutes at most'}")
+        record = trio.run(_measure, spec, file, digests[name], quick)
         store.save(store.load().with_model(record))
         records.append(record)
     return tuple(records)

@@ -73,7 +73,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except HaloError as error:
         render.complain(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        render.note(": ".join(("interrupted", *map(str, error.args))))
         return INTERRUPTED
     except BrokenPipeError:
         # Python would complain about the same pipe again when it flushes at exit.

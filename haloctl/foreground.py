@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,9 @@ from engine.journal.records import RunMeta
 from engine.journal.store import RunStore
 from haloctl import exit_codes, render
 from haloctl.compose import OpenRun, Prepared, open_run, prepare
-from haloctl.intake_source import keep_standard_input
+from haloctl.interruption import interruption
 from haloctl.progress import Display, Mode, open_display
 from haloctl.request import BatchRequest
-from haloctl.run_folder import runs_folder
 from haloctl.run_text import report_lines
 from haloctl.running import run_in_foreground
 from haloctl.settings import Settings
@@ -36,8 +35,6 @@ class Finished:
 
 def carry_out(settings: Settings, request: BatchRequest, *, progress: Mode, as_json: bool) -> int:
     """Run a new batch, print its summary, and return the exit code."""
-    source = keep_standard_input(request.source, runs_folder(settings) / "tables")
-    request = msgspec.structs.replace(request, source=source)
     finished = run_request(settings, request, progress=progress)
     _summarise(finished, request, as_json)
     return finished.code
@@ -47,7 +44,9 @@ def run_request(
     settings: Settings, request: BatchRequest, *, progress: Mode, resume: RunStore | None = None
 ) -> Finished:
     """Run a batch, or go on with one. Raises what `open_run` raises, and the run's own error."""
-    return run_prepared(prepare(settings, request, render.note), progress=progress, resume=resume)
+    with interruption(_meaning(resume)):
+        prepared = prepare(settings, request, render.note)
+    return run_prepared(prepared, progress=progress, resume=resume)
 
 
 def run_prepared(prepared: Prepared, *, progress: Mode, resume: RunStore | None = None) -> Finished:
@@ -55,10 +54,18 @@ def run_prepared(prepared: Prepared, *, progress: Mode, resume: RunStore | None 
     window = prepared.request.options.window_queries
     display = open_display(progress, window_queries=window)
     try:
-        with open_run(prepared, render.note, display.on_event, resume) as opened:
-            return _run(opened, display, prepared.request.target.columns)
+        with ExitStack() as stack:
+            with interruption(_meaning(resume)):
+                opened = stack.enter_context(open_run(prepared, render.note, display.on_event, resume))
+            with interruption(_meaning(opened.store)):
+                return _run(opened, display, prepared.request.target.columns)
     finally:
         display.close()
+
+
+def _meaning(store: RunStore | None) -> str:
+    """What an interrupt means before signals are watched, or after."""
+    return "no run was begun" if store is None else f"go on with: haloctl resume {store.directory.name}"
 
 
 def go_on(settings: Settings, directory: Path, *, progress: Mode, as_json: bool, retry_failed: bool) -> int:

@@ -7,18 +7,24 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from engine.profiles.records import ModelRecord
-from haloctl import render
+from haloctl import embedded, render
 from haloctl.calibration import calibrate_fleet
 from haloctl.config import load_settings
 from haloctl.digests import DigestBook, digests
 from haloctl.flags import AsJson, ConfigFile
+from haloctl.interruption import interruption
 from haloctl.knowledge import profile_store
 from haloctl.placement import assemble_fleet, cache_folder
 
 
 def calibrate(
-    *models: Annotated[str, Parameter(name="MODEL", help="Names of models; see `haloctl models`.")],
-    quick: Annotated[bool, Parameter(help="A second or two instead of minutes.", negative="")] = False,
+    *models: Annotated[
+        str,
+        Parameter(name="MODEL", help="Names of models; default: all of the settings, or the embedded ones."),
+    ],
+    quick: Annotated[
+        bool, Parameter(help="About two seconds a model instead of up to a few minutes.", negative="")
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -27,10 +33,12 @@ def calibrate(
     The planner uses what was measured for this machine, this file and these options, and a guess otherwise.
     """
     settings = load_settings(config).settings
-    fleet = assemble_fleet(settings, models, render.note)
+    names = models or tuple(settings.models) or tuple(embedded.MODELS)
+    fleet = assemble_fleet(settings, names, render.note)
     store = profile_store(cache_folder(settings))
     book = DigestBook(cache_folder(settings), render.note)
-    records = calibrate_fleet(fleet, digests(fleet.models, book), store, quick=quick)
+    with interruption("what was measured before is kept"):
+        records = calibrate_fleet(fleet, digests(fleet.models, book), store, quick=quick, say=render.note)
     if as_json:
         render.result_json(dict(zip(fleet.models, records, strict=True)))
         return 0

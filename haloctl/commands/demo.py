@@ -18,6 +18,7 @@ from haloctl.compose import Prepared, prepare
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile, MechanismFlags, ProgressMode, make_options
 from haloctl.foreground import Finished, run_prepared
+from haloctl.interruption import interruption
 from haloctl.knowledge import profile_store
 from haloctl.placement import cache_folder
 from haloctl.request import BatchRequest, TableSource
@@ -53,8 +54,9 @@ def demo(
             target=OutputTarget(path=str(output.absolute()), overwrite=True),
             options=make_options(mechanisms, settings.run),
         )
-        prepared = prepare(settings, request, render.note)
-        _calibrate_once(prepared)
+        with interruption("no run was begun"):
+            prepared = prepare(settings, request, render.note)
+            _calibrate_once(prepared)
         finished = run_prepared(prepared, progress=progress)
     if as_json:
         render.result_json(finished.report)
@@ -73,9 +75,10 @@ def _calibrate_once(prepared: Prepared) -> None:
     }
     if not unknown:
         return
-    render.note(f"measuring {', '.join(sorted(unknown))} for the planner (once)")
+    render.note("the planner knows nothing of these models yet and measures them, once")
     store = profile_store(cache_folder(prepared.settings))
-    calibrate_fleet(prepared.fleet.only(unknown), prepared.digests, store, quick=True)
+    fleet = prepared.fleet.only(unknown)
+    calibrate_fleet(fleet, prepared.digests, store, quick=True, say=render.note)
     prepared.knowledge.reload()
 
 

@@ -1,6 +1,7 @@
 """Commands that read and check: validate, schema, models, doctor, completion, calibrate, demo."""
 
 import json
+import signal
 
 import pytest
 
@@ -93,3 +94,22 @@ def test_demo_answers_with_real_models_over_a_real_database(place):
     assert report["nodes"]["executed"] < report["nodes"]["logical"]
     rows = [json.loads(line) for line in place.read("answers.jsonl").splitlines()]
     assert all(row["outputs"]["revenue_by_year"] for row in rows if row["status"] == "ok")
+
+
+def test_calibrate_without_names_measures_all_models_of_the_settings(place):
+    done = place.run("calibrate", "--quick", "--json", HALOCTL_PATHS__CACHE=str(place.folder / "c"))
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == {"toy", "other"}
+    assert "measuring toy on worker echo: seconds" in done.stderr
+
+
+def test_calibrate_takes_the_embedded_models_without_settings_and_says_so_when_interrupted(place):
+    place.write("haloctl.toml", place.read("haloctl.toml").partition("[paths]")[2].join(["[paths]", ""]))
+    process = place.start("calibrate")
+    for line in process.stderr:
+        if "measuring haloctl-mini-s on worker cpu: a few minutes at most" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == "haloctl: interrupted: what was measured before is kept"

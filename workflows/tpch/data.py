@@ -69,7 +69,12 @@ def _load_duckdb(path: Path, parquet: Path) -> None:
     import duckdb  # half a second to import, needed once
 
     with duckdb.connect(str(path)) as connection:
-        for table in TABLES:
-            file = str(parquet / f"{table}.parquet").replace("'", "''")
-            connection.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet('{file}')")  # noqa: S608
-        connection.execute("CHECKPOINT")
+        try:
+            for table in TABLES:
+                file = str(parquet / f"{table}.parquet").replace("'", "''")
+                connection.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet('{file}')")  # noqa: S608
+            connection.execute("CHECKPOINT")
+        except RuntimeError as error:  # DuckDB takes Ctrl-C for itself and says so in words only
+            if str(error) != "Query interrupted":
+                raise
+            raise KeyboardInterrupt from error
