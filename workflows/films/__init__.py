@@ -1,0 +1,1 @@
+"""A catalogue of invented films: titles, ratings, people, alternative titles, crew."""

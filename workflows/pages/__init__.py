@@ -1,0 +1,1 @@
+"""An invented encyclopedia in four languages, with full-text search."""
