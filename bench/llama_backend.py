@@ -19,6 +19,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as workers are started
 
+from bench.provenance import provenance
 from engine.backends.registry import backend_build, load_backend
 from engine.contracts import Backend
 from engine.ir.ids import ModelName, RequestId
@@ -138,7 +139,7 @@ def against_batched_bench(bench: Bench, binary: Path, batch: int, shared: bool) 
     theirs = dict(ours)
     for _ in range(bench.repeat):
         requests = _exact_prompts(bench, backend, batch, prompt, decode + 1, shared)
-        found = phases(backend, requests)
+        found = phases(backend, requests, prompt if shared else prompt * batch)
         ours = {phase: max(ours[phase], found[phase]) for phase in ours}
         row = _batched_bench(bench, binary, batch, prompt, decode, shared)
         theirs["prefill"] = max(theirs["prefill"], row["speed_pp"])
@@ -155,24 +156,28 @@ def against_batched_bench(bench: Bench, binary: Path, batch: int, shared: bool) 
     }
 
 
-def phases(backend: Backend, requests: list[GenerateRequest]) -> dict[str, float]:
-    """Tokens per second until every prompt is computed, and from then on."""
+def phases(backend: Backend, requests: list[GenerateRequest], prefill_tokens: int) -> dict[str, float]:
+    """Tokens per second until `prefill_tokens` are computed, and from then on.
+
+    Where prompts are shared the first one is computed, and all others' last tokens make up one more batch
+    like those of decoding, as the first decoded tokens do in llama-batched-bench.
+    """
     before = backend.statistics()
     started = middle = time.perf_counter()
     for request in requests:
         backend.enqueue(request)
-    computed = decoded = 0
+    decoded: int | None = None
     while not backend.idle:
         outputs = backend.step()
         statistics = backend.statistics()
-        if statistics.computed_tokens - before.computed_tokens > computed:
+        if decoded is None and statistics.computed_tokens - before.computed_tokens >= prefill_tokens:
             middle = time.perf_counter()
-            computed = statistics.computed_tokens - before.computed_tokens
             decoded = statistics.decoded_tokens
         assert all(isinstance(output, Generated | Progressed) for output in outputs)
     ended = time.perf_counter()
+    assert decoded is not None
     pure_decode = backend.statistics().decoded_tokens - decoded
-    return {"prefill": computed / (middle - started), "decode": pure_decode / (ended - middle)}
+    return {"prefill": prefill_tokens / (middle - started), "decode": pure_decode / (ended - middle)}
 
 
 def _exact_prompts(
@@ -227,6 +232,7 @@ def main() -> None:
         path = arguments.model or build_model(Path(folder) / "bench.gguf", shape=SHAPE)
         bench = Bench(path, arguments.threads, arguments.repeat)
         figures: dict[str, float] = {}
+        setting = {**provenance(), "build": backend_build("llama_cpp"), "threads": bench.threads}
         print(f"{backend_build('llama_cpp')}, {bench.threads} threads, {path.name}, best of {bench.repeat}")
         jobs = [lambda: decode_scaling(bench), lambda: prefix_sharing(bench), lambda: admission_order(bench)]
         if arguments.batched_bench:
@@ -241,7 +247,17 @@ def main() -> None:
             figures.update(found)
             print("\n".join(f"  {name:40} {value:12.3f}" for name, value in found.items()), flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        setting |= {
+            "model": path.name,
+            "repeat": bench.repeat,
+            "load_average_at_end": round(os.getloadavg()[0], 1),
+        }
+        rounded = {
+            name: value if isinstance(value, int) else float(f"{value:.4g}")
+            for name, value in figures.items()
+        }
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps({"setting": setting, "figures": rounded}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
