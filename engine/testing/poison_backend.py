@@ -3,8 +3,8 @@
 Workers load it when `HALOCTL_BACKEND_MODULES="poison=engine.testing.poison_backend"` is in their
 environment and a model names the backend `poison`. A request whose messages contain CRASH ends the process
 with SIGSEGV when it would be computed, KILL with SIGKILL as if from outside; HANG blocks the step forever;
-NOISE prints to standard output. A model whose path contains CRASH ends the process while it is loaded, one
-with REFUSE cannot be loaded.
+ENDLESS decodes one token a millisecond until it is cancelled; NOISE prints to standard output. A model whose
+path contains CRASH ends the process while it is loaded, one with REFUSE cannot be loaded.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 
 import msgspec
 
@@ -22,17 +23,21 @@ from engine.ir.ids import RequestId
 from engine.ir.request import (
     BackendInfo,
     BackendStatistics,
+    Generated,
     GenerateOutput,
     GenerateRequest,
     Message,
     ModelFile,
+    Progressed,
 )
+from engine.ir.result import Usage
 
 CRASH = "⚠CRASH"
 KILL = "⚠KILL"
 REFUSE = "⚠REFUSE"
 HANG = "⚠HANG"
 NOISE = "⚠NOISE"
+ENDLESS = "⚠ENDLESS"
 
 
 def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
@@ -50,6 +55,8 @@ class PoisonBackend:
     def __init__(self, inner: Backend) -> None:
         self._inner = inner
         self._poisoned: dict[RequestId, str] = {}
+        self._endless: dict[RequestId, int] = {}
+        self._cancelled: list[GenerateOutput] = []
 
     @property
     def info(self) -> BackendInfo:
@@ -57,7 +64,7 @@ class PoisonBackend:
 
     @property
     def idle(self) -> bool:
-        return self._inner.idle
+        return self._inner.idle and not self._endless and not self._cancelled
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         return self._inner.tokenize(text)
@@ -66,8 +73,11 @@ class PoisonBackend:
         return self._inner.prompt_tokens(messages)
 
     def enqueue(self, request: GenerateRequest) -> None:
-        self._inner.enqueue(request)
         text = "".join(message.content for message in request.messages)
+        if ENDLESS in text:
+            self._endless[request.id] = 0
+            return
+        self._inner.enqueue(request)
         for marker in (CRASH, KILL, HANG, NOISE):
             if marker in text:
                 self._poisoned[request.id] = marker
@@ -83,10 +93,18 @@ class PoisonBackend:
             else:
                 os.write(1, b"noise on standard output\n" * 100)
                 del self._poisoned[request]
-        return self._inner.step()
+        outputs, self._cancelled = self._cancelled, []
+        if self._endless:
+            time.sleep(0.001)
+        for request in self._endless:
+            self._endless[request] += 1
+            outputs.append(Progressed(id=request, decoded_tokens=self._endless[request]))
+        return (*outputs, *self._inner.step())
 
     def cancel(self, request: RequestId) -> None:
         self._poisoned.pop(request, None)
+        if self._endless.pop(request, None) is not None:
+            self._cancelled.append(Generated(id=request, text="", finish="cancelled", usage=Usage()))
         self._inner.cancel(request)
 
     def pin(self, prefix: tuple[int, ...]) -> PrefixHandle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engine.errors import CircuitOpen
 from engine.ir.event import NodeDispatched, WorkerLost, WorkerReady
@@ -13,7 +14,7 @@ from engine.ir.logical import LogicalPlan
 from engine.ir.options import NAIVE, Mechanisms, RunOptions
 from engine.ir.request import ModelFile, ModelOptions
 from engine.testing.plans import batch, flat_profiles, llm, workflow
-from engine.testing.poison_backend import CRASH, HANG, KILL, REFUSE
+from engine.testing.poison_backend import CRASH, ENDLESS, HANG, KILL, REFUSE
 from engine.testing.runs import Ran, Setup, run_batches
 
 POISON = {"HALOCTL_BACKEND_MODULES": "poison=engine.testing.poison_backend"}
@@ -122,3 +123,16 @@ async def test_a_model_that_cannot_be_loaded_fails_the_rows_that_need_it(tmp_pat
     assert [row["error"]["code"] for row in ran.rows] == ["generation_failed"] * 2
     assert ran.report.nodes.executed == 2
     assert ran.report.nodes.failed == 2
+
+
+async def test_a_generation_past_its_time_fails_and_the_others_go_on(tmp_path):
+    questions = [f"question {i}" for i in range(12)]
+    questions[2] = f"{ENDLESS} 2"
+    first, second = plan_of().operators
+    timed = replace(first, policy=replace(first.policy, timeout_s=0.3))
+    plan = workflow("w", [timed, second], inputs=["q"], outputs={"answer": "answer"})
+    window = batch("w", [{"q": question} for question in questions])
+    ran = await run_batches(tmp_path, (plan,), [window], setup("w0"), QUICK)
+    assert [row["id"] for row in ran.rows if row["status"] != "ok"] == ["q2"]
+    assert ran.rows[2]["error"]["code"] == "timeout"
+    assert not any(isinstance(event, WorkerLost) for event in ran.events)
