@@ -35,12 +35,13 @@ from engine.processor.run import Job
 from engine.processor.tool_actor import OpenedTool
 from engine.processor.workers import WorkerSpec
 from haloctl import __version__, embedded
+from haloctl.attempts import whole_run
 from haloctl.digests import DigestBook, digests
 from haloctl.intake_source import describe, open_source, require_unchanged
 from haloctl.knowledge import Knowledge, profile_store
 from haloctl.placement import Fleet, assemble_fleet, cache_folder
 from haloctl.planning import Planner
-from haloctl.report import cut_short, final_report
+from haloctl.report import final_report
 from haloctl.request import BatchRequest, TableSource
 from haloctl.run_folder import runs_folder
 from haloctl.settings import DatabaseSettings, Settings, tool_settings
@@ -133,9 +134,12 @@ class OpenRun:
             self.writer.finish()
         else:
             self.writer.close()
+        self.store.flush()
         with RunStore.read(self.store.directory) as view:
-            rows = view.counts()
-        final = final_report(report or cut_short(self.job.run, cut), rows)
+            status = cut if report is None else report.status
+            if report is None or self.job.resumed:
+                report = whole_run(self.job.run, view.events())
+            final = final_report(msgspec.structs.replace(report, status=status), view.counts())
         self.store.set_status(final.status, final)
         return final
 

@@ -1,13 +1,10 @@
-"""Reports over all attempts of a run: the processor counts one attempt, the journal knows every row."""
+"""The report of a run: the processor counts one attempt, the journal knows every row."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from engine.ir.ids import RunId
-from engine.ir.result import NodeCounts, RowCounts, RunReport, TokenCounts
+from engine.ir.result import RowCounts, RunReport
 
 
 def final_report(attempt: RunReport, rows: RowCounts) -> RunReport:
@@ -16,18 +13,3 @@ def final_report(attempt: RunReport, rows: RowCounts) -> RunReport:
     if status in ("ok", "failed_rows"):
         status = "failed_rows" if rows.failed + rows.quarantined else "ok"
     return msgspec.structs.replace(attempt, rows=rows, status=status)
-
-
-def cut_short(run: RunId, status: Literal["stopped", "aborted"]) -> RunReport:
-    """The report of an attempt that ended without one: only its rows are known."""
-    return RunReport(
-        run=run,
-        status=status,
-        rows=RowCounts(),
-        nodes=NodeCounts(),
-        tokens=TokenCounts(),
-        model_loads=0,
-        estimate_s=0.0,
-        makespan_s=0.0,
-        workers={},
-    )

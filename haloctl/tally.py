@@ -72,10 +72,16 @@ class Tally:
 
     @property
     def fraction(self) -> float:
-        """Share of the work that is done, 0 to 1: by calls, since rows tend to finish together at the end."""
+        """Share of the work that is done, 0 to 1.
+
+        The mean of calls and rows: the first calls are the cheap and much shared ones, and rows tend to
+        finish together at the end.
+        """
         if self.finished:
             return 1.0
-        return min(1.0, self.calls_done / self.calls) if self.calls else 0.0
+        if not self.calls or not self.total:
+            return 0.0
+        return (min(1.0, self.calls_done / self.calls) + min(1.0, self.rows / self.total)) / 2
 
     @property
     def eta_s(self) -> float | None:
@@ -107,6 +113,7 @@ class Tally:
             case NodeFailed():
                 self._live_tokens -= self._live.pop(event.node, 0)
                 self.retried += not event.final
+                self.calls_done += event.members if event.final else 0
             case QueryFinished():
                 self.rows += 1
                 self.failed += event.status != "ok"

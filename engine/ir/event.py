@@ -63,7 +63,10 @@ class TokensDecoded(Record, tag=True, frozen=True, kw_only=True):
 
 
 class NodeCompleted(Record, tag=True, frozen=True, kw_only=True):
-    """A node has its value, for `members` (query, operator) pairs."""
+    """A node has its value, for `members` (query, operator) pairs.
+
+    `from_cache`: from the result cache, or, with `recalled`, from an earlier attempt at the run.
+    """
 
     at: float
     node: NodeId
@@ -73,6 +76,7 @@ class NodeCompleted(Record, tag=True, frozen=True, kw_only=True):
     started_s: float
     usage: Usage | None = None
     from_cache: bool = False
+    recalled: bool = False
 
 
 class NodeCoalesced(Record, tag=True, frozen=True, kw_only=True):
@@ -86,23 +90,26 @@ class NodeCoalesced(Record, tag=True, frozen=True, kw_only=True):
 
 
 class NodeFailed(Record, tag=True, frozen=True, kw_only=True):
-    """An attempt failed; `final` when it will not be retried."""
+    """An attempt failed; `final` when it will not be retried. `recalled`: in an earlier attempt at the run."""
 
     at: float
     node: NodeId
     operator: OperatorId
     failure: Failure
     final: bool
+    members: int = 1
+    recalled: bool = False
 
 
 class NodeSkipped(Record, tag=True, frozen=True, kw_only=True):
-    """A node's condition was false or its input was skipped."""
+    """A node's condition was false or its input was skipped. `recalled`: in an earlier attempt at the run."""
 
     at: float
     node: NodeId
     operator: OperatorId
     members: int
     reason: str
+    recalled: bool = False
 
 
 class QueryFinished(Record, tag=True, frozen=True, kw_only=True):

@@ -115,8 +115,8 @@ class NodeCounts(Record, frozen=True, kw_only=True):
     """`logical` = queries × operators = executed + coalesced + cached + skipped + failed ones.
 
     executed: distinct pieces of work carried out to success. coalesced: (query, operator) pairs served
-    by another's execution, at plan time or at run time. cached: served from the result cache or from
-    the journal on resume.
+    by another's execution, at plan time or at run time. cached: served from the result cache. What an
+    earlier attempt at the run settled is left out of an attempt's report; the run's adds the attempts up.
     """
 
     logical: int = 0

@@ -100,11 +100,9 @@ class LiveGraph:
 
     def _recall(self, node: NodeState, stimulus: Extended) -> None:
         outcome = stimulus.recall(node.plan.key)
-        if isinstance(outcome, Completed):
-            self.ledger.count_cached(outcome, len(node.plan.members))
         if outcome is not None:
-            counted = isinstance(outcome, Completed)
-            self.settle(node, outcome, commit=False, counted=counted)
+            self.ledger.count_recalled(len(node.plan.members))
+            self.settle(node, outcome, commit=False, counted=True)
         elif stimulus.in_doubt(node.plan.key) and not self._dispatcher.idempotent(node.operator):
             self.settle(node, in_doubt(node))
 
@@ -195,8 +193,8 @@ class LiveGraph:
         if not counted:
             self.ledger.count_unfinished(outcome, len(node.plan.members))
         if not coalesced:
-            cached = from_cache or not commit
-            self.tell(telling.settled(node, outcome, self.at, from_cache=cached))
+            recalled = not commit
+            self.tell(telling.settled(node, outcome, self.at, from_cache=from_cache, recalled=recalled))
         self._release_followers(node, key, outcome)
         self.out.extend(self._dispatcher.settled(node, self.at))
         for dependent in node.dependents:

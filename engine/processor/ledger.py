@@ -68,6 +68,10 @@ class Ledger:
         self.cached += members
         self._count_prompt(completed.usage, members)
 
+    def count_recalled(self, members: int) -> None:
+        """Leave out what an earlier attempt settled: its report has counted it."""
+        self.logical -= members
+
     def count_unfinished(self, outcome: NodeOutcome, members: int) -> None:
         """Count a node that has no value; completed ones are counted by where the value came from."""
         if isinstance(outcome, Skipped):

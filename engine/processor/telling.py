@@ -10,8 +10,10 @@ from engine.ir.result import Completed, Failed, Failure, NodeOutcome, Skipped
 from engine.processor.nodes import NodeState
 
 
-def settled(node: NodeState, outcome: NodeOutcome, at: float, *, from_cache: bool) -> ev.Event:
-    """What happened to a node for good."""
+def settled(
+    node: NodeState, outcome: NodeOutcome, at: float, *, from_cache: bool, recalled: bool
+) -> ev.Event:
+    """What happened to a node for good; `recalled` when it did in an earlier attempt."""
     members = len(node.plan.members)
     match outcome:
         case Completed():
@@ -23,21 +25,37 @@ def settled(node: NodeState, outcome: NodeOutcome, at: float, *, from_cache: boo
                 members=members,
                 started_s=outcome.started_s,
                 usage=outcome.usage,
-                from_cache=from_cache,
+                from_cache=from_cache or recalled,
+                recalled=recalled,
             )
         case Failed(failure=failure):
-            return failed(node, failure, at, final=True)
+            return failed(node, failure, at, final=True, recalled=recalled)
         case Skipped(reason=reason):
             return ev.NodeSkipped(
-                at=at, node=node.id, operator=node.operator.id, members=members, reason=reason
+                at=at,
+                node=node.id,
+                operator=node.operator.id,
+                members=members,
+                reason=reason,
+                recalled=recalled,
             )
         case _:
             assert_never(outcome)
 
 
-def failed(node: NodeState, failure: Failure, at: float, *, final: bool) -> ev.NodeFailed:
+def failed(
+    node: NodeState, failure: Failure, at: float, *, final: bool, recalled: bool = False
+) -> ev.NodeFailed:
     """An attempt failed."""
-    return ev.NodeFailed(at=at, node=node.id, operator=node.operator.id, failure=failure, final=final)
+    return ev.NodeFailed(
+        at=at,
+        node=node.id,
+        operator=node.operator.id,
+        failure=failure,
+        final=final,
+        members=len(node.plan.members),
+        recalled=recalled,
+    )
 
 
 def coalesced(node: NodeState, leader: NodeId, at: float) -> ev.NodeCoalesced:

@@ -215,7 +215,11 @@ def _resume(place, err):
     assert command, err
     done = place.run(*command[1].split(), "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["rows"]["ok"] == 10
+    report = json.loads(done.stdout)
+    assert report["rows"]["ok"] == 10
+    nodes = report["nodes"]  # of both attempts
+    assert (nodes["logical"], nodes["executed"], nodes["cached"]) == (20, 20, 0)
+    assert report["estimate_s"] > 0
     assert sorted(row["row"] for row in rows_of(place.read("out.jsonl"))) == list(range(10))
 
 
