@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -37,7 +37,7 @@ from engine.processor.workers import WorkerSpec
 from haloctl import __version__, embedded
 from haloctl.attempts import whole_run
 from haloctl.digests import DigestBook, digests
-from haloctl.intake_source import describe, open_source, require_unchanged
+from haloctl.intake_source import describe, keep_unrepeatable, open_source, require_unchanged
 from haloctl.knowledge import Knowledge, profile_store
 from haloctl.placement import Fleet, assemble_fleet, cache_folder
 from haloctl.planning import Planner
@@ -45,6 +45,7 @@ from haloctl.report import final_report
 from haloctl.request import BatchRequest, TableSource
 from haloctl.run_folder import runs_folder
 from haloctl.settings import DatabaseSettings, Settings, tool_settings
+from haloctl.unchanged import Beginning, beginning, changes, require_apart, require_same_models
 from haloctl.workflow_files import (
     Workflow,
     databases_of,
@@ -154,20 +155,27 @@ def open_run(
     that fits no worker, leaves nothing behind. Raises ConfigError for an output that is in the way,
     InputError, PlanError, JournalError, RunLocked.
     """
-    request = prepared.request
     with ExitStack() as stack:
+        undo = stack.enter_context(ExitStack())
+        if resume is None:
+            require_apart(prepared.request)
+            prepared.request.target.require_free()
+            prepared = _with_kept_input(prepared, undo)
+        else:
+            stack.enter_context(resume)
+            _compare(prepared, resume.meta(), say)
+        request = prepared.request
         plans = tuple(workflow.plan for workflow in prepared.workflows)
         source = stack.enter_context(open_source(request.source, plans, prepared.settings))
         tools = _open_tools(prepared, stack)
         batches = _explained(prepared, tools, source.windows(request.options.window_queries))
         if resume is None:
-            request.target.require_free()
             windows = _begun(prepared.planner().windows(batches), request.source.location)
             store = stack.enter_context(_create(prepared))
+            undo.pop_all()
             recovered = stack.enter_context(closing(store.recovered()))
         else:
-            store = stack.enter_context(resume)
-            require_unchanged(request.source, store.meta().input)
+            store = resume
             recovered = stack.enter_context(closing(store.recovered()))
             windows = prepared.planner().windows(batches, recovered.finished)
         writer = ResultWriter(store, request.target, order=request.options.order)
@@ -193,6 +201,26 @@ def open_run(
             resumed=resume is not None,
         )
         yield OpenRun(job, store, writer)
+
+
+def _with_kept_input(prepared: Prepared, undo: ExitStack) -> Prepared:
+    """With an input that can be read again; `undo` removes a copy that was made for it."""
+    request = prepared.request
+    folder = runs_folder(prepared.settings) / "tables"
+    source = keep_unrepeatable(request.source, folder, prepared.settings)
+    if source is not request.source:
+        undo.callback(Path(source.location).unlink, missing_ok=True)
+    return replace(prepared, request=msgspec.structs.replace(request, source=source))
+
+
+def _compare(prepared: Prepared, meta: RunMeta, say: Say) -> None:
+    """What is resumed with what was begun. Raises InputError for another table, ConfigError for a model."""
+    require_unchanged(prepared.request.source, meta.input)
+    began = msgspec.json.decode(meta.extra.get("beginning", "{}"), type=Beginning)
+    now = beginning(prepared.workflows, prepared.digests)
+    require_same_models(began, now)
+    for change in changes(began, now, prepared.workflows):
+        say(change)
 
 
 def plan_first_window(prepared: Prepared) -> PhysicalPlan:
@@ -259,7 +287,10 @@ def _meta(prepared: Prepared, run: RunId) -> RunMeta:
         settings_digest=content_key(prepared.settings.models, dict(prepared.digests)),
         version=__version__,
         output_columns=request.target.columns,
-        extra={"request": msgspec.json.encode(request).decode()},
+        extra={
+            "request": msgspec.json.encode(request).decode(),
+            "beginning": msgspec.json.encode(beginning(prepared.workflows, prepared.digests)).decode(),
+        },
     )
 
 

@@ -8,12 +8,14 @@ import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from engine.errors import ConfigError, InputError
 from engine.ir.logical import LogicalPlan
 from engine.journal.records import InputSource
+from engine.journal.rows import json_bytes
 from haloctl.intake import QuerySource, open_table
 from haloctl.request import TableSource
 from haloctl.settings import Settings, tool_settings
@@ -36,10 +38,13 @@ def open_source(source: TableSource, plans: Sequence[LogicalPlan], settings: Set
 
 
 def describe(source: TableSource) -> InputSource:
-    """What the run keeps of its input: enough to notice that it changed."""
+    """What the run keeps of its input, which is a file by now: enough to notice that it changed.
+
+    Raises InputError when it cannot be read.
+    """
     return InputSource(
-        description=source.location if source.database is None else f"{source.database}: {source.location}",
-        sha256="" if source.database is not None else _sha256(Path(source.location)),
+        description=source.origin or source.location,
+        sha256=_sha256(Path(source.location)),
         mapping=source.mapping,
         id_column=source.id_column,
     )
@@ -54,20 +59,62 @@ def require_unchanged(source: TableSource, kept: InputSource) -> None:
         )
 
 
-def keep_standard_input(source: TableSource, folder: Path) -> TableSource:
-    """With `-`, stdin copied to a file, so that the run can be resumed; other sources as they are.
+def keep_unrepeatable(source: TableSource, folder: Path, settings: Settings) -> TableSource:
+    """A source that may read differently the second time, copied to a file, so that the run can be resumed.
 
-    Raises InputError when the format is not given: a stream has no name to tell it.
+    Those are stdin, pipes and SELECTs; files are left where they are. Raises InputError, ConfigError.
     """
-    if source.location != "-" or source.database is not None:
+    if source.database is None and not _is_stream(source.location):
         return source
-    if source.format is None:
+    if source.database is None and source.format is None:
         raise InputError("the format of stdin is not known", fix="add --input-format csv or jsonl")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{uuid.uuid4().hex}.{source.format}"
-    with path.open("wb") as copy:
+    suffix = "jsonl" if source.database is not None else source.format
+    path = folder / f"{uuid.uuid4().hex}.{suffix}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("wb") as copy:
+            if source.database is not None:
+                _copy_rows(source, settings, copy)
+            else:
+                _copy_stream(source.location, copy)
+    except OSError as error:
+        raise InputError(f"the input cannot be kept in {path}: {error.strerror}", fix="free space") from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    origin = source.location if source.database is None else f"{source.database}: {source.location}"
+    return msgspec.structs.replace(
+        source, location=str(path), format=suffix, database=None, origin="stdin" if origin == "-" else origin
+    )
+
+
+def _is_stream(location: str) -> bool:
+    """Whether bytes come once: stdin, a pipe, a terminal."""
+    path = Path(location)
+    return location == "-" or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _copy_stream(location: str, copy: BinaryIO) -> None:
+    if location == "-":
         shutil.copyfileobj(sys.stdin.buffer, copy)
-    return msgspec.structs.replace(source, location=str(path))
+        return
+    with open(location, "rb") as stream:
+        shutil.copyfileobj(stream, copy)
+
+
+def _copy_rows(source: TableSource, settings: Settings, copy: BinaryIO) -> None:
+    table = open_table(source.location, database=_database(source, settings))
+    try:
+        columns = table.columns or ()
+        for column in columns:
+            if columns.count(column) > 1:
+                raise InputError(f"the SELECT gives two columns {column!r}", fix="name one of them with AS")
+        for row in table.rows():
+            copy.write(json_bytes(row.values) + b"\n")
+    finally:
+        table.close()
+    if not copy.tell():
+        raise InputError("the SELECT gives no rows", fix="a batch needs at least one query")
 
 
 def _database(source: TableSource, settings: Settings) -> DatabaseSettings | None:
@@ -82,7 +129,10 @@ def _database(source: TableSource, settings: Settings) -> DatabaseSettings | Non
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", fix="restore the file") from error
     return digest.hexdigest()

@@ -12,6 +12,7 @@ class TableSource(Record, frozen=True, kw_only=True):
     """Where queries come from: a file, `-`, or a SELECT on a database of the settings.
 
     `mapping` holds (workflow input, column) pairs; other inputs are read from columns of their own name.
+    `origin` is what the rows were copied from, where `location` is a copy.
     """
 
     location: str
@@ -20,6 +21,7 @@ class TableSource(Record, frozen=True, kw_only=True):
     id_column: str | None = None
     mapping: tuple[tuple[str, str], ...] = ()
     limit: int | None = None
+    origin: str = ""
 
 
 class BatchRequest(Record, frozen=True, kw_only=True):

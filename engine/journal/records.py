@@ -31,7 +31,7 @@ class WorkflowText(Record, frozen=True, kw_only=True):
 
 
 class InputSource(Record, frozen=True, kw_only=True):
-    """Where the queries came from. `sha256` is empty where the source has no bytes (a SQL query).
+    """Where the queries came from. `sha256` is that of the file, or of the copy where it was no file.
 
     `mapping` is column to workflow input, as (input, column) pairs.
     """

@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from engine.ir.ids import Json
-from engine.ir.spec import InputType
 from engine.ir.json_values import LARGEST_INTEGER, SMALLEST_INTEGER, json_fault
+from engine.ir.spec import InputType
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")

@@ -1,0 +1,186 @@
+"""Where rows come from and go to: pipes and SELECTs, files that change, outputs that are inputs."""
+
+import fcntl
+import json
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SHIFTING = """
+[databases.notes]
+url = "sqlite:notes.db"
+"""
+
+
+def rows_of(place, name):
+    return [json.loads(line) for line in place.read(name).splitlines()]
+
+
+@contextmanager
+def held_up(place, *arguments):
+    """A run whose rows `wait:gate` wait until the block ends."""
+    place.write("gate", "")
+    with open(place.folder / "gate") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        process = place.start(*arguments, "-o", "out.jsonl")
+        wait_for(lambda: (place.folder / "out.jsonl").exists() or process.poll() is not None)
+        assert process.poll() is None, process.stderr.read()
+        yield process
+
+
+def kill_early(place, *arguments):
+    """A run that is killed before its first row."""
+    with held_up(place, *arguments) as process:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition):
+    for _ in range(600):
+        if condition():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it did not come to pass")
+
+
+WAITING = "id,question\na,wait:gate\nb,what\n"
+
+
+@pytest.mark.parametrize("name", ["questions.csv", "tools_only.yaml", "link.csv"])
+def test_an_output_that_is_an_input_is_refused_also_with_overwrite(place, name):
+    os.symlink(place.folder / "questions.csv", place.folder / "link.csv")
+    before = place.read(name)
+    done = place.run(
+        "batch",
+        "tools_only.yaml",
+        "-i",
+        "questions.csv",
+        "-o",
+        name,
+        "--output-format",
+        "jsonl",
+        "--overwrite",
+    )
+    assert done.returncode == 2
+    assert "also an input" in done.stderr
+    assert place.read(name) == before
+
+
+def test_a_pipe_is_read_once_and_whole(place):
+    os.mkfifo(place.folder / "pipe")
+    text = "question\n" + "".join(f"q{n}\n" for n in range(20_000))
+
+    def feed():
+        with open(place.folder / "pipe", "w") as pipe:
+            pipe.write(text)
+
+    threading.Thread(target=feed, daemon=True).start()
+    done = place.run(
+        "batch", "ask.yaml", "-i", "pipe", "--input-format", "csv", "-o", "out.jsonl", "--limit", "9000"
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row["row"] for row in rows_of(place, "out.jsonl")] == list(range(9000))
+
+
+def test_rows_of_a_select_are_those_the_run_began_with(place):
+    place.write("haloctl.toml", place.read("haloctl.toml") + SHIFTING)
+    with sqlite3.connect(place.folder / "notes.db") as notes:
+        notes.execute("CREATE TABLE note (question TEXT)")
+        notes.executemany("INSERT INTO note VALUES (?)", [("last",), (f"wait:{place.folder / 'gate'}",)])
+    select = ["-i", "SELECT question FROM note ORDER BY question", "--input-database", "notes"]
+    kill_early(place, "batch", "tools_only.yaml", *select)
+    with sqlite3.connect(place.folder / "notes.db") as notes:
+        notes.execute("INSERT INTO note VALUES ('a new one, that sorts first')")
+    assert place.run("resume", "last").returncode == 0
+    assert [row["outputs"]["checked"] for row in rows_of(place, "out.jsonl")] == [
+        "LAST",
+        f"WAIT:{place.folder / 'gate'}".upper(),
+    ]
+    (run,) = json.loads(place.run("runs", "--json").stdout)
+    assert "SELECT question" in run["input"]
+
+
+@pytest.mark.parametrize(
+    ("select", "message"),
+    [("SELECT 1 AS question WHERE 1 = 2", "no rows"), ("SELECT 1 AS question, 2 AS question", "two columns")],
+)
+def test_a_select_that_is_no_table_of_queries_leaves_nothing_behind(place, select, message):
+    done = place.run("batch", "tools_only.yaml", "-i", select, "--input-database", "tpch", "-o", "out.jsonl")
+    assert done.returncode == 65
+    assert message in done.stderr
+    assert not [path for path in (place.folder / "runs").rglob("*") if path.is_file()]
+
+
+def test_a_changed_table_is_refused_on_resume(place):
+    place.write("questions.csv", WAITING.replace("gate", str(place.folder / "gate")))
+    kill_early(place, "batch", "tools_only.yaml", "-i", "questions.csv")
+    place.write("questions.csv", "id,question\nz,new\n" + place.read("questions.csv").partition("\n")[2])
+    done = place.run("resume", "last")
+    assert done.returncode == 65
+    assert "has changed since the run began" in done.stderr
+    (place.folder / "questions.csv").unlink()
+    done = place.run("resume", "last")
+    assert done.returncode == 65
+    assert "Traceback" not in done.stderr
+
+
+def test_another_model_file_is_refused_on_resume(place):
+    place.write("questions.csv", WAITING.replace("gate", str(place.folder / "gate")))
+    kill_early(place, "batch", "shaky.yaml", "-i", "questions.csv")
+    place.write("a.gguf", "another model, or at least a file")
+    settings = place.read("haloctl.toml")
+    place.write(
+        "haloctl.toml", settings.replace('[models.toy]\nbackend = "echo"', '[models.toy]\ngguf = "a.gguf"')
+    )
+    done = place.run("resume", "last")
+    assert done.returncode == 2
+    assert "model toy is another file than the run began with" in done.stderr
+    place.write("haloctl.toml", settings)
+    assert place.run("resume", "last").returncode == 0
+
+
+def test_changed_workflows_and_functions_are_pointed_out_on_resume(place):
+    place.write("questions.csv", WAITING.replace("gate", str(place.folder / "gate")))
+    kill_early(place, "batch", "tools_only.yaml", "-i", "questions.csv")
+    place.write("tools_only.yaml", place.read("tools_only.yaml").replace("check", "chekc"))
+    place.write("functions.py", place.read("functions.py").replace("upper", "title"))
+    done = place.run("resume", "last")
+    assert done.returncode == 0, done.stderr
+    assert "tools_only.yaml has changed: the run goes on with the workflow it began with" in done.stderr
+    assert "functions.py has changed" in done.stderr
+    assert rows_of(place, "out.jsonl")[1]["outputs"]["checked"] == "What"
+
+
+def test_a_finished_run_resumes_to_the_same_rows_even_when_they_were_deleted(place):
+    assert place.run("batch", "ask.yaml", "-i", "questions.csv", "-o", "out.jsonl").returncode == 0
+    before = place.read("out.jsonl")
+    for _ in range(2):
+        assert place.run("resume", "last").returncode == 0
+        assert place.read("out.jsonl") == before
+        (place.folder / "out.jsonl").unlink()
+
+
+def test_two_coordinators_never_share_a_run(place):
+    place.write("questions.csv", WAITING.replace("gate", str(place.folder / "gate")))
+    with held_up(place, "batch", "tools_only.yaml", "-i", "questions.csv") as first:
+        second = place.run("resume", "last")
+        assert second.returncode == 73
+        assert f"is held by process {first.pid}" in second.stderr
+    assert first.wait(60) == 0
+    assert len(rows_of(place, "out.jsonl")) == 2
+
+
+def test_two_runs_never_share_an_output(place):
+    place.write("questions.csv", WAITING.replace("gate", str(place.folder / "gate")))
+    with held_up(place, "batch", "tools_only.yaml", "-i", "questions.csv") as first:
+        for extra in ((), ("--overwrite",)):
+            done = place.run("batch", "tools_only.yaml", "-i", "questions.csv", "-o", "out.jsonl", *extra)
+            assert done.returncode == 73, done.stderr
+            assert "another run is writing" in done.stderr
+    assert first.wait(60) == 0
+    assert len(rows_of(place, "out.jsonl")) == 2
