@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import zlib
 from pathlib import Path
 
-from engine.errors import JournalError
+from engine.errors import JournalError, RunLocked
 from engine.journal.records import Emitted
 
 _CHUNK_BYTES = 1 << 20
@@ -19,13 +20,25 @@ class LineFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens the file, and makes it if it is missing; its content is left alone."""
+        """Opens the file, and makes it if it is missing; its content is left alone.
+
+        Raises RunLocked while another process has it open so: two runs would write over each other.
+        """
         self.path = path
         self.end_bytes = 0
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise _refused(path, error) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise RunLocked(
+                f"another run is writing {path}", fix="wait for it, or choose another output"
+            ) from None
+        except OSError:
+            pass  # a filesystem without locks
 
     @property
     def identity(self) -> tuple[int, int]:

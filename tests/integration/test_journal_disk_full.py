@@ -83,6 +83,8 @@ def test_output_on_a_full_disk_stops_and_resumes_to_exactly_the_right_rows(small
         submit_all(writer, rows)
     assert told.wait(5)
     assert 0 < writer.written < rows
+    with pytest.raises(JournalError):
+        writer.close()
     store.close()
     grow(small_disk)
     with RunStore.open(tmp_path / "run") as store:
