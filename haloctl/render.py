@@ -99,7 +99,9 @@ def _numeric(cell: str) -> bool:
 
 
 def duration(seconds: float) -> str:
-    """0.3 s, 42 s, 3 min 05 s, 2 h 10 min."""
+    """16 ms, 0.3 s, 42 s, 3 min 05 s, 2 h 10 min."""
+    if 0 < seconds < 0.095:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from engine.ir import event as ev
 from engine.ir.ids import Json, OperatorId
@@ -43,56 +45,68 @@ class OperatorRecord:
 
 
 def analyze(plans: Sequence[PhysicalPlan], events: Iterable[ev.Event]) -> str:
-    """The table as text."""
+    """Two tables as text: what became of the calls, and the models' tokens."""
     facts = analyze_json(plans, events)
-    head = (
-        "operator",
-        "nodes",
-        "executed",
-        "coalesced",
-        "cached",
-        "failed",
-        "in",
-        "reused",
-        "out",
-        "call",
-        "span",
-    )
-    rows = [
-        (
-            entry["operator"],
-            f"{entry['planned_nodes']:,}",
-            f"{entry['executed']:,}",
-            f"{entry['coalesced']:,}",
-            f"{entry['cached']:,}",
-            f"{entry['failed']:,}",
-            _beside(entry["prefill_tokens"], entry["estimated_prefill_tokens"]),
-            f"{entry['reused_tokens']:,}",
-            _beside(entry["decode_tokens"], entry["estimated_decode_tokens"]),
-            seconds(entry["call_s"]),
-            seconds(entry["span_s"]),
-        )
-        for entry in facts["operators"]
-    ]
+    operators = facts["operators"]
+    workflows = {entry["operator"].partition("/")[0] for entry in operators}
+    common = f"{workflows.pop()}/" if len(workflows) == 1 else ""
     lines = [
         "ANALYZE (measured; estimates in brackets)",
         f"  makespan {seconds(facts['makespan_s'])} ({seconds(facts['estimated_s'])})",
         f"  model loads {facts['model_loads']} ({facts['estimated_loads']})",
-        *table(head, rows, right="lrrrrrrrrrr"),
+        "",
+        "CALLS (call: mean time of one; span: first dispatch to last result)",
+        *table(_CALLS, [_calls(entry, common) for entry in operators], right="lrrrrrrrr"),
+        "",
+        "TOKENS",
+        *table(
+            ("operator", "in", "reused", "out"),
+            [_tokens(entry, common) for entry in operators if entry["kind"] == "llm"],
+            right="lrrr",
+        ),
     ]
     return "\n".join(lines) + "\n"
 
 
+_CALLS = ("operator", "nodes", "ran", "coalesced", "cached", "skipped", "failed", "call", "span")
+
+
+def _calls(entry: Mapping[str, Json], common: str) -> tuple[str, ...]:
+    counts = ("planned_nodes", "executed", "coalesced", "cached", "skipped", "failed")
+    return (
+        entry["operator"].removeprefix(common),
+        *(f"{entry[name]:,}" for name in counts),
+        seconds(entry["call_s"]),
+        seconds(entry["span_s"]),
+    )
+
+
+def _tokens(entry: Mapping[str, Json], common: str) -> tuple[str, ...]:
+    return (
+        entry["operator"].removeprefix(common),
+        _beside(entry["prefill_tokens"], entry["estimated_prefill_tokens"]),
+        f"{entry['reused_tokens']:,}",
+        _beside(entry["decode_tokens"], entry["estimated_decode_tokens"]),
+    )
+
+
 def analyze_json(plans: Sequence[PhysicalPlan], events: Iterable[ev.Event]) -> dict[str, Json]:
-    """Records of all operators of `plans` (the windows of one run), in plan order, and totals."""
+    """Records of all operators of `plans` (the windows of one run), in plan order, and totals.
+
+    Of a resumed run the events of all attempts are taken, one attempt after another; what an earlier one
+    had settled counts there alone. Its plans count each: a resumed run plans anew what was left.
+    """
     records = _estimates(plans)
-    last_s, loads = 0.0, 0
+    begun_s, last_s, loads = 0.0, 0.0, 0
     for event in events:
-        last_s = max(last_s, event.at)
+        if event.at < last_s:  # time starts again with each attempt
+            begun_s, last_s = begun_s + last_s, 0.0
+        last_s = event.at
         loads += isinstance(event, ev.ModelLoaded)
-        _absorb(records, event)
+        if not getattr(event, "recalled", False):
+            _absorb(records, msgspec.structs.replace(event, at=begun_s + event.at) if begun_s else event)
     return {
-        "makespan_s": last_s,
+        "makespan_s": begun_s + last_s,
         "estimated_s": sum(plan.estimate.makespan_s for plan in plans),
         "model_loads": loads,
         "estimated_loads": sum(plan.estimate.model_loads for plan in plans),
@@ -134,7 +148,7 @@ def _absorb(records: dict[OperatorId, OperatorRecord], event: ev.Event) -> None:
         case ev.NodeSkipped(operator=name) if name in records:
             records[name].skipped += event.members
         case ev.NodeFailed(operator=name) if name in records and event.final:
-            records[name].failed += 1
+            records[name].failed += event.members
         case _:
             pass
 

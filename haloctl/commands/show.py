@@ -7,8 +7,11 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from engine.errors import ConfigError
 from engine.journal.runs import summarise
 from engine.journal.view import RunView
+from engine.optimizer.analyze import analyze as analyze_text
+from engine.optimizer.analyze import analyze_json
 from haloctl import render
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile
@@ -24,12 +27,21 @@ def show(
     query: Annotated[str | None, Parameter(help="A row's id, or its index from 0 as #N.")] = None,
     /,
     *,
+    analyze: Annotated[
+        bool,
+        Parameter(help="EXPLAIN ANALYZE: each operator's estimates beside what was measured.", negative=""),
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Show a run; with QUERY, that row's path: prompts, tool results, timings, with whom it was shared."""
+    if analyze and query is not None:
+        raise ConfigError("--analyze is of a whole run", fix="leave out the query, or --analyze")
     directory = find_run(load_settings(config).settings, run)
     with RunView(directory) as view:
+        if analyze:
+            _show_analysis(view, as_json)
+            return 0
         if query is None:
             _show_run(view, as_json)
             return 0
@@ -63,6 +75,14 @@ def _show_run(view: RunView, as_json: bool) -> None:
     if status.status in ("interrupted", "stopped", "aborted"):
         lines += ["", f"go on with: haloctl resume {meta.run}"]
     render.result("\n".join(lines))
+
+
+def _show_analysis(view: RunView, as_json: bool) -> None:
+    plans = [record.plan for record in view.plans()]
+    if as_json:
+        render.result_json(analyze_json(plans, view.events()))
+    else:
+        render.result(analyze_text(plans, view.events()).rstrip())
 
 
 def _path_lines(path: QueryPath) -> list[str]:

@@ -264,3 +264,17 @@ def test_a_changed_input_is_not_resumed(place, gate):
     refused = place.run("resume", "last")
     assert refused.returncode == 65, refused.stderr
     assert "changed" in refused.stderr
+
+
+def test_show_analyze_puts_what_was_measured_beside_the_estimates(place):
+    place.run("batch", "ask.yaml", "-i", "questions.csv", "-o", "out.jsonl")
+    shown = place.run("show", "last", "--analyze")
+    assert shown.returncode == 0, shown.stderr
+    assert "ANALYZE" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    facts = json.loads(place.run("show", "last", "--analyze", "--json").stdout)
+    assert {entry["operator"]: entry["executed"] for entry in facts["operators"]} == {
+        "ask/keyword": 2,
+        "ask/answer": 2,
+    }
+    assert place.run("show", "last", "#0", "--analyze").returncode == 2

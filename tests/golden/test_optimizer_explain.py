@@ -121,3 +121,16 @@ def test_analyze_counts_every_pair():
     assert draft["prefill_tokens"] == 30 * draft["executed"]
     assert facts["desk/page"]["failed"] == 1
     assert draft["call_s"] == pytest.approx(0.1)
+
+
+def test_analyze_adds_attempts_up_and_counts_recalled_work_once():
+    plan, _ = support_desk()
+    first = list(events_of(plan))
+    recalled = [
+        msgspec.structs.replace(event, recalled=True, from_cache=True, at=0.1)
+        for event in first
+        if isinstance(event, ev.NodeCompleted)
+    ]
+    once, twice = analyze_json([plan], first), analyze_json([plan], [*first, *recalled])
+    assert twice["makespan_s"] == pytest.approx(once["makespan_s"] + 0.1)
+    assert twice["operators"] == once["operators"]
