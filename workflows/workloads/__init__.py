@@ -1,1 +1,1 @@
-"""Six agentic workloads over films, pages and orders: workflows, questions, and a mock API for their calls."""
+"""Six agentic workloads over films, pages and orders: workflows, questions, a mock API for their calls."""

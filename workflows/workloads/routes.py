@@ -78,7 +78,7 @@ ROUTES: dict[str, Route] = {
             "question",
             """
             SELECT p.title, p.kind, count(*) AS links
-            FROM (SELECT page_id FROM search_pages($question, 'en') ORDER BY score DESC, page_id LIMIT 20) AS s
+            FROM (SELECT page_id FROM search_pages($question, 'en') ORDER BY score DESC, page_id LIMIT 20) s
             JOIN links AS l ON l.from_page = s.page_id JOIN pages AS p ON p.page_id = l.to_page
             GROUP BY p.page_id, p.title, p.kind ORDER BY links DESC, p.page_id LIMIT 5
             """,

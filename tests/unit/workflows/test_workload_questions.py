@@ -1,4 +1,4 @@
-"""Question tables: repeatable, of any size, redundant as promised; and the rule that reads order questions."""
+"""Question tables: repeatable, of any size, redundant as promised; the rule that reads order questions."""
 
 import csv
 import io
