@@ -24,15 +24,22 @@ from engine.journal.view import RunView
 BATCH_ROWS = 4096
 _ERROR_FIELDS = ("code", "message", "operator", "attempts")
 _INT64 = range(-(1 << 63), 1 << 63)
-_SCALARS = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "str": pa.string()}
+_EXACT_IN_FLOAT = range(-(1 << 53), (1 << 53) + 1)
+_SCALARS = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "long": pa.int64(),
+    "float": pa.float64(),
+    "str": pa.string(),
+}
 
 
 def write_parquet(store: RunStore, spool: Path, target: OutputTarget) -> None:
     """Write `target.path` from the JSON lines of `spool`; it appears complete or not at all.
 
     Numbers, truth values and text keep their types, lists of one of them become lists; a column with
-    anything else, or with a mix, holds JSON text. Raises ConfigError when a file of that name has
-    appeared, JournalError on I/O.
+    anything else, or with a mix that one type cannot hold exactly, holds JSON text. Raises ConfigError
+    when a file of that name has appeared, JournalError on I/O.
     """
     path = Path(target.path).absolute()
     with RunView(store.directory) as view:
@@ -42,11 +49,10 @@ def write_parquet(store: RunStore, spool: Path, target: OutputTarget) -> None:
         _write(spool, temporary, target)
         _claim(store, path, temporary)
         os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:
         temporary.unlink(missing_ok=True)
-        raise JournalError(
-            f"cannot write {path}: {error.strerror or error}", fix="free space, then resume the run"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise JournalError(f"cannot write {path}: {reason}", fix="free space, then resume the run") from error
     sync_directory(path.parent)
 
 
@@ -98,13 +104,13 @@ def _table(rows: list[dict[str, Json]], schema: Any, target: OutputTarget, kinds
 
 
 def _kind(value: Json) -> str:
-    """`null`, a scalar's name, `list:` with the elements' kind, or `json`."""
+    """`null`, a scalar's name, `list:` with the elements' kind, or `json`. `long` fits no float exactly."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
-        return "int" if value in _INT64 else "json"
+        return "int" if value in _EXACT_IN_FLOAT else "long" if value in _INT64 else "json"
     if isinstance(value, list):
         element = "null"
         for item in value:
@@ -121,6 +127,8 @@ def _join(left: str, right: str) -> str:
         return right
     if {left, right} == {"int", "float"}:
         return "float"
+    if {left, right} == {"int", "long"}:
+        return "long"
     if left.startswith("list:") and right.startswith("list:"):
         element = _join(left[5:], right[5:])
         return "json" if element == "json" else f"list:{element}"
