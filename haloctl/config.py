@@ -1,7 +1,8 @@
 """Reads settings: file, then HALOCTL_* environment variables, into one frozen `Settings`.
 
 The file is the first of: `--config`, $HALOCTL_CONFIG, `haloctl.toml` in the current folder or the nearest
-parent that has one, `haloctl/config.toml` in the user's configuration folder. None is fine.
+parent that has one, `haloctl/config.toml` in the user's configuration folder. None is fine. Settings say
+which files and hosts are read, so one that was merely found must not be a stranger's.
 """
 
 from __future__ import annotations
@@ -66,9 +67,23 @@ def _find(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path 
         return named.resolve()
     for folder in (cwd.resolve(), *cwd.resolve().parents):
         if (folder / "haloctl.toml").is_file():
-            return folder / "haloctl.toml"
+            return _require_own(folder / "haloctl.toml", cwd)
     personal = platformdirs.user_config_path("haloctl") / "config.toml"
     return personal if personal.is_file() else None
+
+
+def _require_own(file: Path, cwd: Path) -> Path:
+    """The file, if it is the user's, root's, or the owner's of the folder the user chose to work in.
+
+    Anyone may put a file into /tmp, which is a parent of many folders.
+    """
+    owner = file.stat().st_uid
+    if owner not in (os.geteuid(), 0, cwd.stat().st_uid):
+        raise ConfigError(
+            f"settings file {file} belongs to another user (uid {owner})",
+            fix=f"if you trust it, name it: --config {file}",
+        )
+    return file
 
 
 def _read(file: Path) -> str:

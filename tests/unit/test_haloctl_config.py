@@ -1,5 +1,8 @@
 """Settings: where they come from, what wins, and errors that name file, line and fix."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from engine.errors import ConfigError
@@ -35,6 +38,27 @@ def test_file_of_a_parent_folder_is_found_and_paths_are_relative_to_it(tmp_path)
     loaded = load_settings(environ={}, cwd=below)
     assert loaded.file == tmp_path / "haloctl.toml"
     assert loaded.settings.models["small"].gguf == str(tmp_path / "files" / "small.gguf")
+
+
+def test_a_strangers_file_in_a_parent_folder_is_refused_unless_it_is_named(tmp_path, monkeypatch):
+    file = tmp_path / "haloctl.toml"
+    file.write_text("[run]\nwindow = 3\n", encoding="utf-8")
+    owners = {file: 4711}  # only root could give a file away
+    true_stat = Path.stat
+
+    def stat(path, **options):
+        found = list(true_stat(path, **options))
+        found[4] = owners.get(path, os.geteuid())
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    below = tmp_path / "mine"
+    below.mkdir()
+    with pytest.raises(ConfigError, match=r"belongs to another user \(uid 4711\)"):
+        load_settings(environ={}, cwd=below)
+    assert load_settings(file, environ={}, cwd=below).settings.run.window == 3
+    owners[below] = 4711
+    assert load_settings(environ={}, cwd=below).settings.run.window == 3
 
 
 def test_personal_file_is_the_last_resort(tmp_path, monkeypatch):
