@@ -28,6 +28,7 @@ from engine.processor.protocol import (
     LlmWork,
     Load,
     LoadFailed,
+    Remind,
     Resident,
     Tell,
 )
@@ -81,6 +82,7 @@ class Dispatcher:
                     raise InvariantBroken(f"plan names unknown worker {assignment.worker}")
                 if assignment.model not in lane.preload:
                     lane.preload.append(assignment.model)
+                lane.count_unsettled(index, assignment.model, len(assignment.nodes))
                 for position, node in enumerate(assignment.nodes):
                     self._assigned[node] = (assignment.worker, index, rank, position)
                 self._left_in_epoch[index] = self._left_in_epoch.get(index, 0) + len(assignment.nodes)
@@ -182,12 +184,16 @@ class Dispatcher:
         self._load_if_wanted(lane, out, at)
 
     def _load_if_wanted(self, lane: LlmLane, out: list[Instruction], at: float) -> None:
-        model = lane.wanted_model()
+        waited_since = lane.idle_since
+        model = lane.wanted_model(at)
         if model is not None and (lane.spec.worker, model) not in self._unloadable:
             self._load(lane, model, out, at)
+        elif lane.idle_since is not None and waited_since is None:
+            out.append(Remind(lane.spec.worker, lane.patience_s))
 
     def _load(self, lane: LlmLane, model: ModelName, out: list[Instruction], at: float) -> None:
         lane.loading = model
+        lane.idle_since = None
         out.append(Tell(ev.ModelLoading(at=at, worker=lane.spec.worker, model=model)))
         out.append(Load(lane.spec.worker, model))
 
@@ -266,7 +272,8 @@ class Dispatcher:
         placed = self._assigned.pop(node.id, None)
         if placed is None:
             return []
-        epoch = placed[1]
+        worker, epoch, _rank, _position = placed
+        self._llm[worker].count_unsettled(epoch, node.model, -1)
         self._left_in_epoch[epoch] -= 1
         if self._left_in_epoch[epoch] or epoch not in self._started_epochs:
             return []
@@ -281,11 +288,15 @@ class Dispatcher:
     def resident(self, stimulus: Resident) -> None:
         """Models came to a worker or left it."""
         lane = self._llm[stimulus.worker]
+        if stimulus.loaded is not None:
+            lane.crowded |= bool(stimulus.unloaded) and lane.fits(stimulus.loaded)
         for model in stimulus.unloaded:
             lane.resident.pop(model, None)
         if stimulus.loaded is not None:
             lane.loading = None
             lane.resident[stimulus.loaded] = None
+            if stimulus.load_s:
+                lane.load_s[stimulus.loaded] = stimulus.load_s
 
     def load_failed(self, stimulus: LoadFailed) -> list[tuple[NodeState, bool]]:
         """A model cannot be loaded on a worker: what waited there for it is to be pushed again.

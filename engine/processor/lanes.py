@@ -1,8 +1,9 @@
 """Who runs next where: ready queues of workers and tool kinds, and model residency. Sans-I/O.
 
 The plan is a priority, not a barrier. A worker prefers the ready node that comes first in the plan among
-those whose model is resident; it loads another model when that fits beside, or when nothing it could run
-is left for the models it holds (so trickling work of one model never bounces a full queue of another).
+those whose model is resident. It loads another model when that fits beside, or when nothing it could run is
+left for the models it holds. While the plan still has work for those to come (behind slow tools, say), a
+switch has to pay: it waits until a full load of other work is there, or as long as two switches take.
 """
 
 from __future__ import annotations
@@ -46,6 +47,12 @@ class LlmLane:
     suspects: deque[NodeState] = field(default_factory=deque)
     solo: bool = False
     retired: bool = False
+    crowded: bool = False
+    """The worker had to unload what was thought to fit: nothing is loaded beside any more."""
+    unsettled: dict[tuple[int, ModelName], int] = field(default_factory=dict)
+    """Nodes the plan gave this worker that are not settled, by epoch and model."""
+    load_s: dict[ModelName, float] = field(default_factory=dict)
+    idle_since: float | None = None
 
     @property
     def capacity(self) -> int:
@@ -84,7 +91,7 @@ class LlmLane:
         self.solo = True
         return self.suspects.popleft()
 
-    def wanted_model(self) -> ModelName | None:
+    def wanted_model(self, at: float) -> ModelName | None:
         """The model to load now, or None. Called when `pop` gave nothing more."""
         if not self.up or self.loading is not None:
             return None
@@ -94,19 +101,44 @@ class LlmLane:
         missing = [model for model, heap in self.ready.items() if heap and model not in self.resident]
         best = self._best(missing)
         if best is not None:
-            idle = not self.in_flight and not self.queued(self.resident)
-            return best if idle or self._fits(best) else None
+            return best if self.fits(best) or self._may_switch(best, at) else None
         while self.preload and self.preload[0] in self.resident:
             self.preload.popleft()
-        if self.preload and self._fits(self.preload[0]):
+        if self.preload and self.fits(self.preload[0]):
             return self.preload.popleft()
         return None
+
+    def _may_switch(self, model: ModelName, at: float) -> bool:
+        """Whether to give up what is resident, which has nothing to run now, for a model with work."""
+        if self.in_flight or self.queued(self.resident):
+            self.idle_since = None
+            return False
+        heap = self.ready[model]
+        epoch = heap[0][0][0]
+        expected = any(name in self.resident and at_epoch <= epoch for at_epoch, name in self.unsettled)
+        if not expected or len(heap) >= self.capacity:
+            return True
+        if self.idle_since is None:
+            self.idle_since = at
+        return at - self.idle_since >= self.patience_s
+
+    @property
+    def patience_s(self) -> float:
+        """How long to wait for planned work instead of switching: what two loads take at worst."""
+        return 2 * max(self.load_s.values(), default=0.0)
+
+    def count_unsettled(self, epoch: int, model: ModelName, change: int) -> None:
+        """Nodes planned here are new (positive) or settled (negative)."""
+        left = self.unsettled[epoch, model] = self.unsettled.get((epoch, model), 0) + change
+        if not left:
+            del self.unsettled[epoch, model]
 
     def reset(self) -> None:
         """The process died: nothing is resident or in flight."""
         self.up = False
         self.loading = None
         self.solo = False
+        self.idle_since = None
         self.resident.clear()
         self.in_flight.clear()
 
@@ -114,7 +146,10 @@ class LlmLane:
         candidates = [(self.ready[model][0], model) for model in models if self.ready.get(model)]
         return min(candidates, key=lambda pair: pair[0][:2])[1] if candidates else None
 
-    def _fits(self, model: ModelName) -> bool:
+    def fits(self, model: ModelName) -> bool:
+        """Whether a model has room beside those that are resident, as far as is known."""
+        if self.crowded:
+            return not self.resident
         held = sum(self.spec.models.get(name, 0) for name in self.resident)
         return held + self.spec.models.get(model, 0) <= self.spec.memory_bytes
 

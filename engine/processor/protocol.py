@@ -87,6 +87,13 @@ class RetryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminded:
+    """The time a worker was given to wait for planned work is over."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
 class LaneUp:
     """A worker process is ready to take commands; nothing is resident yet."""
 
@@ -153,6 +160,7 @@ Stimulus: TypeAlias = (
     | Succeeded
     | Errored
     | RetryDue
+    | Reminded
     | LaneUp
     | Resident
     | LoadFailed
@@ -203,6 +211,14 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Remind:
+    """Give `Reminded(worker)` back after a delay."""
+
+    worker: WorkerId
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Write a settled node to the journal; `cache_key` also puts it into the result cache."""
 
@@ -242,5 +258,5 @@ class Abort:
 
 
 Instruction: TypeAlias = (
-    Dispatch | Load | Respawn | Delay | Commit | Emit | Tell | NeedWindow | Finish | Abort
+    Dispatch | Load | Respawn | Delay | Remind | Commit | Emit | Tell | NeedWindow | Finish | Abort
 )

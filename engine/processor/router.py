@@ -9,7 +9,7 @@ import trio
 
 from engine.errors import HaloError
 from engine.ir.event import ChannelMeasured, Event
-from engine.ir.ids import ContentKey, NodeId
+from engine.ir.ids import ContentKey
 from engine.ir.result import NodeRecord, QueryResult
 from engine.processor.channels import Receiver, Sender
 from engine.processor.llm_actor import LaneCommand
@@ -24,6 +24,8 @@ from engine.processor.protocol import (
     LlmWork,
     Load,
     NeedWindow,
+    Remind,
+    Reminded,
     Respawn,
     RetryDue,
     Stimulus,
@@ -101,7 +103,9 @@ class Router:
             case Emit(row=row):
                 self._batch.rows.append(row)
             case Delay(node=node, delay_s=delay_s):
-                self._outlets.delays.start_soon(self._wake_after, node, delay_s)
+                self._outlets.delays.start_soon(self._after, delay_s, RetryDue(node))
+            case Remind(worker=worker, delay_s=delay_s):
+                self._outlets.delays.start_soon(self._after, delay_s, Reminded(worker))
             case NeedWindow():
                 self._outlets.windows.send_nowait(instruction)
             case Finish():
@@ -111,9 +115,9 @@ class Router:
                 return True
         return False
 
-    async def _wake_after(self, node: NodeId, delay_s: float) -> None:
+    async def _after(self, delay_s: float, stimulus: Stimulus) -> None:
         await trio.sleep(delay_s)
-        await self._outlets.stimuli.send(RetryDue(node))
+        await self._outlets.stimuli.send(stimulus)
 
     def _publish(self, event: Event) -> None:
         self._batch.events.append(event)

@@ -36,6 +36,7 @@ from engine.processor.protocol import (
     Measured,
     NeedWindow,
     Progress,
+    Reminded,
     Resident,
     Respawn,
     RetryDue,
@@ -107,6 +108,8 @@ class RunState:
             case Draining(at_once=at_once):
                 self._draining = True
                 self._at_once |= at_once
+            case Reminded():
+                pass  # scheduling, which follows every stimulus, sees that the time is over
             case LaneUp() | Resident() | LoadFailed() | Measured() | WorkerDied():
                 self._absorb_worker(stimulus)
             case _:

@@ -25,6 +25,8 @@ from engine.processor.protocol import (
     Load,
     LoadFailed,
     NeedWindow,
+    Remind,
+    Reminded,
     Resident,
     Respawn,
     RetryDue,
@@ -41,7 +43,7 @@ class World:
     """What the instructions asked for so far, and what has not been answered yet."""
 
     state: RunState
-    pending: list[Dispatch | Load | Respawn | Delay] = field(default_factory=list)
+    pending: list[Dispatch | Load | Respawn | Delay | Remind] = field(default_factory=list)
     dispatched: list[NodeId] = field(default_factory=list)
     records: list[NodeRecord] = field(default_factory=list)
     rows: list[QueryResult] = field(default_factory=list)
@@ -62,7 +64,7 @@ class World:
             case Dispatch():
                 self.pending.append(instruction)
                 self.dispatched.append(instruction.node)
-            case Load() | Respawn() | Delay():
+            case Load() | Respawn() | Delay() | Remind():
                 self.pending.append(instruction)
             case Commit(record=record):
                 self.records.append(record)
@@ -91,6 +93,9 @@ class World:
                 self.tell(LaneUp(worker, 1, "echo"))
             case Delay(node=node):
                 self.tell(RetryDue(node))
+            case Remind(worker=worker, delay_s=delay_s):
+                self.at += delay_s
+                self.tell(Reminded(worker))
 
     def refuse_load(self, load: Load) -> None:
         """A pending load fails."""

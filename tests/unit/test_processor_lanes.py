@@ -67,13 +67,13 @@ def test_a_model_that_does_not_fit_beside_waits_until_the_resident_one_has_nothi
     w.resident[M] = None
     queue(w, nodes["m"][:1], M, epoch=1)
     queue(w, nodes["n"][:1], N, epoch=0)
-    assert w.wanted_model() is None
+    assert w.wanted_model(0.0) is None
     node = w.pop()
     assert node is not None
     w.in_flight[node.id] = node
-    assert w.wanted_model() is None
+    assert w.wanted_model(0.0) is None
     w.in_flight.clear()
-    assert w.wanted_model() == N
+    assert w.wanted_model(0.0) == N
 
 
 def test_a_model_that_fits_is_loaded_at_once_and_planned_ones_ahead_of_need(nodes):
@@ -81,7 +81,7 @@ def test_a_model_that_fits_is_loaded_at_once_and_planned_ones_ahead_of_need(node
     w.resident[M] = None
     queue(w, nodes["m"][:1], M)
     w.preload.append(N)
-    assert w.wanted_model() == N
+    assert w.wanted_model(0.0) == N
 
 
 def test_a_suspect_runs_alone_and_first(nodes):
@@ -104,3 +104,53 @@ def test_an_idle_lane_takes_queued_work_from_a_full_one_only(nodes):
         assert node is not None
         full.in_flight[node.id] = node
     assert steal(idle, (idle, full)) in nodes["m"][:4]
+
+
+def waiting_lane(nodes, *, ready: int) -> LlmLane:
+    """Model m is resident and idle with planned work to come; `ready` nodes of model n wait."""
+    w = lane(memory=100)
+    w.resident[M] = None
+    w.load_s = {M: 1.0, N: 3.0}
+    w.count_unsettled(1, M, 5)
+    queue(w, nodes["n"][:ready], N, epoch=2)
+    return w
+
+
+def test_planned_work_to_come_for_the_resident_model_holds_a_switch_back_as_long_as_two_switches_take(nodes):
+    w = waiting_lane(nodes, ready=1)
+    assert w.wanted_model(10.0) is None
+    assert w.patience_s == 6.0
+    assert w.wanted_model(15.9) is None
+    assert w.wanted_model(16.0) == N
+
+
+def test_the_wait_begins_anew_when_something_ran_in_between(nodes):
+    w = waiting_lane(nodes, ready=1)
+    assert w.wanted_model(10.0) is None
+    w.in_flight[nodes["m"][0].id] = nodes["m"][0]
+    assert w.wanted_model(15.0) is None
+    w.in_flight.clear()
+    assert w.wanted_model(16.0) is None
+    assert w.wanted_model(22.0) == N
+
+
+def test_a_full_load_of_other_work_or_nothing_to_come_switches_at_once(nodes):
+    full = waiting_lane(nodes, ready=2 * QUEUE_AHEAD)
+    assert full.wanted_model(10.0) == N
+    done = waiting_lane(nodes, ready=1)
+    done.count_unsettled(1, M, -5)
+    assert done.wanted_model(10.0) == N
+    later = waiting_lane(nodes, ready=1)
+    later.count_unsettled(1, M, -5)
+    later.count_unsettled(3, M, 5)
+    assert later.wanted_model(10.0) == N
+
+
+def test_a_worker_that_had_to_unload_what_should_fit_gets_one_model_at_a_time(nodes):
+    w = lane(memory=200)
+    w.resident[M] = None
+    queue(w, nodes["n"][:1], N)
+    assert w.wanted_model(0.0) == N
+    w.crowded = True
+    w.in_flight[nodes["m"][0].id] = nodes["m"][0]
+    assert w.wanted_model(0.0) is None
