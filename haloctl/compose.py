@@ -34,7 +34,7 @@ from engine.processor.lanes import LaneSpec
 from engine.processor.run import Job
 from engine.processor.tool_actor import OpenedTool
 from engine.processor.workers import WorkerSpec
-from haloctl import __version__, embedded
+from haloctl import __version__, embedded, render
 from haloctl.attempts import whole_run
 from haloctl.digests import DigestBook, digests
 from haloctl.intake_source import describe, keep_unrepeatable, open_source, require_unchanged
@@ -178,7 +178,9 @@ def open_run(
             store = resume
             recovered = stack.enter_context(closing(store.recovered()))
             windows = prepared.planner().windows(batches, recovered.finished)
-        writer = ResultWriter(store, request.target, order=request.options.order)
+        writer = ResultWriter(
+            store, request.target, order=request.options.order, stream=render.terminal_rows()
+        )
         stack.callback(writer.close)
         for warning in writer.warnings:
             say(warning)

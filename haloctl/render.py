@@ -6,8 +6,10 @@ terminal only, and never with NO_COLOR.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any, BinaryIO, TextIO, cast
 
 import msgspec
 from rich import box
@@ -56,6 +58,32 @@ def result_json(value: Json) -> None:
     """A JSON document on stdout, one line; Structs are written as their fields."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
     sys.stdout.flush()
+
+
+class _CleanLines(io.RawIOBase):
+    """A binary stream that writes whole lines to a terminal, sanitised."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._begun = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        written = bytes(data)
+        *lines, self._begun = (self._begun + written).split(b"\n")
+        if lines:
+            self._terminal.write(clean(b"\n".join(lines).decode("utf-8", "replace")) + "\n")
+        return len(written)
+
+    def flush(self) -> None:
+        self._terminal.flush()
+
+
+def terminal_rows() -> BinaryIO | None:
+    """Where result rows go that are written to a terminal; None where stdout is none, and takes any byte."""
+    return cast(BinaryIO, _CleanLines(sys.stdout)) if sys.stdout.isatty() else None
 
 
 def result_table(

@@ -79,3 +79,16 @@ def test_model_text_cannot_drive_the_terminal(place):
     assert "red" in seen
     assert "\x1b]52" not in seen
     assert "\x1b[2J" not in seen
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_rows_on_a_terminal_cannot_steer_it(place, form):
+    hostile = "\x1b]52;c;aGVsbG8=\x07\x1b[2J\x9b31m\x1b]0;title\x07\u202e"
+    place.write("questions.csv", f"question\nmild{hostile}end\n")
+    arguments = ("batch", "tools_only.yaml", "-i", "questions.csv", "-o", "-", "--output-format", form)
+    code, seen = in_terminal(place, *arguments, HALOCTL_PROGRESS="none")
+    assert code == 0, seen
+    assert "MILD" in seen
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(seen)
+    piped = place.run(*arguments, HALOCTL_PROGRESS="none").stdout
+    assert ("\x1b" in piped) is (form == "csv")  # a program gets the bytes as they are
