@@ -139,7 +139,7 @@ def against_batched_bench(bench: Bench, binary: Path, batch: int, shared: bool) 
     theirs = dict(ours)
     for _ in range(bench.repeat):
         requests = _exact_prompts(bench, backend, batch, prompt, decode + 1, shared)
-        found = phases(backend, requests, prompt if shared else prompt * batch)
+        found = phases(backend, requests, shared=shared)
         ours = {phase: max(ours[phase], found[phase]) for phase in ours}
         row = _batched_bench(bench, binary, batch, prompt, decode, shared)
         theirs["prefill"] = max(theirs["prefill"], row["speed_pp"])
@@ -156,28 +156,28 @@ def against_batched_bench(bench: Bench, binary: Path, batch: int, shared: bool) 
     }
 
 
-def phases(backend: Backend, requests: list[GenerateRequest], prefill_tokens: int) -> dict[str, float]:
-    """Tokens per second until `prefill_tokens` are computed, and from then on.
+def phases(backend: Backend, requests: list[GenerateRequest], *, shared: bool) -> dict[str, float]:
+    """Tokens per second until every prompt is computed, and from then on.
 
-    Where prompts are shared the first one is computed, and all others' last tokens make up one more batch
-    like those of decoding, as the first decoded tokens do in llama-batched-bench.
+    A `shared` prompt is computed when its first request decodes: the others' last tokens make up one more
+    batch like those of decoding, as the first decoded tokens do in llama-batched-bench.
     """
     before = backend.statistics()
     started = middle = time.perf_counter()
     for request in requests:
         backend.enqueue(request)
-    decoded: int | None = None
+    computed = decoded = 0
     while not backend.idle:
         outputs = backend.step()
         statistics = backend.statistics()
-        if decoded is None and statistics.computed_tokens - before.computed_tokens >= prefill_tokens:
+        if statistics.computed_tokens - before.computed_tokens > computed and not (shared and decoded):
             middle = time.perf_counter()
-            decoded = statistics.decoded_tokens
+            computed = statistics.computed_tokens - before.computed_tokens
+            decoded = statistics.decoded_tokens - before.decoded_tokens
         assert all(isinstance(output, Generated | Progressed) for output in outputs)
     ended = time.perf_counter()
-    assert decoded is not None
-    pure_decode = backend.statistics().decoded_tokens - decoded
-    return {"prefill": prefill_tokens / (middle - started), "decode": pure_decode / (ended - middle)}
+    pure_decode = backend.statistics().decoded_tokens - before.decoded_tokens - decoded
+    return {"prefill": computed / (middle - started), "decode": pure_decode / (ended - middle)}
 
 
 def _exact_prompts(
