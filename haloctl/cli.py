@@ -68,7 +68,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except CycloptsError as error:
-        render.say(f"haloctl: error: {error}\n  fix: see haloctl --help")
+        command = " ".join(("haloctl", *(error.command_chain or ())))
+        render.say(f"haloctl: error: {error}\n  fix: see {command} --help")
         return USAGE
     except HaloError as error:
         render.complain(error)

@@ -88,8 +88,7 @@ def make_source(flags: InputFlags) -> TableSource:
     """The table that flags name. Raises ConfigError when there is none, or a mapping is malformed."""
     if flags.input is None:
         raise ConfigError("no input", fix="name a table of queries: -i questions.csv")
-    if flags.limit is not None and flags.limit < 1:
-        raise ConfigError(f"--limit {flags.limit} reads nothing", fix="give a number of rows from 1")
+    require_positive("--limit", flags.limit)
     return TableSource(
         location=flags.input
         if flags.input == "-" or flags.input_database
@@ -102,6 +101,12 @@ def make_source(flags: InputFlags) -> TableSource:
     )
 
 
+def require_positive(flag: str, number: int | None) -> None:
+    """Raises ConfigError for a number below 1."""
+    if number is not None and number < 1:
+        raise ConfigError(f"{flag} {number} is too small", fix="give a number from 1")
+
+
 def _mapping(pair: str) -> tuple[str, str]:
     column, equals, name = pair.rpartition("=")
     if not equals or not column or not name:
@@ -110,7 +115,8 @@ def _mapping(pair: str) -> tuple[str, str]:
 
 
 def make_options(flags: MechanismFlags, defaults: RunSettings, **choices: Json) -> RunOptions:
-    """Run options from flags over settings. Raises ConfigError for an unknown scheduler."""
+    """Run options from flags over settings. Raises ConfigError for an unknown scheduler, or no window."""
+    require_positive("--window", flags.window)
     return RunOptions(
         mechanisms=_mechanisms(flags),
         window_queries=flags.window or defaults.window,

@@ -68,7 +68,7 @@ def summary_line(tally: Tally) -> str:
     if tally.doing.startswith("loading"):
         parts.append(tally.doing)
     eta = tally.eta_s
-    parts.append(f"ETA {duration(eta)}" if eta is not None else duration(tally.at))
+    parts.append(f"ETA {duration(round(eta, 1))}" if eta is not None else duration(tally.at))
     return clean_line(" · ".join(parts))
 
 

@@ -29,7 +29,14 @@ def console(*, stderr: bool = False, piped_width: int = 100) -> Console:
     """A console that never interprets markup and honours NO_COLOR; `piped_width` wide off a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else piped_width
-    return Console(file=stream, stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
+    return _Console(file=stream, stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
+
+
+class _Console(Console):
+    """Leaves it to the command line what a reader that went away means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def say(text: str) -> None:

@@ -16,7 +16,7 @@ from haloctl import render
 from haloctl.calibration import calibrate_fleet
 from haloctl.compose import Prepared, prepare
 from haloctl.config import load_settings
-from haloctl.flags import AsJson, ConfigFile, MechanismFlags, ProgressMode, make_options
+from haloctl.flags import AsJson, ConfigFile, MechanismFlags, ProgressMode, make_options, require_positive
 from haloctl.foreground import Finished, run_prepared
 from haloctl.interruption import interruption
 from haloctl.knowledge import profile_store
@@ -44,6 +44,7 @@ def demo(
     Models and data are made on first use. The embedded models have random weights: what they write means
     nothing, the figures in the rows come from the database.
     """
+    require_positive("--limit", limit)
     settings = load_settings(config).settings
     output.parent.mkdir(parents=True, exist_ok=True)
     shipped = files("workflows.tpch")

@@ -123,9 +123,11 @@ def test_a_workflow_of_tools_alone_needs_no_worker(place):
         (["batch", "broken.yaml", "-i", "questions.csv", "-o", "o.jsonl"], 2, "broken.yaml:"),
         (["batch", "ask.yaml", "-i", "questions.csv"], 2, "--output"),
         (["batch", "ask.yaml", "-o", "o.jsonl"], 2, "-i"),
+        (["batch", "ask.yaml", "-i", "q", "-o", "o.jsonl", "--window", "0"], 2, "--window 0"),
         (["batch", "ask.yaml", "-i", "q", "-o", "o.jsonl", "--scheduler", "epoch"], 2, "epoch_dp"),
         (["frobnicate"], 2, "frobnicate"),
         (["resume", "nothing"], 2, "no run"),
+        (["resume"], 2, "see haloctl resume --help"),
         (["show", "nothing"], 2, "no run"),
     ],
 )
@@ -177,12 +179,13 @@ def test_plan_explains_without_running(place):
     assert not (place.folder / "runs").exists()
 
 
-def test_reading_commands_survive_a_reader_that_goes_away(place):
+@pytest.mark.parametrize("arguments", [["schema"], ["models"], ["--help"]])
+def test_reading_commands_survive_a_reader_that_goes_away(place, arguments):
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as nobody:
         done = subprocess.run(
-            [COMMAND, "schema"], stdout=nobody, stderr=subprocess.PIPE, text=True, cwd=place.folder
+            [COMMAND, *arguments], stdout=nobody, stderr=subprocess.PIPE, text=True, cwd=place.folder
         )
     assert done.returncode == 141
     assert done.stderr == ""
