@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from engine.backends.registry import count_tokens
+from engine.backends.registry import backend_build, count_tokens
 from engine.errors import InputError
 from engine.ir.batch import Batch
 from engine.ir.event import Event
@@ -321,6 +321,12 @@ def _open_tools(prepared: Prepared, stack: ExitStack) -> dict[str, OpenedTool]:
 
 
 def _cache(prepared: Prepared, stack: ExitStack, say: Say) -> ResultCache | None:
-    if not prepared.request.options.use_cache:
+    """The cache of `--cache`. Reproducible runs have one of their own for each build of the backends."""
+    options = prepared.request.options
+    if not options.use_cache:
         return None
-    return stack.enter_context(ResultCache(cache_folder(prepared.settings) / "results", warn=say))
+    name = "results"
+    if options.reproducible:
+        builds = sorted({backend_build(worker.backend) for worker in prepared.fleet.workers})
+        name = f"results-{content_key('reproducible', builds)}"
+    return stack.enter_context(ResultCache(cache_folder(prepared.settings) / name, warn=say))

@@ -44,7 +44,9 @@ class Policy(Record, frozen=True, kw_only=True):
     retries: int = 2
     effects: Effects = "none"
     deterministic: bool = False
-    """May be merged, coalesced and cached by content."""
+    """May be merged and coalesced by content."""
+    lasting: bool = False
+    """Holds for later runs too: the result cache may keep it. Implies `deterministic`."""
 
 
 class Sampling(Record, frozen=True, kw_only=True):

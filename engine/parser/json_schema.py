@@ -47,7 +47,7 @@ _COMMON_WORDS: Final[dict[str, str]] = {
     "timeout_s": "Seconds one attempt may take.",
     "retries": "Further attempts after a failure that may pass; default 2, and 0 for writes.",
     "effects": "What it does to the world; a write is never shared, nor repeated unless told to.",
-    "deterministic": "Equal inputs give equal results: may be merged, coalesced and cached.",
+    "deterministic": "Equal inputs give equal results: calls may be one. true lets --cache keep a tool's.",
 }
 _MODE_WORDS: Final[dict[Mode, str]] = {
     "text": "Template.",

@@ -155,6 +155,7 @@ class _Lowering:
         templates = {field.path[-1]: field.template for field in draft.fields}
         sampling = Sampling(**msgspec.structs.asdict(spec.sampling))
         greedy = sampling.temperature == 0
+        deterministic = greedy if spec.deterministic is None else spec.deterministic
         return LlmOperator(
             id=operator_id,
             model=ModelName(self._source.spec.models.get(spec.model, spec.model)),
@@ -171,7 +172,8 @@ class _Lowering:
                 on_skip=spec.on_skip,
                 timeout_s=spec.timeout_s,
                 retries=DEFAULT_RETRIES if spec.retries is None else spec.retries,
-                deterministic=greedy if spec.deterministic is None else spec.deterministic,
+                deterministic=deterministic,
+                lasting=deterministic,
             ),
             iteration=iteration,
         )
@@ -203,6 +205,7 @@ class _Lowering:
                 retries=_tool_retries(spec, writes=effects == "write"),
                 effects=effects,
                 deterministic=deterministic and effects != "write",
+                lasting=spec.deterministic is True and effects != "write",
             ),
             iteration=iteration,
         )

@@ -153,7 +153,7 @@ class LiveGraph:
             return
         if self._sharing.follow(node, key):
             return
-        cached = self._cache(key) if key is not None and self._cache is not None else None
+        cached = self._cached(node, key)
         if cached is not None:
             self.ledger.count_cached(cached, len(node.plan.members))
             self.settle(node, cached, counted=True, from_cache=True)
@@ -165,6 +165,12 @@ class LiveGraph:
         refused = self._dispatcher.push(node, suspect=suspect)
         if refused is not None:
             self.settle(node, attributed(refused, node))
+
+    def _cached(self, node: NodeState, key: ContentKey | None) -> Completed | None:
+        """What an earlier run left; what a tool read then need not hold now, unless its operator says so."""
+        if key is None or self._cache is None or not node.operator.policy.lasting:
+            return None
+        return self._cache(key)
 
     # --- settling -----------------------------------------------------------------------------------
 
@@ -188,6 +194,7 @@ class LiveGraph:
         key = node.prepared.key if node.prepared is not None else None
         if commit:
             fresh = isinstance(outcome, Completed) and not (coalesced or from_cache)
+            fresh = fresh and node.operator.policy.lasting
             record = NodeRecord(node=node.id, operator=node.operator.id, key=node.plan.key, outcome=outcome)
             self.out.append(Commit(record, cache_key=key if fresh else None))
         if not counted:

@@ -45,7 +45,13 @@ def batch(
         bool,
         Parameter(help="Give up batching and prefix reuse: texts do not depend on them.", negative=""),
     ] = False,
-    cache: Annotated[bool, Parameter(help="Keep and use results across runs.", negative="")] = False,
+    cache: Annotated[
+        bool,
+        Parameter(
+            help="Keep and use results across runs: of models, and of tools with `deterministic: true`.",
+            negative="",
+        ),
+    ] = False,
     usage: Annotated[bool, Parameter(help="Add each row's token counts.", negative="")] = False,
     mechanisms: MechanismFlags = MechanismFlags(),  # noqa: B008 - a frozen value
     progress: ProgressMode = "auto",
