@@ -62,6 +62,10 @@ def _check(spec: OperatorSpec) -> tuple[tuple[str, str, str], ...]:
         faults.append(
             ("idempotency_key", "the request does not write", "remove it, or declare effects: write")
         )
+    if spec.idempotency_key is not None and "{{" not in spec.idempotency_key:
+        faults.append(
+            ("idempotency_key", "the key is the same for every row", "put in what tells rows apart: {{ … }}")
+        )
     written = [("url", spec.url), *((f"headers.{name}", text) for name, text in spec.headers.items())]
     written += [(f"params.{name}", text) for name, text in spec.params.items() if isinstance(text, str)]
     for place, text in written:

@@ -30,7 +30,14 @@ def file_of(url: str) -> Path:
 
 
 def fingerprint(path: Path) -> str:
-    """Changes when the file does: a digest of its path, size and time of change."""
-    status = path.stat()
-    told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}"
-    return blake2b(told.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    """Changes when the database does: a digest of its path, and of size and time of its files.
+
+    A write-ahead log counts too: until it is checkpointed, changes stand there alone.
+    """
+    told = [str(path)]
+    for suffix in ("", "-wal", ".wal"):
+        file = path.with_name(path.name + suffix)
+        if file.is_file():
+            status = file.stat()
+            told.append(f"{suffix}\0{status.st_size}\0{status.st_mtime_ns}")
+    return blake2b("\0".join(told).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -23,7 +24,6 @@ SECONDS_PER_COST = 1.2e-5
 SECONDS_PER_STATEMENT = 2.0e-3
 
 _CONNECT_TIMEOUT_S = 10
-_USER = re.compile(r"//[^@/]*@")
 _PASSWORD = re.compile(r"password=[^&]*")
 _FETCH_ROWS = 256
 
@@ -33,13 +33,14 @@ Connection = psycopg.Connection[tuple[object, ...]]
 class PostgresDatabase:
     """A PostgreSQL database; see `tools.sql.database.Database`.
 
-    `url` may hold `${env:NAME}`; it is resolved at each connection and never kept resolved.
+    `url` may hold `${env:NAME}`; it is resolved at each connection and never kept resolved. Raises
+    ToolError when such a variable is not set.
     """
 
     dialect = "postgres"
 
     def __init__(self, url: str) -> None:
-        place = _PASSWORD.sub("", _USER.sub("//", url))
+        place = _without_password(secrets.resolve(url, code="sql_error"))
         self.identity = f"postgres:{blake2b(place.encode(), digest_size=16).hexdigest()}"
         self._url = url
         self._pool: Pool[Connection] = Pool(self._connect, _reset, Connection.close)
@@ -99,6 +100,14 @@ class PostgresDatabase:
             application_name="haloctl",
             cursor_factory=RawCursor,
         )
+
+
+def _without_password(url: str) -> str:
+    """Who reads which database where: the user stays, since rows may depend on it."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    place = parts._replace(netloc=user.partition(":")[0] + at + host, query=_PASSWORD.sub("", parts.query))
+    return urlunsplit(place)
 
 
 def _run(connection: Connection, text: str, params: list[Json], max_rows: int | None) -> Table:

@@ -94,5 +94,6 @@ KIND = ToolKind(
     check=_check,
     concurrency=4,
     default_timeout_s=60.0,
+    produces=("rows", "columns", "truncated", "records", "first", "value"),
     settings={"databases": "name → url (duckdb:///file, sqlite:///file, postgresql://…)"},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from secrets import token_hex
 
 import msgspec
 
@@ -49,14 +50,16 @@ class SqlTool:
         self._settings = dict(settings)
         self._open: dict[str, Database] = {}
         self._closed = False
+        self._written: dict[str, tuple[str, int]] = {}
+        """Database → a mark that is new after each write: what was read before is no longer the answer."""
         self._estimates: dict[tuple[str, str], float | None] = {}
         self._lock = threading.Lock()
 
     def canonical(self, arguments: Mapping[str, Json]) -> Json:
-        """Database, normal form, parameters in order of use, and limits."""
+        """Database as it stands, normal form, parameters in order of use, and limits."""
         database, statement, params, given = self._read(arguments)
         return {
-            "database": database.identity,
+            "database": [database.identity, *self._written.get(given.database, ())],
             "statement": statement.normal,
             "params": [params[position - 1] for position in statement.order],
             "max_rows": given.max_rows,
@@ -88,8 +91,17 @@ class SqlTool:
         limit = TimeLimit(timeout_s, cancellation)
         database, statement, params, given = self._read(arguments)
         write = given.effects == "write" and statement.writes
-        table = database.execute(statement, params, write=write, max_rows=given.max_rows, limit=limit)
+        try:
+            table = database.execute(statement, params, write=write, max_rows=given.max_rows, limit=limit)
+        finally:
+            if write:
+                self._mark_written(given.database)
         return _as_json(table, given.max_bytes)
+
+    def _mark_written(self, name: str) -> None:
+        with self._lock:
+            mark, count = self._written.get(name, (token_hex(8), 0))
+            self._written[name] = (mark, count + 1)
 
     def close(self) -> None:
         with self._lock:

@@ -109,6 +109,13 @@ CASES = {
         operators(A + '  b: {kind: llm, model: small, prompt: "{{ a.year }}"}\n'),
         "a.year", "operators.b.prompt", "unproduced_field", "a (text, having no schema) has no field 'year'",
         "{{ a }}"),
+    "field no table has": (
+        operators(A + '  r: {kind: sql, database: d, query: "SELECT 1"}\n'
+                      '  b: {kind: llm, model: small, prompt: "{{ r.rowz }}"}\n'),
+        "rowz", "operators.b.prompt", "unproduced_field", "r (a sql result) has no field 'rowz'", "'rows'"),
+    "one key for all writes": (
+        operators(A + '  b: {kind: http, method: POST, url: "https://x.org/", idempotency_key: once}\n'),
+        "idempotency", "operators.b.idempotency_key", "bad_value", "the same for every row", "{{"),
     "field not in the schema": (
         operators(L + '    schema:\n      type: object\n'
                   '      properties: {year: {type: integer}}\n'
