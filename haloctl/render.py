@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
 import msgspec
@@ -94,23 +95,49 @@ def terminal_rows() -> BinaryIO | None:
 
 
 def result_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    whole: Collection[str] = (),
 ) -> None:
-    """A table on stdout, cells on one line each; numbers to the right."""
-    console(piped_width=_UNCUT).print(table(columns, rows, title=title))
+    """A table on stdout, a line a row, numbers to the right.
+
+    On a narrow terminal columns are cut, widest first, those in `whole` never.
+    """
+    console(piped_width=_UNCUT).print(table(columns, rows, title=title, whole=whole))
     sys.stdout.flush()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    whole: Collection[str] = (),
+) -> Table:
     """The rich table behind `result_table`; every cell is sanitised text, never markup."""
     cells = [[_cell(value) for value in row] for row in rows]
-    built = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    built = Table(
+        box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for index, name in enumerate(columns):
         numeric = bool(cells) and all(_numeric(row[index]) for row in cells)
-        built.add_column(clean_line(name), justify="right" if numeric else "left", overflow="ellipsis")
+        built.add_column(
+            clean_line(name),
+            justify="right" if numeric else "left",
+            overflow="ellipsis",
+            no_wrap=numeric or name in whole,
+        )
     for row in cells:
-        built.add_row(*(Text(cell, no_wrap=False) for cell in row))
+        built.add_row(*(Text(cell, no_wrap=True) for cell in row))
     return built
+
+
+def place(path: str) -> str:
+    """A path for a table's cell: on a terminal the file's name, where it is a path; else all of it."""
+    is_path = path.startswith("/") and "\n" not in path
+    return Path(path).name if is_path and sys.stdout.isatty() else path
 
 
 def _cell(value: object) -> str:

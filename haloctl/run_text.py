@@ -13,10 +13,11 @@ def report_lines(report: RunReport) -> list[str]:
     prompt = tokens.prefill_computed + tokens.prefix_reused
     lines = [
         f"rows      {rows.ok} ok, {rows.failed} failed, {rows.quarantined} quarantined",
-        f"calls     {nodes.logical:,} asked for, {nodes.executed:,} carried out, {shared:,} shared"
-        f" ({nodes.coalesced:,} coalesced, {nodes.cached:,} cached), {nodes.skipped:,} skipped",
-        f"tokens    {tokens.prompt_logical:,} of prompts asked for, {prompt:,} sent,"
-        f" {tokens.prefill_computed:,} computed, {tokens.prefix_reused:,} reused, {tokens.decoded:,} decoded",
+        f"calls     {nodes.logical:,} asked for, {nodes.executed:,} carried out, {nodes.skipped:,} skipped,",
+        f"          {shared:,} shared ({nodes.coalesced:,} coalesced, {nodes.cached:,} cached)",
+        f"tokens    {tokens.prompt_logical:,} of prompts asked for, {prompt:,} sent:"
+        f" {tokens.prefill_computed:,} computed,",
+        f"          {tokens.prefix_reused:,} reused; {tokens.decoded:,} decoded",
         f"time      {duration(report.makespan_s)}, estimated {duration(report.estimate_s)};"
         f" {report.model_loads} model loads",
     ]

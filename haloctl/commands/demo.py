@@ -86,9 +86,10 @@ def _calibrate_once(prepared: Prepared) -> None:
 def _show(finished: Finished, output: Path) -> None:
     render.result_table(("question", "figures", "signals", "brief"), _answers(finished), title="Answers")
     render.result("\n".join(report_lines(finished.report)))
-    render.result(f"rows      {output} ({finished.report.rows.ok + finished.report.rows.failed} rows)")
+    render.result(f"answers   {output}")
     run = finished.directory.name
-    render.result(f"run       {finished.directory}\n          haloctl show {run}; haloctl show {run} '#0'")
+    render.result(f"run       {finished.directory}")
+    render.result(f"          haloctl show {run}\n          haloctl show {run} '#0'")
 
 
 def _answers(finished: Finished) -> Iterator[tuple[object, ...]]:

@@ -22,11 +22,16 @@ def models(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     render.result_table(
         ("model", "backend", "size", "workers", "file"),
         [
-            (m["model"], m["backend"], _size(m["bytes"]), ", ".join(m["workers"]) or None, m["path"])
+            (m["model"], m["backend"], _size(m["bytes"]), ", ".join(m["workers"]) or None, _file(m["path"]))
             for m in found
         ],
+        whole=("model",),
     )
     return 0
+
+
+def _file(path: str | None) -> str | None:
+    return None if path is None else render.place(path)
 
 
 def _facts(settings: Settings, name: str) -> dict[str, Json]:
@@ -46,7 +51,7 @@ def _facts(settings: Settings, name: str) -> dict[str, Json]:
         "backend": ", ".join(backends),
         "path": ", ".join(files) or None,
         "bytes": sum(_bytes(Path(file)) for file in files) or None,
-        "workers": workers or (["(chosen at run time)"] if not settings.workers else []),
+        "workers": workers or (["(automatic)"] if not settings.workers else []),
         "embedded": model is None,
     }
 

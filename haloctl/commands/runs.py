@@ -22,7 +22,9 @@ def runs(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
         render.note(f"no runs in {folder}")
         return 0
     render.result_table(
-        ("run", "status", "ok", "failed", "workflows", "input", "output"), [_row(run) for run in found]
+        ("run", "status", "ok", "failed", "workflows", "input", "output"),
+        [_row(run) for run in found],
+        whole=("run",),
     )
     return 0
 
@@ -31,4 +33,12 @@ def _row(run: RunSummary) -> tuple[object, ...]:
     failed = run.rows.failed + run.rows.quarantined
     workflows = ", ".join(Path(path).name for path in run.workflows)
     status = f"broken: {run.broken}" if run.broken else run.status
-    return (run.run, status, run.rows.ok, failed, workflows, run.input, run.output)
+    return (
+        run.run,
+        status,
+        run.rows.ok,
+        failed,
+        workflows,
+        render.place(run.input),
+        render.place(run.output),
+    )

@@ -67,11 +67,13 @@ def _show_run(view: RunView, as_json: bool) -> None:
         *(f"workflow  {workflow.path}" for workflow in meta.workflows),
         f"input     {meta.input.description}",
         f"output    {meta.output_path}",
-        f"rows      {rows.ok} ok, {rows.failed} failed, {rows.quarantined} quarantined",
         f"folder    {view.directory}",
+        "",
     ]
     if status.report is not None:
-        lines += ["", *report_lines(status.report)]
+        lines += report_lines(status.report)
+    else:
+        lines.append(f"rows      {rows.ok} ok, {rows.failed} failed, {rows.quarantined} quarantined so far")
     if status.status in ("interrupted", "stopped", "aborted"):
         lines += ["", f"go on with: haloctl resume {meta.run}"]
     render.result("\n".join(lines))

@@ -92,3 +92,11 @@ def test_rows_on_a_terminal_cannot_steer_it(place, form):
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(seen)
     piped = place.run(*arguments, HALOCTL_PROGRESS="none").stdout
     assert ("\x1b" in piped) is (form == "csv")  # a program gets the bytes as they are
+
+
+def test_tables_on_a_terminal_keep_a_line_a_row_and_the_run_whole(place):
+    place.run("batch", "ask.yaml", "-i", "questions.csv", "-o", "a-rather-long-name-for-answers.jsonl")
+    (run,) = (place.folder / "runs").glob("2*")
+    _, seen = in_terminal(place, "runs", COLUMNS="60")
+    (row,) = (line for line in seen.splitlines() if run.name in line)
+    assert "…" in row
