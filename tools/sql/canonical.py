@@ -101,11 +101,12 @@ def analyse(text: str, dialect: str) -> Statement:
 
 
 def _parse(text: str, dialect: str) -> exp.Expr:
-    marked = PLACEHOLDER.sub(r":halo_\1", text)
+    mark = "$" if dialect == "duckdb" else ":"  # in a SELECT's list, DuckDB reads a colon as an alias
+    marked = PLACEHOLDER.sub(lambda written: f"{mark}halo_{written[1]}", text)
     try:
         trees = [tree for tree in sqlglot.parse(marked, dialect=dialect) if tree is not None]
     except (SqlglotError, RecursionError) as error:
-        reason = _ANSI.sub("", str(error)).replace(":halo_", "$").split("\n")[0] or "nested too deeply"
+        reason = _ANSI.sub("", str(error)).replace(f"{mark}halo_", "$").split("\n")[0] or "nested too deeply"
         raise ToolError(f"the statement cannot be parsed as {dialect}: {reason}", code="sql_error") from None
     if len(trees) > 1:
         raise ToolError(

@@ -343,3 +343,22 @@ def test_a_refused_write_leaves_a_readable_database(make_database: Callable[[str
     other.communicate()
     assert run(tool, "DELETE FROM item", effects="write")["rows"] == [[3]]
     tool.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "params", "row"),
+    [
+        ("SELECT CAST($1 AS text) AS v", ["a"], ["a"]),
+        (
+            "SELECT id, CAST($1 AS text), CAST($2 AS text) AS w FROM item WHERE id = 2",
+            ["a", "b"],
+            [2, "a", "b"],
+        ),
+        ("SELECT coalesce(CAST($2 AS text), $1) AS v", ["a", "b"], ["b"]),
+        ("SELECT name FROM item ORDER BY id LIMIT $1", [1], ["anvil"]),
+    ],
+)
+def test_a_value_may_stand_wherever_a_value_may(
+    sql: Tool, text: str, params: list[Any], row: list[Any]
+) -> None:
+    assert run(sql, text, *params)["rows"][0] == row
