@@ -72,7 +72,8 @@ class HttpTool:
         call = make_call(given, reveal=True)
         repeatable = given.effects != "write" or given.idempotency_key is not None
         with CallClock(timeout_s, cancellation) as clock, _errors(clock, call.secrets, repeatable=repeatable):
-            return self._follow(build_request(given, call), given, repeatable=repeatable)
+            answer = self._follow(build_request(given, call), given, repeatable=repeatable)
+        return secrets.redact_data(answer, call.secrets)
 
     def close(self) -> None:
         with self._lock:

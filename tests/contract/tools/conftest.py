@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -104,6 +105,10 @@ class HttpWorld:
 
             def _json(self) -> None:
                 self._answer(b'{"n": 7, "list": [1, "\\u00e9"]}', content_type="application/json")
+
+            def _mirror(self) -> None:
+                seen = {"path": self.path, "headers": [[name, text] for name, text in self.headers.items()]}
+                self._answer(json.dumps(seen).encode(), content_type="application/json")
 
             def _text(self) -> None:
                 self._answer("grüße".encode("latin-1"), content_type="text/plain; charset=iso-8859-1")

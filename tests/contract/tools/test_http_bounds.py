@@ -295,6 +295,22 @@ def test_a_secret_in_a_url_stays_out_of_errors(
     assert "API_TOKEN" in refusal(http, bound(http_world.url + "/json?key=${env:API_TOKEN}")).message
 
 
+def test_a_secret_that_the_server_sends_back_goes_no_further(
+    http: Tool, http_world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_TOKEN", CANARY)
+    monkeypatch.setenv("SHORT", "path")
+    arguments = {
+        "url": bound(http_world.url + "/mirror?key=${env:API_TOKEN}"),
+        "headers": {"authorization": bound('Bearer "${env:API_TOKEN}" ${env:SHORT}'), CANARY: bound("x")},
+    }
+    for expect in ("json", "text"):
+        answer = http.call({**arguments, "expect": expect}, timeout_s=5.0, cancellation=Cancellation())
+        assert CANARY not in str(answer)
+        assert "***" in str(answer)
+        assert "path" in str(answer)
+
+
 @pytest.mark.parametrize("entry", ["http://x", "a b", "", "x/y", "u@x"])
 def test_allowed_hosts_are_hosts(entry: str) -> None:
     with pytest.raises(ConfigError):
