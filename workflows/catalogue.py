@@ -31,6 +31,36 @@ _ENTRIES: dict[str, tuple[str, str, str]] = {
     ),
     "word-scores": ("examples/word_scores.yaml", "examples/word_scores.csv", "scores text (python, llm)"),
     "redraft": ("examples/redraft.yaml", "examples/redraft.csv", "drafts until it is short enough (loop)"),
+    "film-diamond": (
+        "workloads/w1_film_diamond.yaml",
+        "workloads/films_questions.csv",
+        "W1: a diamond over the film catalogue (sql, http, models S, M, L)",
+    ),
+    "film-chains": (
+        "workloads/w2_film_chains.yaml",
+        "workloads/films_questions.csv",
+        "W2: three chains over the film catalogue",
+    ),
+    "page-threads": (
+        "workloads/w3_page_threads.yaml",
+        "workloads/pages_questions.csv",
+        "W3: four threads over an encyclopedia",
+    ),
+    "page-bridge": (
+        "workloads/w4_page_bridge.yaml",
+        "workloads/pages_questions.csv",
+        "W4: chains with a bridge over an encyclopedia",
+    ),
+    "order-trident": (
+        "workloads/w5_order_trident.yaml",
+        "workloads/orders_questions.csv",
+        "W5: three analysts over TPC-H",
+    ),
+    "order-fanout": (
+        "workloads/w6_order_fanout.yaml",
+        "workloads/orders_questions.csv",
+        "W6: a fan over TPC-H that opens twice",
+    ),
 }
 
 

@@ -38,7 +38,7 @@ url = "duckdb:tpch.duckdb"
 
 # python -m workflows.workloads.serve .
 [http]
-allowed_hosts = ["127.0.0.1:{port}"]
+allowed_hosts = ["{host}"]
 """
 
 
@@ -56,6 +56,11 @@ def build_databases(
     return files
 
 
+def make_settings(api_url: str) -> str:
+    """Text of a settings file beside the databases, with echo models and the API at `api_url` allowed."""
+    return _SETTINGS.format(host=api_url.partition("//")[2])
+
+
 def make_folder(folder: Path, questions: int = QUESTIONS) -> None:
     """Databases, `SET_questions.csv` for each set, and haloctl.toml, which is kept if it is there."""
     build_databases(folder)
@@ -64,7 +69,7 @@ def make_folder(folder: Path, questions: int = QUESTIONS) -> None:
             write(table, name, questions)
     settings = folder / "haloctl.toml"
     if not settings.exists():
-        settings.write_text(_SETTINGS.format(port=DEFAULT_PORT), encoding="utf-8")
+        settings.write_text(make_settings(f"http://127.0.0.1:{DEFAULT_PORT}"), encoding="utf-8")
 
 
 if __name__ == "__main__":
