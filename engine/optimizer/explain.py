@@ -214,7 +214,11 @@ def _sources(operators: Sequence[Operator], profiles: Profiles) -> dict[str, Jso
             for (model, device), measured in sorted(models.items())
         ],
         "tools": [{"operator": tool.operator, "source": tool.source} for tool in tools],
-        "outputs": [{"operator": o.id, "source": expected[o.id].source} for o in operators],
+        "outputs": [
+            {"operator": o.id, "source": expected[o.id].source}
+            for o in operators
+            if isinstance(o, LlmOperator)
+        ],
     }
 
 
