@@ -33,6 +33,20 @@ FAILURE_CODES: dict[str, str] = {
 }
 """Stable failure codes: code → meaning. Published in docs/reference."""
 
+LEAVES_DOUBT = frozenset(
+    {
+        "cancelled",
+        "http_error",
+        "http_timeout",
+        "internal",
+        "python_crashed",
+        "python_timeout",
+        "side_effect_in_doubt",
+        "timeout",
+    }
+)
+"""After a write that failed so, nobody knows whether it happened: it is not tried again, even when asked."""
+
 
 class Failure(Record, frozen=True, kw_only=True):
     """Why something did not complete. `code` is one of FAILURE_CODES."""

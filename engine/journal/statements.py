@@ -8,8 +8,16 @@ from collections import OrderedDict
 from hashlib import blake2b
 
 from engine.ir.ids import ContentKey
-from engine.ir.result import Completed, Failed, NodeOutcome, NodeRecord, QueryResult, Skipped
-from engine.journal.codec import compress, pack, seal
+from engine.ir.result import (
+    LEAVES_DOUBT,
+    Completed,
+    Failed,
+    NodeOutcome,
+    NodeRecord,
+    QueryResult,
+    Skipped,
+)
+from engine.journal.codec import Unpacker, compress, pack, seal
 from engine.journal.records import (
     CrashRecord,
     EmittedRows,
@@ -26,6 +34,11 @@ from engine.journal.records import (
 
 COMPLETED, SKIPPED, FAILED = 0, 1, 2
 """`op.kind`; where a key has several rows, the least kind counts."""
+_OUTCOME: Unpacker[NodeOutcome] = Unpacker(NodeOutcome)
+_FAILED_WRITES = (
+    "SELECT o.key, coalesce(o.payload, s.payload) FROM intent i JOIN op o ON o.key = i.key"
+    " LEFT JOIN op s ON s.seq = o.same_as WHERE o.kind = ?"
+)
 SHARED_ABOVE_BYTES = 256
 REMEMBERED_PAYLOADS = 4096
 
@@ -176,7 +189,14 @@ class RowWriter:
         self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
 
     def _forget(self) -> None:
-        """Rows that share a failed row's payload are failed themselves: equal bytes, equal outcome."""
+        """Rows that share a failed row's payload are failed themselves: equal bytes, equal outcome.
+
+        A write that failed for certain may be begun again; the intent of one in doubt stays.
+        """
+        for key, payload in self._execute(_FAILED_WRITES, (FAILED,)).fetchall():
+            outcome = _OUTCOME(payload)
+            if isinstance(outcome, Failed) and outcome.failure.code not in LEAVES_DOUBT:
+                self._execute("DELETE FROM intent WHERE key = ?", (key,))
         self._execute("DELETE FROM op WHERE kind = ?", (FAILED,))
         self._execute("DELETE FROM query WHERE status <> 'ok'")
         self._execute("DELETE FROM crash")
