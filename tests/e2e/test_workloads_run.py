@@ -1,14 +1,17 @@
 """W1 to W6 from questions to rows: echo models, real databases, the mock API without its waits."""
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
 import haloctl
 from engine.ir.options import NAIVE
+from haloctl.config import load_settings
 from workflows import catalogue
 from workflows.films.words import THEMES
 from workflows.pages.words import FIELDS
-from workflows.workloads.folder import build_databases, make_settings
+from workflows.workloads.folder import build_databases, make_folder, make_settings
 from workflows.workloads.order_rules import parameters
 from workflows.workloads.questions import rows
 from workflows.workloads.serve import MockApi
@@ -109,3 +112,16 @@ def test_w6_shows_profit_of_every_year(run):
 @pytest.mark.parametrize("name", ["w1_film_diamond", "w6_order_fanout"])
 def test_optimised_and_naive_runs_agree(run, name):
     assert run(name) == run(name, mechanisms=NAIVE)
+
+
+def test_a_folder_made_by_hand_has_all_it_takes(tmp_path):
+    make_folder(tmp_path, 8, films=0.001, pages=0.001, tpch=0.001)
+    settings = load_settings(tmp_path / "haloctl.toml").settings
+    assert set(settings.models) == {"S", "M", "L"}
+    assert all(Path(d.url.removeprefix("duckdb:")).is_file() for d in settings.databases.values())
+    for name in set(SETS.values()):
+        assert len((tmp_path / f"{name}_questions.csv").read_text().splitlines()) == 9
+    mine = tmp_path / "haloctl.toml"
+    mine.write_text(mine.read_text() + "# mine\n")
+    make_folder(tmp_path, 2)
+    assert mine.read_text().endswith("# mine\n")

@@ -61,9 +61,12 @@ def make_settings(api_url: str) -> str:
     return _SETTINGS.format(host=api_url.partition("//")[2])
 
 
-def make_folder(folder: Path, questions: int = QUESTIONS) -> None:
-    """Databases, `SET_questions.csv` for each set, and haloctl.toml, which is kept if it is there."""
-    build_databases(folder)
+def make_folder(folder: Path, questions: int = QUESTIONS, **scales: float) -> None:
+    """Databases, `SET_questions.csv` for each set, and haloctl.toml, which is kept if it is there.
+
+    `scales` are those of `build_databases`.
+    """
+    build_databases(folder, **scales)
     for name in SETS:
         with (folder / f"{name}_questions.csv").open("w", encoding="utf-8", newline="") as table:
             write(table, name, questions)
