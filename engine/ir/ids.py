@@ -26,9 +26,10 @@ Json: TypeAlias = Any
 """Plain JSON data: None, bool, int, float, str, list, dict with str keys."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Base of all values: immutable, keyword-only, strict about unknown fields.
 
     Subclasses repeat `frozen=True, kw_only=True`: msgspec applies kw_only to a class's own fields only,
-    and type checkers ask for frozen again.
+    and type checkers ask for frozen again. The cyclic garbage collector passes over them (`gc=False`): a
+    value is made after all it holds, so values form no cycles, and there are hundreds of thousands.
     """

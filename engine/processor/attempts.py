@@ -1,6 +1,6 @@
 """What one worker process holds, and when patience with it ends: attempts, deadlines, progress. Sans-I/O.
 
-Made afresh for every process; times are the coordinator's monotonic clock.
+Made afresh for every process; times are seconds since the run began.
 """
 
 from __future__ import annotations

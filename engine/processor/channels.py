@@ -6,6 +6,7 @@ clones, shutdown is `EndOfChannel`), plus depth, high-water mark and the seconds
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -47,6 +48,16 @@ class Sender(Generic[T]):
             await self._inner.send(value)
             self.statistics.blocked_s += trio.current_time() - since
         self._count()
+
+    async def send_many(self, values: Iterable[T]) -> None:
+        """Send values in order; waits where the channel is full, and only there."""
+        for value in values:
+            try:
+                self._inner.send_nowait(value)
+            except trio.WouldBlock:
+                await self.send(value)
+            else:
+                self._count()
 
     def send_nowait(self, value: T) -> None:
         """Raises trio.WouldBlock when full."""

@@ -158,6 +158,11 @@ class Dispatcher:
                 text = "\0".join(message.content for message in work.request.messages)
         return (node.epoch, node.rank, text, node.position)
 
+    def note_busy(self, at: float) -> None:
+        """Tell the ledger which workers have anything in flight; once after each burst is enough."""
+        for worker, lane in self._llm.items():
+            self.ledger.mark_busy(worker, len(lane.in_flight), at)
+
     # --- scheduling ---------------------------------------------------------------------------------
 
     def schedule(self, at: float) -> list[Instruction]:
@@ -231,7 +236,6 @@ class Dispatcher:
             self._started_epochs.add(node.epoch)
             out.append(Tell(ev.EpochStarted(at=at, index=node.epoch)))
         out.extend(self._start(node, lane.in_flight, at))
-        self.ledger.mark_busy(lane.spec.worker, len(lane.in_flight), at)
         return out
 
     def _start(self, node: NodeState, in_flight: dict[NodeId, NodeState], at: float) -> tuple[Tell, Dispatch]:
@@ -256,7 +260,7 @@ class Dispatcher:
 
     # --- what comes back ----------------------------------------------------------------------------
 
-    def release(self, node: NodeState, at: float) -> None:
+    def release(self, node: NodeState) -> None:
         """An attempt ended: its place on the lane is free."""
         if isinstance(node.operator, ToolOperator):
             self._tools[node.lane].in_flight.pop(node.id, None)
@@ -265,7 +269,6 @@ class Dispatcher:
         lane.in_flight.pop(node.id, None)
         if not lane.in_flight:
             lane.solo = False
-        self.ledger.mark_busy(lane.spec.worker, len(lane.in_flight), at)
 
     def settled(self, node: NodeState, at: float) -> list[Instruction]:
         """A node is done for good: count down its epoch."""
@@ -308,7 +311,7 @@ class Dispatcher:
         self._unloadable[stimulus.worker, stimulus.model] = stimulus.failure
         return lane.take_queued(stimulus.model)
 
-    def worker_died(self, worker: WorkerId, at: float) -> Returned:
+    def worker_died(self, worker: WorkerId) -> Returned:
         """Nothing is in flight on it or resident any more; it wants the same models again."""
         lane = self._llm[worker]
         returned = Returned(
@@ -319,7 +322,6 @@ class Dispatcher:
         resident = deque(lane.resident)
         lane.reset()
         lane.preload.extendleft(reversed([m for m in resident if m not in lane.preload]))
-        self.ledger.mark_busy(worker, 0, at)
         return returned
 
     def replaceable(self, worker: WorkerId) -> bool:

@@ -143,8 +143,10 @@ class LlmLane:
         self.in_flight.clear()
 
     def _best(self, models: Iterable[ModelName]) -> ModelName | None:
-        candidates = [(self.ready[model][0], model) for model in models if self.ready.get(model)]
-        return min(candidates, key=lambda pair: pair[0][:2])[1] if candidates else None
+        candidates = [model for model in models if self.ready.get(model)]
+        if len(candidates) < 2:
+            return candidates[0] if candidates else None
+        return min(candidates, key=lambda model: self.ready[model][0][:2])
 
     def fits(self, model: ModelName) -> bool:
         """Whether a model has room beside those that are resident, as far as is known."""

@@ -98,7 +98,10 @@ class Ledger:
             tally.busy_since = None
 
     def worker(self, name: str) -> WorkerTally:
-        return self.workers.setdefault(name, WorkerTally())
+        tally = self.workers.get(name)
+        if tally is None:
+            tally = self.workers[name] = WorkerTally()
+        return tally
 
     def _count_prompt(self, usage: Usage | None, members: int) -> None:
         if usage is not None:
@@ -135,7 +138,7 @@ class Ledger:
             makespan_s=makespan_s,
             workers={
                 name: WorkerUse(
-                    busy_s=t.busy_s,
+                    busy_s=t.busy_s + (0.0 if t.busy_since is None else max(makespan_s - t.busy_since, 0.0)),
                     prefill_s=t.prefill_s,
                     decode_s=t.decode_s,
                     load_s=t.load_s,

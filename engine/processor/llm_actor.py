@@ -11,8 +11,8 @@ import trio
 
 from engine.errors import WorkerError
 from engine.ir.ids import ModelName, RequestId
-from engine.ir.request import BackendInfo, GenerateRequest, ModelFile
-from engine.ir.result import Completed, Failure, Provenance
+from engine.ir.request import GenerateRequest, ModelFile
+from engine.ir.result import Failure
 from engine.processor.attempts import Attempt, Held
 from engine.processor.channels import Receiver, Sender
 from engine.processor.protocol import (
@@ -21,35 +21,13 @@ from engine.processor.protocol import (
     LaneUp,
     LlmWork,
     Load,
-    LoadFailed,
-    Measured,
-    Progress,
-    Resident,
     Respawn,
     Stimulus,
-    Succeeded,
     WorkerDied,
 )
-from engine.processor.values import value_of
+from engine.processor.replies import stimulus_of
 from engine.processor.workers import WorkerPort, WorkerSpec, open_worker
-from engine.wire.messages import (
-    Calibrated,
-    Cancel,
-    CommandFailed,
-    Decoded,
-    Drained,
-    Finished,
-    Generate,
-    LoadModel,
-    ModelGone,
-    ModelReady,
-    PrefixExported,
-    PrefixImported,
-    Ready,
-    Reply,
-    RequestFailed,
-    Statistics,
-)
+from engine.wire.messages import Cancel, Generate, LoadModel
 
 LaneCommand: TypeAlias = Dispatch | Load | Respawn
 WATCH_PERIOD_S = 0.2
@@ -92,7 +70,7 @@ class LlmActor:
 
     async def _serve(self, port: WorkerPort, inbox: Receiver[LaneCommand]) -> bool:
         """True when the inbox was closed. Raises WorkerError (in a group) when the process dies."""
-        held = Held(heartbeat_s=self._heartbeat_s, progress_at=trio.current_time())
+        held = Held(heartbeat_s=self._heartbeat_s, progress_at=self._clock())
         await self._outbox.send(LaneUp(self._spec.id, port.pid, self._spec.backend))
         closed = False
         async with trio.open_nursery() as nursery:
@@ -116,7 +94,7 @@ class LlmActor:
                         generate.setdefault(model, []).append(self._begin(held, command, work))
                     case Load(model=model):
                         await _send_generate(port, generate)  # the load may unload what they run on
-                        held.load(trio.current_time())
+                        held.load(self._clock())
                         await port.send(LoadModel(model=self._models[model]))
                     case Dispatch() | Respawn():
                         pass  # a respawn that crossed with a start: the process is up
@@ -129,105 +107,27 @@ class LlmActor:
         self._next_request += 1
         request = msgspec.structs.replace(work.request, id=RequestId(self._next_request))
         attempt = Attempt(dispatch.node, request, work.model, dispatch.attempt, dispatch.timeout_s)
-        held.begin(request.id, attempt, trio.current_time())
+        held.begin(request.id, attempt, self._clock())
         return request
 
     async def _pump_replies(self, port: WorkerPort, held: Held) -> None:
         while True:
-            reply = await port.receive()
+            replies = await port.receive_many()
+            at = self._clock()
+            stimuli = [stimulus_of(reply, held, self._spec.id, at) for reply in replies]
             held.handing_over = True
-            await self._absorb(held, reply)
+            await self._outbox.send_many([stimulus for stimulus in stimuli if stimulus is not None])
             held.handing_over = False
-
-    async def _absorb(self, held: Held, reply: Reply) -> None:
-        if not isinstance(reply, Statistics):
-            held.progress_at = trio.current_time()
-        match reply:
-            case Finished():
-                await self._on_finished(held, reply)
-            case Decoded(progress=progress):
-                await self._on_decoded(held, progress)
-            case RequestFailed():
-                attempt = held.attempts.pop(reply.request, None)
-                if attempt is not None and not attempt.cancelled:
-                    failure = Failure(code=reply.code, message=reply.message, retryable=reply.retryable)
-                    await self._outbox.send(Errored(attempt.node, failure))
-            case ModelReady(info=info):
-                held.load_asked = False
-                held.slots[info.model] = info.slots
-                held.provenance[info.model] = self._provenance(info)
-                await self._outbox.send(
-                    Resident(self._spec.id, info.model, reply.load_s, tuple(reply.unloaded))
-                )
-            case ModelGone(model=model):
-                await self._outbox.send(Resident(self._spec.id, None, 0.0, (model,)))
-            case CommandFailed():
-                held.load_asked = False
-                if reply.command == "LoadModel" and reply.model is not None:
-                    failure = Failure(code="generation_failed", message=reply.message)
-                    await self._outbox.send(LoadFailed(self._spec.id, reply.model, failure))
-            case Statistics():
-                await self._on_statistics(held, reply)
-            case Ready() | PrefixExported() | PrefixImported() | Calibrated() | Drained():
-                pass
-            case _:
-                assert_never(reply)
-
-    async def _on_finished(self, held: Held, reply: Finished) -> None:
-        attempt = held.attempts.pop(reply.generated.id, None)
-        if attempt is None or attempt.cancelled:
-            return
-        value = value_of(reply.generated, attempt.request.schema)
-        if isinstance(value, Failure):
-            greedy = attempt.request.sampling.temperature == 0
-            await self._outbox.send(
-                Errored(attempt.node, msgspec.structs.replace(value, retryable=not greedy))
-            )
-            return
-        now = self._clock()
-        completed = Completed(
-            value=value,
-            text=reply.generated.text if attempt.request.schema is not None else None,
-            usage=reply.generated.usage,
-            provenance=held.provenance[attempt.model],
-            started_s=max(now - (reply.finished_s - reply.started_s), 0.0),
-            finished_s=now,
-            attempts=attempt.number,
-        )
-        await self._outbox.send(Succeeded(attempt.node, completed))
-
-    def _provenance(self, info: BackendInfo) -> Provenance:
-        return Provenance(
-            worker=self._spec.id,
-            backend=info.backend,
-            build=info.build,
-            model=info.model,
-            model_digest=info.model_digest,
-        )
-
-    async def _on_decoded(self, held: Held, progress: tuple[tuple[RequestId, int], ...]) -> None:
-        now = trio.current_time()
-        nodes = ((held.note_token(request, now), tokens) for request, tokens in progress)
-        known = tuple((node, tokens) for node, tokens in nodes if node is not None)
-        if known:
-            await self._outbox.send(Progress(known))
-
-    async def _on_statistics(self, held: Held, reply: Statistics) -> None:
-        gain = held.absorb(reply, trio.current_time())
-        if gain.steps:
-            await self._outbox.send(
-                Measured(self._spec.id, gain.prefill_s, gain.decode_s, gain.evicted_tokens)
-            )
 
     async def _watch_deadlines(self, port: WorkerPort, held: Held) -> None:
         """Cancel requests past their run deadline; kill a worker that makes no progress at all."""
         while True:
             await trio.sleep(WATCH_PERIOD_S)
-            for request, attempt in held.newly_expired(trio.current_time()):
+            for request, attempt in held.newly_expired(self._clock()):
                 await port.send(Cancel(request=request))
                 message = f"no answer within timeout_s = {attempt.timeout_s:g}"
                 await self._outbox.send(Errored(attempt.node, Failure(code="timeout", message=message)))
-            why = held.hopeless(trio.current_time())
+            why = held.hopeless(self._clock())
             if why is not None:
                 port.kill(why)
 

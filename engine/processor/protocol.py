@@ -1,14 +1,15 @@
 """Stimuli into the run state and instructions out of it: the whole vocabulary of the processor's core.
 
-Plain dataclasses with slots, not Records: they never leave the process and hundreds of thousands of them
-pass through one run.
+Not Records: they never leave the process, hold what no message may, and hundreds of thousands of them pass
+through one run, so that making them must cost next to nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from engine.errors import HaloError
 from engine.ir.event import Event
@@ -19,16 +20,18 @@ from engine.ir.request import GenerateRequest
 from engine.ir.result import Completed, Failure, NodeOutcome, NodeRecord, QueryResult
 
 
-@dataclass(frozen=True, slots=True)
-class LlmWork:
+class Signal(msgspec.Struct, frozen=True, gc=False):
+    """Base of stimuli and instructions: immutable, built by position, in no reference cycle."""
+
+
+class LlmWork(Signal, frozen=True):
     """A rendered generation: what a worker needs beside the model's name."""
 
     request: GenerateRequest
     model: ModelName
 
 
-@dataclass(frozen=True, slots=True)
-class ToolWork:
+class ToolWork(Signal, frozen=True):
     """A rendered tool call."""
 
     operator: ToolOperator
@@ -38,8 +41,7 @@ class ToolWork:
 Work: TypeAlias = LlmWork | ToolWork
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Signal, frozen=True):
     """A ready node's work with its content key; `key` is None when it must not be shared."""
 
     work: Work
@@ -49,8 +51,7 @@ class Prepared:
 # --- stimuli ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Extended:
+class Extended(Signal, frozen=True):
     """A planned window joins the run. `recall` gives outcomes committed by an earlier attempt."""
 
     plan: PhysicalPlan
@@ -58,43 +59,37 @@ class Extended:
     in_doubt: Callable[[ContentKey], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class InputExhausted:
+class InputExhausted(Signal, frozen=True):
     """No further window will come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(Signal, frozen=True):
     """An attempt gave a value."""
 
     node: NodeId
     completed: Completed
 
 
-@dataclass(frozen=True, slots=True)
-class Errored:
+class Errored(Signal, frozen=True):
     """An attempt failed."""
 
     node: NodeId
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class RetryDue:
+class RetryDue(Signal, frozen=True):
     """The back-off of a node is over."""
 
     node: NodeId
 
 
-@dataclass(frozen=True, slots=True)
-class Reminded:
+class Reminded(Signal, frozen=True):
     """The time a worker was given to wait for planned work is over."""
 
     worker: WorkerId
 
 
-@dataclass(frozen=True, slots=True)
-class LaneUp:
+class LaneUp(Signal, frozen=True):
     """A worker process is ready to take commands; nothing is resident yet."""
 
     worker: WorkerId
@@ -102,8 +97,7 @@ class LaneUp:
     backend: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resident:
+class Resident(Signal, frozen=True):
     """A model came to a worker (`load_s` is 0 if it was there), or others left it without one coming."""
 
     worker: WorkerId
@@ -112,8 +106,7 @@ class Resident:
     unloaded: tuple[ModelName, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LoadFailed:
+class LoadFailed(Signal, frozen=True):
     """A model cannot be loaded on a worker: its nodes go to another worker, or fail."""
 
     worker: WorkerId
@@ -121,15 +114,13 @@ class LoadFailed:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Signal, frozen=True):
     """Tokens decoded so far by running nodes."""
 
     decoded: tuple[tuple[NodeId, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Signal, frozen=True):
     """What a worker's counters gained since the last such stimulus."""
 
     worker: WorkerId
@@ -138,8 +129,7 @@ class Measured:
     evicted_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(Signal, frozen=True):
     """A worker process is gone. `blamed` is False when it was killed from outside (SIGKILL)."""
 
     worker: WorkerId
@@ -147,8 +137,7 @@ class WorkerDied:
     blamed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Draining:
+class Draining(Signal, frozen=True):
     """Stop dispatching and let what runs finish; `at_once`: do not wait for it any longer."""
 
     at_once: bool = False
@@ -174,8 +163,7 @@ Stimulus: TypeAlias = (
 # --- instructions -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(Signal, frozen=True):
     """Carry out a node on a lane. `intent`: journal it durably first (side effects)."""
 
     node: NodeId
@@ -186,72 +174,62 @@ class Dispatch:
     intent: ContentKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Signal, frozen=True):
     """Make a model resident on a worker."""
 
     worker: WorkerId
     model: ModelName
 
 
-@dataclass(frozen=True, slots=True)
-class Respawn:
+class Respawn(Signal, frozen=True):
     """Start a worker process again after a delay."""
 
     worker: WorkerId
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(Signal, frozen=True):
     """Give `RetryDue(node)` back after a delay."""
 
     node: NodeId
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Remind:
+class Remind(Signal, frozen=True):
     """Give `Reminded(worker)` back after a delay."""
 
     worker: WorkerId
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Signal, frozen=True):
     """Write a settled node to the journal; `cache_key` also puts it into the result cache."""
 
     record: NodeRecord
     cache_key: ContentKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(Signal, frozen=True):
     """Write a finished row, after every Commit given before it."""
 
     row: QueryResult
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Signal, frozen=True):
     """Publish an event."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class NeedWindow:
+class NeedWindow(Signal, frozen=True):
     """Outstanding work fell low: plan the next window now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Signal, frozen=True):
     """Nothing is left to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Abort:
+class Abort(Signal, frozen=True):
     """The run cannot go on; it stays resumable."""
 
     error: HaloError

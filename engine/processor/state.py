@@ -124,6 +124,7 @@ class RunState:
         out = self._graph.out
         if not self._draining:
             out.extend(self._dispatcher.schedule(self._at))
+        self._dispatcher.note_busy(self._at)
         low = self._graph.unsettled <= self._graph.window_nodes // 4
         if low and not (self._exhausted or self._window_asked or self._draining):
             self._window_asked = True
@@ -181,7 +182,7 @@ class RunState:
         node = self._graph.nodes.get(node_id)
         if node is None or node.status is not Status.DISPATCHED:
             return None
-        self._dispatcher.release(node, self._at)
+        self._dispatcher.release(node)
         return node
 
     # --- workers ------------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ class RunState:
 
     def _on_worker_died(self, stimulus: WorkerDied) -> None:
         worker, reason = stimulus.worker, stimulus.reason
-        returned = self._dispatcher.worker_died(worker, self._at)
+        returned = self._dispatcher.worker_died(worker)
         verdict = self._supervisor.absorb_crash(
             worker,
             tuple(node.id for node in returned.nodes),

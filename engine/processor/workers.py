@@ -49,6 +49,10 @@ class WorkerPort(Protocol):
         """The next reply. Raises WorkerError, with signal, exit status and stderr, when the process died."""
         ...
 
+    async def receive_many(self) -> list[Reply]:
+        """The next reply and all that are there behind it. Raises WorkerError as `receive` does."""
+        ...
+
     def kill(self, reason: str) -> None:
         """SIGKILL to the process group; `receive` then raises WorkerError with `reason` and no signal."""
         ...
@@ -205,6 +209,17 @@ class _Process:
             self._written = trio.Event()
 
     async def receive(self) -> Reply:
+        await self._fill()
+        return self._replies.popleft()
+
+    async def receive_many(self) -> list[Reply]:
+        await self._fill()
+        replies = list(self._replies)
+        self._replies.clear()
+        return replies
+
+    async def _fill(self) -> None:
+        """Wait until there is a reply."""
         while not self._replies:
             try:
                 data = await self._stream.receive_some(_CHUNK_BYTES)
@@ -216,7 +231,6 @@ class _Process:
                 self._replies.extend(decode_reply(payload) for payload in self._decoder.feed(bytes(data)))
             except (msgspec.DecodeError, ProtocolError) as error:
                 self.kill(f"sent a reply that cannot be read: {error}")
-        return self._replies.popleft()
 
     async def _death(self) -> WorkerError:
         """Wait for the end of the process (hastened, if it lingers) and say how it came."""
