@@ -1,4 +1,4 @@
-"""Render docs/demo.svg from a real run: `haloctl plan` and `haloctl demo` in a terminal of 124 columns.
+"""Render docs/demo.svg from a real run: `haloctl plan` and `haloctl demo` in a terminal of 118 columns.
 
 python docs/picture.py
 """
@@ -18,7 +18,7 @@ from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = str(Path(sys.executable).parent / "haloctl")
-WIDTH = 124
+WIDTH = 118
 SHOWN_QUESTIONS = 4
 
 
@@ -58,11 +58,12 @@ def _head_of_plan(plan: str) -> str:
 
 
 def _summary(demo: str) -> str:
-    """The first answers, cut to the picture's width, and the report; folders are left out."""
-    lines = [line.rstrip() for line in demo.splitlines() if line.strip()]
-    report = [line for line in lines if re.match(r"(rows {6}\d|calls|tokens|time|worker)", line)]
-    table = [line for line in lines if line.startswith(" ") and "haloctl show" not in line]
-    return "\n".join([*(line[:WIDTH] for line in table[: 2 + SHOWN_QUESTIONS]), "", *report])
+    """The first answers without what the model wrote, and the report without its folders."""
+    table, _, report = demo.partition("\nrows ")
+    head, *lines = [line for line in table.splitlines() if line.strip() and line.strip() != "Answers"]
+    width = head.index("brief")
+    shown = [line[:width].rstrip() for line in (head, *lines)][: 2 + SHOWN_QUESTIONS]
+    return "\n".join([*shown, "", f"rows {report.partition('answers ')[0].rstrip()}"])
 
 
 def _without_web_fonts() -> str:
