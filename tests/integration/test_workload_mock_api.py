@@ -59,7 +59,13 @@ def test_answers_come_from_the_databases_and_the_process_ends_with_the_block(dat
         assert set(items[0]) == {"title", "year", "rating"}
         question = urlencode({"question": "Where is glass making known? '; DROP TABLE pages"})
         assert get(f"{api.url}/pages/categories?{question}")["items"][0]["category"] == "glass making"
-        for path, status in (("/", 404), ("/films/reviews", 400), ("/orders/promotions?year=1995", 404)):
+        odd = "/films/charts?genre=drama&decade=soon"
+        for path, status in (
+            ("/", 404),
+            ("/films/reviews", 400),
+            (odd, 400),
+            ("/orders/promotions?year=1995", 404),
+        ):
             with pytest.raises(HTTPError) as refused:
                 get(api.url + path)
             assert refused.value.code == status

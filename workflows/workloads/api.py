@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import duckdb
+
 from workflows.workloads.routes import ROUTES, Route
 
 GAMMA_SHAPE = 4.0
@@ -39,8 +41,6 @@ class Api:
     """
 
     def __init__(self, databases: Mapping[str, Path], *, latency_scale: float = 1.0, seed: int = 0) -> None:
-        import duckdb  # half a second to import
-
         self._connections = {
             name: duckdb.connect(str(path), read_only=True) for name, path in databases.items()
         }
@@ -73,7 +73,13 @@ class Api:
         self._asked[url] += 1
         wait_s = draw_latency_s(route, url, self._asked[url], self._seed) * self._latency_scale
         values = {name: _number(given[name]) for name in route.parameters}
-        _, items = await asyncio.gather(asyncio.sleep(wait_s), asyncio.to_thread(self._items, route, values))
+        wait = asyncio.create_task(asyncio.sleep(wait_s))
+        try:
+            items = await asyncio.to_thread(self._items, route, values)
+        except duckdb.Error as error:
+            wait.cancel()
+            return 400, {"error": str(error)}
+        await wait
         return 200, {"items": items}
 
     def _items(self, route: Route, values: Mapping[str, object]) -> list[dict[str, Any]]:

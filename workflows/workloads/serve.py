@@ -15,9 +15,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError
-from workflows.workloads.api import Api
+
+if TYPE_CHECKING:
+    from workflows.workloads.api import Api
 
 DEFAULT_PORT = 8737
 """Where the workloads look for the API unless a row's `api` says otherwise."""
@@ -77,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     databases = dict(entry.split("=", 1) for entry in given.database)
     if given.folder is not None:
         databases |= {path.stem: str(path) for path in given.folder.glob("*.duckdb")}
+    from workflows.workloads.api import Api  # DuckDB takes half a second to import, in this process only
+
     api = Api(
         {name: Path(path) for name, path in databases.items()},
         latency_scale=given.latency_scale,
