@@ -11,11 +11,14 @@ from engine.errors import ConfigError, SpecError, SpecErrors
 from engine.ir.ids import ModelName
 from engine.ir.logical import LlmOperator, LogicalPlan
 from engine.journal.records import WorkflowText
-from engine.parser import SpecWarning, load_workflow, lower
+from engine.parser import SpecWarning, WorkflowSource, absolute_path, load_workflow, lower
+from engine.parser.draft import OperatorDraft
 from haloctl import embedded
 from haloctl.placement import known_models
 from haloctl.settings import Settings
 from tools import REGISTRY
+from tools.python.function import call_fault
+from tools.python.spec import PythonSpec
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,26 @@ def _check(text: WorkflowText, settings: Settings) -> Workflow:
     data = text.text.encode("utf-8", "surrogateescape")  # the bytes of the file, UTF-8 or not
     source = load_workflow(data, REGISTRY, name=text.path)
     databases = dict.fromkeys((*settings.databases, embedded.DATABASE))
-    plan = lower(source, REGISTRY, known_models(settings), known={"database": databases})
+    faults = list(_function_faults(source, source.draft.operators))
+    try:
+        plan = lower(source, REGISTRY, known_models(settings), known={"database": databases})
+    except SpecErrors as errors:
+        raise SpecErrors((*errors.errors, *faults)) from None
+    if faults:
+        raise SpecErrors(tuple(faults))
     return Workflow(plan, text, source.warnings)
+
+
+def _function_faults(source: WorkflowSource, operators: Iterable[OperatorDraft]) -> Iterator[SpecError]:
+    """Python operators whose function is not there. Nothing of its file is run."""
+    for operator in operators:
+        yield from _function_faults(source, operator.children)
+        if isinstance(operator.spec, PythonSpec):
+            reason = call_fault(absolute_path(operator.spec.function, str(source.folder)))
+            if reason is not None:
+                at = source.places.value((*operator.path, "function"))
+                fix = "write file.py:name, from the workflow's folder, or package.module:name"
+                yield SpecError(reason, at=at, fix=fix, code="unknown_function")
 
 
 def _read(path: Path) -> WorkflowText:

@@ -6,6 +6,6 @@
 
 from engine.parser.json_schema import workflow_schema
 from engine.parser.load import SpecWarning, WorkflowSource, load_workflow
-from engine.parser.lower import lower
+from engine.parser.lower import absolute_path, lower
 
-__all__ = ["SpecWarning", "WorkflowSource", "load_workflow", "lower", "workflow_schema"]
+__all__ = ["SpecWarning", "WorkflowSource", "absolute_path", "load_workflow", "lower", "workflow_schema"]

@@ -243,7 +243,7 @@ class _Arguments:
         plain = msgspec.to_builtins(spec)
         names = [field.name for field in msgspec.structs.fields(spec) if field.name not in _COMMON_FIELDS]
         return {
-            name: self._resolved(plain[name])
+            name: absolute_path(plain[name], self._folder)
             if self._kind.fields.get(name) == "path"
             else self._leaf(plain[name], (*self._path, name))
             for name in names
@@ -266,11 +266,12 @@ class _Arguments:
         self.templates.append(ArgumentTemplate(template=field.template, mode=field.mode))
         return {"$template": len(self.templates) - 1}
 
-    def _resolved(self, value: Json) -> Json:
-        """A path relative to the workflow's folder; `package.module:name` is no path."""
-        if not isinstance(value, str) or (_DOTTED.match(value) and ".py:" not in value):
-            return value
-        return os.path.normpath(os.path.join(self._folder, value))
+
+def absolute_path(value: Json, folder: str) -> Json:
+    """What a field of mode `path` means in a workflow of `folder`; `package.module:name` is no path."""
+    if not isinstance(value, str) or (_DOTTED.match(value) and ".py:" not in value):
+        return value
+    return os.path.normpath(os.path.join(folder, value))
 
 
 def _ordered(operators: list[Operator]) -> tuple[Operator, ...]:

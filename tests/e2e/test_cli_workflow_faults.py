@@ -45,3 +45,28 @@ def test_warnings_stand_on_stderr_and_stop_nothing(place):
         assert "warning: no output needs 'idle'" in done.stderr
     shown = json.loads(place.run("validate", "ask.yaml", "--json").stdout)
     assert [warning["line"] for warning in shown["workflows"][0]["warnings"]] == [line]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("functions.py:chekc", "defines no chekc"),
+        ("function.py:check", "there is no file"),
+        ("no_such_package.module:check", "there is no module"),
+        ("broken.py:check", "not valid Python"),
+    ],
+)
+def test_a_function_that_is_not_there_is_a_fault_of_its_line(place, function, message):
+    place.write("broken.py", "def check(:\n")
+    place.write("tools_only.yaml", place.read("tools_only.yaml").replace("functions.py:check", function))
+    line = next(i for i, text in enumerate(place.read("tools_only.yaml").splitlines(), 1) if function in text)
+    done = place.run("validate", "tools_only.yaml")
+    assert done.returncode == 2
+    assert f"tools_only.yaml:{line}:" in done.stderr
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("line", ["from json import dumps as check", "check = len", "if True:\n    check = 1"])
+def test_a_function_may_come_to_its_file_in_any_way(place, line):
+    place.write("functions.py", f'"""Words."""\n{line}\n')
+    assert place.run("validate", "tools_only.yaml", "shaky.yaml").returncode == 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -39,6 +41,39 @@ def locate(function: str) -> FunctionSource:
     return FunctionSource(
         source=str(path.resolve()) if source.endswith(".py") else source, name=name, digest=digest
     )
+
+
+def call_fault(function: str) -> str | None:
+    """Why a call is bound to fail, as far as reading the source tells; nothing of it is run."""
+    try:
+        found = locate(function)
+    except ToolError as error:
+        return error.message
+    path = Path(found.source) if found.source.endswith(".py") else _module_file(found.source)
+    if path is None or path.suffix != ".py":
+        return None  # compiled: it can only be tried
+    try:
+        tree = ast.parse(path.read_bytes(), filename=path.name)
+    except (SyntaxError, ValueError) as error:
+        return f"{path} is not valid Python: {error}"
+    names = set(_top_level_names(tree.body))
+    return None if {found.name, "*", "__getattr__"} & names else f"{path} defines no {found.name}"
+
+
+def _top_level_names(body: list[ast.stmt]) -> Iterator[str]:
+    """Names a module may have when it was run; `*` when that cannot be told."""
+    for statement in body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from (alias.asname or alias.name.partition(".")[0] for alias in names)
+            case ast.Assign() | ast.AnnAssign():
+                yield from (node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
+            case ast.If() | ast.Try() | ast.With() | ast.For() | ast.While():
+                yield "*"
+            case _:
+                pass
 
 
 @lru_cache(maxsize=256)
