@@ -193,6 +193,8 @@ def _faults(query: str, **more: object) -> list[str]:
 def test_a_spec_is_checked_before_any_database_is_open() -> None:
     assert _faults("SELECT a FROM t WHERE b = {{ x }}") == []
     assert "quotes" in _faults("SELECT a FROM t WHERE b = '{{ x }}'")[0]
+    assert "quotes" in _faults("SELECT a FROM t WHERE b LIKE 'it''s {{ x }}%'")[0]
+    assert _faults("SELECT a FROM t WHERE b LIKE '%' || {{ x | default('a') }} || '%' -- isn't it") == []
     assert "$1" in _faults("SELECT a FROM t WHERE b = $1")[0]
     assert "writes" in _faults("DELETE FROM t WHERE a = {{ x }}")[0]
     assert _faults("DELETE FROM t WHERE a = {{ x }}", effects="write") == []

@@ -124,6 +124,9 @@ def _run(connection: Connection, text: str, params: list[Json], max_rows: int | 
                 rows.append(row)
                 if len(rows) > max_rows:
                     break
+            if cursor.description is None:  # a stream without rows says nothing of its columns
+                body = text.rstrip().rstrip(";")  # the author's own statement, already run
+                cursor.execute(f"SELECT * FROM ({body}\n) AS described LIMIT 0", _bound(params))  # noqa: S608
         return Table(columns=tuple(column.name for column in cursor.description or ()), rows=tuple(rows))
 
 

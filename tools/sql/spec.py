@@ -16,7 +16,10 @@ from tools.sql.canonical import Statement, analyse
 
 _SLOT = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _WRITTEN_PLACEHOLDER = re.compile(r"\$\d")
-_QUOTED_SLOT = re.compile(r"'[^']*\{\{[^']*\}\}[^']*'")
+_LITERAL_OR_SLOT = re.compile(
+    r"--[^\n]*|'(?:[^'{]|''|\{(?!\{)|(?P<quoted>\{\{.*?\}\}))*'|\{\{.*?\}\}", re.DOTALL
+)
+"""Comments, string literals and slots, from left to right; `quoted` is a slot inside a literal."""
 
 
 class SqlSpec(OperatorSpec, tag="sql", frozen=True, kw_only=True):
@@ -64,7 +67,7 @@ def _check(spec: OperatorSpec) -> tuple[tuple[str, str, str], ...]:
         faults.append(
             ("query", "placeholders such as $1 are made by haloctl", "write {{ name }} instead of $1")
         )
-    if _QUOTED_SLOT.search(spec.query):
+    if any(found.group("quoted") for found in _LITERAL_OR_SLOT.finditer(spec.query)):
         faults.append(
             (
                 "query",

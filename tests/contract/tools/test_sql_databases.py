@@ -52,6 +52,11 @@ def test_rows_are_alike_on_every_database(sql: Tool) -> None:
     assert table["truncated"] is False
 
 
+def test_an_empty_result_has_its_columns_on_every_database(sql: Tool) -> None:
+    table = run(sql, "SELECT id, name AS label FROM item WHERE id = $1 -- none", -1)
+    assert table == {"columns": ["id", "label"], "rows": [], "truncated": False}
+
+
 def test_parameters_are_bound_in_any_order_and_any_number_of_times(sql: Tool) -> None:
     text = "SELECT id FROM item WHERE name = $2 AND id >= $1 AND id <= $1"
     assert run(sql, text, 2, "bolt")["rows"] == [[2]]
