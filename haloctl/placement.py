@@ -163,8 +163,8 @@ def _specs(workers: Mapping[str, WorkerSettings], announce: Say | None) -> tuple
         )
         if announce is not None:
             announce(
-                f"worker {name}: {worker.backend}, {threads} threads, {bytes_text(memory)} of memory"
-                f" ([workers.{name}] changes it)"
+                f"worker {name}: {worker.backend}, {threads} threads, {worker.slots} sequences at once,"
+                f" {bytes_text(memory)} ([workers.{name}] changes it)"
             )
     return tuple(specs)
 
