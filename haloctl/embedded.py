@@ -21,7 +21,7 @@ DATABASE = "tpch"
 
 def model_path(name: str, cache: Path) -> Path:
     """Where the embedded model lies once it was built."""
-    generator = _digest("workflows.mini", ("build.py", "vocabulary.py", "tokenizer.json"))
+    generator = _digest("workflows.mini", ("build.py", "model_file.py", "vocabulary.py", "tokenizer.json"))
     return cache / "models" / f"{name}-{generator}.gguf"
 
 
