@@ -1,0 +1,163 @@
+# ruff: noqa: E402  (without PyTorch, nothing below can be imported)
+"""Training: the same steps with or without a stop, and the same model in PyTorch, llama.cpp and on disk."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch, needed by training only, is not installed")
+pytest.importorskip("safetensors", reason="safetensors, needed by training only, is not installed")
+
+from safetensors.numpy import load_file
+
+from workflows.mini.model_file import ModelShape
+from workflows.mini.training.checkpoint import load_curve, load_network
+from workflows.mini.training.corpus import chat_text, example
+from workflows.mini.training.evaluate import evaluate, held_out, main, table
+from workflows.mini.training.export import main as export
+from workflows.mini.training.export import write_folder, write_gguf
+from workflows.mini.training.network import Network
+from workflows.mini.training.tokenizer import load_tokenizer
+from workflows.mini.training.train import CHECKPOINT, train
+from workflows.mini.training.trainer import Trainer, TrainingPlan, rate_at
+from workflows.mini.vocabulary import load_vocabulary
+
+TINY = ModelShape(width=64, layers=2, heads=4, kv_heads=2, feed_forward=96, context_tokens=2048)
+PLAN = TrainingPlan(shape=TINY, steps=20, batch_tokens=600, part_tokens=300, warmup_steps=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight")
+    train(folder, PLAN, device="cpu", save_every_s=1e9)
+    return folder
+
+
+def test_a_stopped_run_ends_with_the_same_weights(straight, tmp_path):
+    train(tmp_path, PLAN, device="cpu", save_every_s=1e9, until=10)
+    assert load_curve(tmp_path / CHECKPOINT)[-1].step == 10
+    train(tmp_path, PLAN, device="cpu", save_every_s=1e9)
+    whole, parted = (load_file(folder / CHECKPOINT) for folder in (straight, tmp_path))
+    assert whole.keys() == parted.keys()
+    assert any(name.startswith("moment/exp_avg_sq/") for name in whole)
+    for name, values in whole.items():
+        assert np.array_equal(values, parted[name]), name
+    losses = [[point.loss for point in load_curve(folder / CHECKPOINT)] for folder in (straight, tmp_path)]
+    assert losses[0] == losses[1]
+
+
+def test_loss_falls_and_is_drawn(straight):
+    curve = json.loads((straight / "loss.json").read_text())
+    assert curve[-1]["loss"] < curve[0]["loss"] < 9
+    assert curve[-1]["step"] == 20
+    assert "<polyline" in (straight / "loss.svg").read_text()
+
+
+def test_another_plan_refuses_the_checkpoint(straight):
+    other = TrainingPlan(shape=TINY, steps=21, batch_tokens=600, part_tokens=300, warmup_steps=4)
+    with pytest.raises(ValueError, match="another plan"):
+        train(straight, other, device="cpu", save_every_s=1e9)
+
+
+def test_rate_warms_up_and_decays():
+    rates = [rate_at(PLAN, step) for step in range(20)]
+    assert rates[0] < rates[3] == max(rates) == PLAN.peak_rate
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[-1] > 0
+
+
+def test_parts_decide_speed_and_not_the_gradient():
+    losses = []
+    for part_tokens in (150, 600):
+        plan = TrainingPlan(shape=TINY, steps=3, batch_tokens=600, part_tokens=part_tokens, half=False)
+        trainer = Trainer(plan)
+        losses.append([trainer.step() for _ in range(3)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def network(straight):
+    """A network with attention sharp enough that a wrong rotation or order of rows shows."""
+    grown = load_network(straight / CHECKPOINT)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for name, weight in grown.named_parameters():
+            if weight.ndim == 2:
+                weight.copy_(
+                    torch.randn_like(weight) * (3.0 if "embedding" in name else 1.0) * weight.shape[1] ** -0.5
+                )
+            else:
+                weight.copy_(1 + 0.1 * torch.randn_like(weight))
+    return grown
+
+
+def logits_of(network: Network, ids: list[int]) -> np.ndarray:
+    tokens = torch.tensor([ids])
+    with torch.no_grad():
+        return network(tokens, torch.arange(len(ids))[None], torch.arange(len(ids))).numpy()
+
+
+@pytest.mark.parametrize(
+    ("precision", "close", "agree"), [("f32", 0.02, 1.0), ("f16", 0.05, 0.98), ("q8_0", 0.6, 0.9)]
+)
+def test_llama_cpp_computes_the_same_logits(network, tmp_path, precision, close, agree):
+    import llama_cpp
+
+    path = write_gguf(network, tmp_path / "model.gguf", precision=precision)
+    made = example(1, "train", family="brief")
+    ids = load_tokenizer(load_vocabulary()).encode(chat_text(made.messages)).ids
+    model = llama_cpp.Llama(str(path), n_ctx=1024, logits_all=True, n_threads=1, verbose=False)
+    try:
+        model.eval(ids)
+        served = np.array(model.scores[: len(ids)])
+    finally:
+        model.close()
+    trained = logits_of(network, ids)
+    assert np.abs(served - trained).max() < close * trained.std()
+    assert (served.argmax(1) == trained.argmax(1)).mean() >= agree
+
+
+def test_folder_holds_the_same_weights_by_halves(network, tmp_path):
+    folder = write_folder(network, tmp_path / "mini")
+    config = json.loads((folder / "config.json").read_text())
+    assert config["architectures"] == ["LlamaForCausalLM"]
+    assert config["tie_word_embeddings"] is True
+    tensors = load_file(folder / "model.safetensors")
+    assert len(tensors) == 3 + 9 * TINY.layers
+    query = tensors["model.layers.0.self_attn.q_proj.weight"].astype(np.float32)
+    ours = network.blocks[0].query_key_value.weight[: TINY.width].detach().numpy()
+    head = TINY.head_width
+    assert np.allclose(query[: head // 2], ours[0:head:2], atol=1e-3)
+    assert np.allclose(query[head // 2 : head], ours[1:head:2], atol=1e-3)
+    tokens = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+    assert len(tokens) == config["vocab_size"] == 4096
+    assert "<|im_start|>" in json.loads((folder / "tokenizer_config.json").read_text())["chat_template"]
+
+
+def test_commands_export_and_evaluate(straight, tmp_path, capsys):
+    path = tmp_path / "mini.gguf"
+    assert export([str(straight / CHECKPOINT), "--gguf", str(path), "--folder", str(tmp_path / "hf")]) == 0
+    assert (
+        main([str(path), "--examples", "1", "--threads", "1", "--json", str(tmp_path / "report.json")]) == 1
+    )
+    printed = capsys.readouterr().out
+    assert "| extract |" in printed
+    assert json.loads((tmp_path / "report.json").read_text())["examples"] == 5
+
+
+def test_scores_count_right_answers(straight, tmp_path):
+    path = write_gguf(load_network(straight / CHECKPOINT), tmp_path / "mini.gguf")
+    results = evaluate(path, held_out(1), threads=1)
+    assert all(not one.grade.right for one in results)
+    assert "0.0 %" in table(results)

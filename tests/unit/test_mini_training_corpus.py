@@ -1,0 +1,118 @@
+"""The training corpus: seeded, split without overlap, and true to the rows it speaks of."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from engine.templating.views import printed, view
+from workflows.mini.training import briefs, classify, extract, merges, messages, questions, shapes
+from workflows.mini.training.corpus import MAKERS, MIX, example, stream
+from workflows.mini.training.example import FAMILIES, Phrasings, is_held
+from workflows.mini.training.grading import grade, numbers, prompt_text
+from workflows.mini.training.statements import STYLES, brief_text, row_text
+from workflows.mini.training.tables import KINDS, draw_table
+
+
+def phrasings() -> list[Phrasings]:
+    found = []
+    for module in (briefs, classify, extract, merges, questions, shapes):
+        for value in vars(module).values():
+            inside = value.values() if isinstance(value, dict) else (value,)
+            found += [one for one in inside if isinstance(one, Phrasings)]
+    return found
+
+
+def test_stream_depends_on_seed_and_number_alone():
+    first = list(itertools.islice(stream("train", seed=3), 30))
+    assert list(itertools.islice(stream("train", seed=3, start=10), 20)) == first[10:]
+    assert list(itertools.islice(stream("train", seed=4), 30)) != first
+
+
+def test_mixture_covers_every_family():
+    assert set(MIX) == set(MAKERS) == set(FAMILIES)
+    assert sum(MIX.values()) == 100
+    assert {one.family for one in itertools.islice(stream("train"), 200)} == set(FAMILIES)
+
+
+def test_held_out_phrasings_never_occur_in_training():
+    assert len(phrasings()) >= 20
+    for one in phrasings():
+        assert one.train, one.name
+        assert one.held, one.name
+        assert not set(one.train) & set(one.held), one.name
+        assert len(set(one.train)) == len(one.train), one.name
+    for texts in (messages.FEEDBACK, messages.PLOTS, messages.OPENINGS):
+        for label, (train, held) in texts.items():
+            assert held, label
+            assert not set(train) & set(held), label
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_splits_share_neither_templates_nor_combinations(family):
+    seen = {}
+    for split in ("train", "held"):
+        made = [example(number, split, family=family) for number in range(250)]
+        seen[split] = (
+            {name for one in made for name in one.template.split(" ")},
+            {name for one in made for name in one.combination.split(" + ")},
+        )
+        assert all(is_held(name) == (split == "held") for name in seen[split][1])
+    assert not seen["train"][0] & seen["held"][0]
+    assert not seen["train"][1] & seen["held"][1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_reference_answer_is_graded_right(family):
+    for split in ("train", "held"):
+        for number in range(150):
+            made = example(number, split, family=family)
+            verdict = grade(made, made.answer)
+            assert verdict.right, made
+            assert verdict.exact
+            assert verdict.valid
+
+
+@pytest.mark.parametrize("family", ["brief", "merge", "shape"])
+def test_figures_of_answers_stand_in_the_prompt(family):
+    for number in range(150):
+        made = example(number, "held", family=family)
+        assert set(numbers(made.answer)) <= set(numbers(prompt_text(made))), made
+        assert set(made.figures) <= set(made.allowed)
+
+
+def test_wrong_answers_are_graded_wrong():
+    made = next(one for one in stream("held") if one.family == "brief" and len(one.figures) > 1)
+    figure = made.figures[0]
+    assert not grade(made, made.answer.replace(figure, figure + "0")).right
+    assert not grade(made, "").right
+    asked = example(0, "held", family="extract")
+    values = json.loads(asked.answer)
+    assert grade(asked, json.dumps(values, indent=2)).right
+    assert not grade(asked, json.dumps({**values, "more": 1})).valid
+    assert not grade(asked, "[1]").valid
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_tables_print_as_templates_print_them(kind):
+    import random
+
+    result = draw_table(random.Random(5), kind, kind.title)
+    raw = {"columns": list(result.columns), "rows": [list(row) for row in result.rows], "truncated": False}
+    assert result.text == printed(view(raw))
+    lines = result.text.split("\n")
+    assert len(lines) == len(result.rows) + 1
+    for style in STYLES:
+        assert set(numbers(brief_text(result, style))) <= set(numbers(result.text))
+    assert set(numbers(row_text(result, result.rows[0]))) <= set(numbers(lines[1]))
+
+
+def test_questions_of_the_market_brief_are_trained_with_its_own_system_prompt():
+    from importlib.resources import files
+
+    import yaml
+
+    spec = yaml.safe_load((files("workflows.tpch") / "brief.yaml").read_text(encoding="utf-8"))
+    assert spec["operators"]["parameters"]["system"].strip() == extract._MARKET_SYSTEM

@@ -1,0 +1,190 @@
+"""Examples of writing a brief: one to three tables in, a few sentences out, every figure from the rows."""
+
+from __future__ import annotations
+
+import random
+
+from workflows.mini.training import words
+from workflows.mini.training.example import Example, Phrasings, Split, draw
+from workflows.mini.training.statements import STYLES, Style, brief_text, row_text
+from workflows.mini.training.tables import KINDS, Result, TableKind, draw_table
+
+ASKED: dict[Style, Phrasings] = {
+    "leader": Phrasings(
+        "brief.leader",
+        (
+            "What stands out? One sentence.",
+            "[Sum this up|Summarise the table] in one sentence.",
+            "Write a brief of one sentence.",
+            "Name the most important row only.",
+            "Give me the headline.",
+            "[In one sentence|In a single sentence]: what do the figures say?",
+            "One sentence, please: what matters most?",
+        ),
+        ("Write one sentence about what stands out.", "In one sentence, what matters most here?"),
+    ),
+    "two": Phrasings(
+        "brief.two",
+        (
+            "Write a brief of two sentences.",
+            "[Sum this up|Summarise the table] in two sentences.",
+            "What are the first two? Two sentences.",
+            "Two sentences, please: what do the figures say?",
+            "Compare the top row with the next one.",
+            "What stands out, and what comes next?",
+            "In two sentences: what matters most?",
+        ),
+        ("Write two sentences about what stands out.", "In two sentences, what do the figures say?"),
+    ),
+    "ends": Phrasings(
+        "brief.ends",
+        (
+            "Compare the two ends of the table.",
+            "What is at the top and what is at the bottom?",
+            "Write a brief on the first and the last row.",
+            "Name the [best|strongest] and the weakest.",
+            "Describe both extremes.",
+            "How far apart are the top and the bottom?",
+        ),
+        ("Compare the top with the bottom of the table.", "Write a brief on both ends of the table."),
+    ),
+}
+LOOKUP = Phrasings(
+    "brief.lookup",
+    (
+        "What about {label}?",
+        "How did {label} do?",
+        "Give me the figures of {label}.",
+        "[Tell me about|Look at] {label} only.",
+        "What are the numbers for {label}?",
+        "One sentence on {label}, please.",
+    ),
+    ("What does the table say about {label}?", "Give me one sentence with the numbers of {label}."),
+)
+_SYSTEM = Phrasings(
+    "brief.system",
+    (
+        "You write briefs. Use only the figures you are given.",
+        "You are an analyst. Rely on the figures you are given and on nothing else. Never invent a number.",
+        "Answer the question from the table. Copy figures exactly.",
+        "Your readers are busy. Answer in plain sentences with figures from the rows.",
+        "You are one of three analysts of a wholesale supplier. Rely on the figures you are given and on "
+        "nothing else. Name what is large and what is odd. Never invent a number. Amounts are in dollars.",
+        "Write a short brief for the [director|team|editor]. Every figure must stand in the table.",
+        "You report what tables say[, nothing more|].",
+    ),
+    ("You are an analyst. Write a short brief and copy every figure exactly from the table.",),
+)
+_REMARKS = (
+    "The figures are final.", "Dates follow the calendar year.", "Compare before you conclude.",
+    "Say nothing that the rows do not show.", "Readers know the business.", "Keep it plain.",
+    "No lists, no headings.", "Names stay as they are written.", "Rows are sorted.",
+)  # fmt: skip
+
+
+def titled(dice: random.Random, split: Split, kind: TableKind) -> tuple[str, str]:
+    """A combination (kind of table, place or theme, year) and the title it gives."""
+
+    def make() -> str:
+        match kind.domain:
+            case "market":
+                place = dice.choice(words.REGIONS) if dice.random() < 0.6 else dice.choice(words.SEGMENTS)
+            case "films":
+                place = dice.choice((*words.COUNTRIES, *words.GENRES))
+            case "pages":
+                place = dice.choice(tuple(words.LANGUAGES.values()))
+            case _:
+                place = dice.choice(words.PRODUCTS)
+        year = dice.choice(words.YEARS) if kind.domain == "market" else dice.randint(1950, 2024)
+        return f"{kind.name}/{place}/{year}"
+
+    combination = draw(split, make)
+    _, place, year = combination.split("/")
+    return combination, dice.choice((f"{kind.title}, {place}, {year}", kind.title, f"{kind.title} ({place})"))
+
+
+def a_table(dice: random.Random, split: Split, kind: TableKind | None = None) -> tuple[str, Result]:
+    """A combination and a table of it."""
+    chosen = kind or dice.choice(KINDS)
+    combination, title = titled(dice, split, chosen)
+    long = dice.random() < 0.1
+    return combination, draw_table(dice, chosen, title, rows=(8, 16) if long else (2, 7))
+
+
+def system_text(dice: random.Random, split: Split) -> tuple[str, str]:
+    """A system message's identity and text; now and then a long one."""
+    name, text = _SYSTEM.choose(dice, split)
+    if dice.random() < 0.2:
+        text = " ".join((text, *dice.sample(_REMARKS, dice.randint(1, len(_REMARKS)))))
+    return name, text
+
+
+def block(result: Result) -> str:
+    """A table under its title, as prompts hold it."""
+    return f"{result.title}:\n{result.text}"
+
+
+def question_on(dice: random.Random, split: Split, result: Result) -> tuple[str, str, str]:
+    """A question's identity and text, and the right answer."""
+    if result.rows and dice.random() < 0.35:
+        row = dice.choice(result.rows)
+        name, text = LOOKUP.choose(dice, split)
+        return name, text.format(label=row[0]), row_text(result, row)
+    style = dice.choice(STYLES)
+    name, text = ASKED[style].choose(dice, split)
+    return name, text, brief_text(result, style)
+
+
+def brief(dice: random.Random, split: Split) -> Example:
+    """A brief on one table, or one sentence on each of several."""
+    count = dice.choice((1, 1, 1, 1, 2, 2, 3))
+    drawn = [a_table(dice, split) for _ in range(count)]
+    results = [result for _, result in drawn]
+    if count == 1:
+        template, question, answer = question_on(dice, split, results[0])
+    else:
+        template, question = _EACH.choose(dice, split)
+        answer = " ".join(brief_text(result, "leader") for result in results)
+    system_name, system = system_text(dice, split)
+    wanted = dice.choice(("Question: {}", "Question: {}", "{}")).format(question)
+    return Example(
+        family="brief",
+        domain=results[0].kind.domain,
+        template=f"{template} {system_name}",
+        combination=" + ".join(combination for combination, _ in drawn),
+        messages=(("system", system), ("user", "\n".join((*map(block, results), wanted)))),
+        answer=answer,
+        figures=figures_in(answer, results),
+        allowed=tuple(figure for result in results for figure in result.figures()),
+        followups=_followups(dice, split, results),
+    )
+
+
+_EACH = Phrasings(
+    "brief.each",
+    (
+        "Write one sentence on each table.",
+        "What stands out in each table?",
+        "[Sum up|Summarise] every table in one sentence.",
+        "One sentence for each table, please.",
+        "What leads in each of the tables?",
+    ),
+    ("Summarise each table in one sentence.",),
+)
+
+
+def figures_in(answer: str, results: list[Result]) -> tuple[str, ...]:
+    """Which figures of the rows the answer cites, in the answer's order."""
+    known = {figure for result in results for figure in result.figures()}
+    return tuple(word for word in (part.rstrip(".,;") for part in answer.split()) if word in known)
+
+
+def _followups(dice: random.Random, split: Split, results: list[Result]) -> tuple[tuple[str, str], ...]:
+    if split == "held":
+        return ()
+    turns = []
+    for _ in range(dice.choice((0, 1, 2, 3))):
+        result = dice.choice(results)
+        _, question, answer = question_on(dice, split, result)
+        turns.append((question if len(results) == 1 else f"{result.title}: {question}", answer))
+    return tuple(turns)

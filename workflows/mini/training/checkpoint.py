@@ -1,0 +1,79 @@
+"""Checkpoints: weights, moments and progress in one safetensors file, from which a run goes on exactly.
+
+The format holds tensors and text only, so that opening a checkpoint never runs code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from workflows.mini.model_file import ModelShape
+from workflows.mini.training.network import Network
+from workflows.mini.training.trainer import Point, Progress, Trainer, described
+
+_WEIGHT, _MOMENT = "weight/", "moment/"
+
+
+def save(trainer: Trainer, path: Path) -> None:
+    """Write a checkpoint, whole or not at all."""
+    tensors: dict[str, Tensor] = {}
+    names = {weight: name for name, weight in trainer.network.named_parameters()}
+    for weight, name in names.items():
+        tensors[_WEIGHT + name] = weight.detach()
+        for key, moment in trainer.optimizer.state.get(weight, {}).items():
+            tensors[f"{_MOMENT}{key}/{name}"] = moment.detach().reshape(moment.shape or (1,))
+    metadata = {"plan": json.dumps(described(trainer.plan)), "progress": json.dumps(asdict(trainer.progress))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, unfinished, metadata)
+    os.replace(unfinished, path)
+
+
+def resume(trainer: Trainer, path: Path) -> None:
+    """Put a checkpoint into a fresh trainer of the same plan. Raises ValueError if the plans differ."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        saved = json.loads(metadata["plan"])
+        if saved != json.loads(json.dumps(described(trainer.plan))):
+            raise ValueError(f"{path} belongs to another plan: {saved}")
+        names = set(file.keys())
+        for name, weight in trainer.network.named_parameters():
+            weight.data.copy_(file.get_tensor(_WEIGHT + name))
+            state = trainer.optimizer.state[weight]
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                found = f"{_MOMENT}{key}/{name}"
+                if found in names:
+                    moment = file.get_tensor(found)
+                    state[key] = moment.reshape(()) if key == "step" else moment.to(trainer.device)
+    progress = json.loads(metadata["progress"])
+    curve = [Point(**point) for point in progress.pop("curve")]
+    trainer.progress = Progress(**progress, curve=curve)
+
+
+def load_network(path: Path) -> Network:
+    """The trained network alone, on the CPU."""
+    with safe_open(path, framework="pt") as file:
+        shape = ModelShape(**json.loads(file.metadata()["plan"])["shape"])
+        weights = {
+            name.removeprefix(_WEIGHT): file.get_tensor(name)
+            for name in file.keys()  # noqa: SIM118  (a file, not a mapping)
+            if name.startswith(_WEIGHT)
+        }
+    network = Network(shape, weights["embedding.weight"].shape[0])
+    network.load_state_dict(weights)
+    network.eval()
+    return network
+
+
+def load_curve(path: Path) -> list[Point]:
+    """The loss curve up to a checkpoint."""
+    with safe_open(path, framework="pt") as file:
+        progress = json.loads(file.metadata()["progress"])
+    return [Point(**point) for point in progress["curve"]]

@@ -1,0 +1,143 @@
+"""Examples of classification: feedback, film plots, page openings and questions, as a word or as JSON."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from workflows.mini.training import messages, questions, words
+from workflows.mini.training.example import Example, Phrasings, Split, draw, worded
+from workflows.mini.training.extract import as_json
+
+_WORD = Phrasings(
+    "classify.word",
+    (
+        "Classify the text. Answer with one word: {labels}.",
+        "Which class fits? Choose one of {labels}.",
+        "You sort texts into {labels}. Answer with the label only.",
+        "Say which of these it is: {labels}. One word.",
+        "Label the [text|message]. Labels: {labels}.",
+    ),
+    ("You classify texts. Answer with one of these labels only: {labels}.",),
+)
+_JSON = Phrasings(
+    "classify.json",
+    (
+        "Classify the text. Answer with one JSON object: {meanings}.",
+        "Sort the text. Reply in JSON: {meanings}.",
+        "You [triage|sort] messages and answer with a JSON object. {meanings}.",
+        "Return JSON only. {meanings}.",
+        "Label the text in JSON: {meanings}.",
+    ),
+    ("You classify texts and answer with one JSON object: {meanings}.",),
+)
+_LEADS = ("{}", "Text: {}", "Message: {}")
+
+
+def classify(dice: random.Random, split: Split) -> Example:
+    """One text and its class or classes."""
+    domain = dice.choice(("feedback", "feedback", "films", "pages", "market"))
+    template, combination, text, values, choices = _DOMAINS[domain](dice, split)
+    key = next(iter(values))
+    if dice.random() < 0.5:
+        name, system = _WORD.choose(dice, split)
+        system = system.format(labels=_listed(dice, choices[key]))
+        answer = str(values[key])
+    else:
+        name, system = _JSON.choose(dice, split)
+        asked = [key, *(other for other in values if other != key and dice.random() < 0.6)]
+        meanings = "; ".join(f"{field} is {_listed(dice, choices[field])}" for field in asked)
+        system = system.format(meanings=meanings)
+        answer = as_json({field: values[field] for field in asked})
+    return Example(
+        family="classify",
+        domain=domain,
+        template=f"{template} {name}",
+        combination=combination,
+        messages=(("system", system), ("user", dice.choice(_LEADS).format(text))),
+        answer=answer,
+    )
+
+
+Drawn = tuple[str, str, str, dict[str, Any], dict[str, tuple[str, ...]]]
+"""Phrasing's identity, combination, text, right values, and what each may be."""
+
+
+def _listed(dice: random.Random, labels: tuple[str, ...]) -> str:
+    order = dice.sample(labels, len(labels))
+    return ", ".join(order[:-1]) + " or " + order[-1]
+
+
+def _sentence(
+    dice: random.Random, split: Split, texts: dict[str, tuple[tuple[str, ...], tuple[str, ...]]], name: str
+) -> tuple[str, str, str]:
+    """Template identity, class, and sentence."""
+    label = dice.choice(tuple(texts))
+    train, held = texts[label]
+    chosen = train if split == "train" else held
+    index = dice.randrange(len(chosen))
+    return f"{name}.{label}/{split}/{index}", label, worded(dice, chosen[index])
+
+
+def _fill(dice: random.Random, text: str, product: str) -> str:
+    year = dice.randint(1500, 1990)
+    return text.format(
+        product=product,
+        number=dice.randint(3, 900),
+        person=words.person(dice),
+        topic=product,
+        year=year,
+        later=year + dice.randint(20, 90),
+        country=dice.choice(words.COUNTRIES),
+    )
+
+
+def _feedback(dice: random.Random, split: Split) -> Drawn:
+    name, label, text = _sentence(dice, split, messages.FEEDBACK, "feedback")
+    combination = draw(split, lambda: f"feedback/{words.product(dice)}/{label}")
+    sentences = [_fill(dice, text, combination.split("/")[1])]
+    angry = label != "praise" and dice.random() < 0.5
+    urgent = dice.random() < 0.4
+    sentences += [dice.choice(messages.NEGATIVE)] * angry + [dice.choice(messages.URGENT)] * urgent
+    sentences += [dice.choice(messages.NEUTRAL)] * (dice.random() < 0.4)
+    dice.shuffle(sentences)
+    mood = "negative" if angry else "positive" if label == "praise" else "neutral"
+    values = {"category": label, "sentiment": mood, "urgency": "high" if urgent else "normal"}
+    choices = {
+        "category": tuple(messages.FEEDBACK),
+        "sentiment": ("positive", "neutral", "negative"),
+        "urgency": ("high", "normal"),
+    }
+    return name, combination, " ".join(sentences), values, choices
+
+
+def _films(dice: random.Random, split: Split) -> Drawn:
+    name, label, text = _sentence(dice, split, messages.PLOTS, "plots")
+    combination = draw(split, lambda: f"plot/{words.film_title(dice)}/{label}")
+    title = combination.split("/")[1]
+    text = dice.choice(
+        (f"{title}: {_fill(dice, text, title)}", f"{_fill(dice, text, title)} The title is {title}.")
+    )
+    return name, combination, text, {"genre": label}, {"genre": tuple(messages.PLOTS)}
+
+
+def _pages(dice: random.Random, split: Split) -> Drawn:
+    name, label, text = _sentence(dice, split, messages.OPENINGS, "openings")
+    combination = draw(split, lambda: f"opening/{words.coined(dice)}/{label}")
+    text = _fill(dice, text, combination.split("/")[1])
+    return name, combination, text, {"kind": label}, {"kind": tuple(messages.OPENINGS)}
+
+
+def _market(dice: random.Random, split: Split) -> Drawn:
+    label = dice.choice(tuple(questions.MARKET))
+    name, text = questions.MARKET[label].choose(dice, split)
+    combination = draw(
+        split,
+        lambda: f"{dice.choice(words.REGIONS)}/{dice.choice(words.SEGMENTS)}/{dice.choice(words.YEARS)}",
+    )
+    region, segment, year = combination.split("/")
+    text = text.format(region=region.title(), segment=segment.lower(), year=year)
+    return name, combination, text, {"focus": label}, {"focus": tuple(questions.MARKET)}
+
+
+_DOMAINS = {"feedback": _feedback, "films": _films, "pages": _pages, "market": _market}

@@ -1,0 +1,44 @@
+"""The corpus as an endless, seeded stream: example `i` of a split depends on the seed and `i` alone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+
+from workflows.mini.training.briefs import brief
+from workflows.mini.training.classify import classify
+from workflows.mini.training.example import FAMILIES, Example, Family, Split
+from workflows.mini.training.extract import extract
+from workflows.mini.training.merges import merge
+from workflows.mini.training.shapes import shape
+
+MAKERS: Mapping[Family, Callable[[random.Random, Split], Example]] = {
+    "extract": extract,
+    "classify": classify,
+    "brief": brief,
+    "merge": merge,
+    "shape": shape,
+}
+MIX: Mapping[Family, int] = {"extract": 22, "classify": 16, "brief": 34, "merge": 12, "shape": 16}
+"""Examples of each family in a hundred."""
+
+
+def example(index: int, split: Split, *, seed: int = 0, family: Family | None = None) -> Example:
+    """Example `index` of a split, of `family` or of the mixture."""
+    dice = random.Random(f"{seed}/{split}/{family}/{index}")
+    chosen = family or dice.choices(FAMILIES, [MIX[name] for name in FAMILIES])[0]
+    return MAKERS[chosen](dice, split)
+
+
+def stream(split: Split, *, seed: int = 0, start: int = 0) -> Iterator[Example]:
+    """Examples from number `start` on, without end."""
+    index = start
+    while True:
+        yield example(index, split, seed=seed)
+        index += 1
+
+
+def chat_text(messages: tuple[tuple[str, str], ...]) -> str:
+    """A conversation as the model reads it, up to where the assistant's answer begins."""
+    turns = "".join(f"<|im_start|>{role}\n{content}<|im_end|>\n" for role, content in messages)
+    return f"{turns}<|im_start|>assistant\n"

@@ -1,0 +1,227 @@
+"""Customer messages, film plots and page openings by class: what the classifier reads.
+
+Each class has sentences to train on and others, made of the same everyday words, that are held out.
+"""
+
+from __future__ import annotations
+
+FEEDBACK: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "delivery": (
+        (
+            "My {product} has not arrived yet.",
+            "The parcel with the {product} is [two|three|four] [days|weeks] late.",
+            "The courier left the {product} at the wrong address.",
+            "Where is my {product}? The tracking has not moved since Monday.",
+            "I have been waiting for the delivery of my {product} for {number} days.",
+            "The package was lost on its way.",
+            "The driver never rang; the {product} went back to the warehouse.",
+            "Shipping took {number} days although you promised two.",
+            "The {product} was delivered to my neighbour [in the rain|without a note].",
+            "Your carrier says that the parcel cannot be found.",
+        ),
+        (
+            "The delivery of my {product} is {number} days late.",
+            "The courier lost my parcel.",
+            "My {product} has not been delivered; the tracking says nothing.",
+        ),
+    ),
+    "billing": (
+        (
+            "I was charged twice for the {product}.",
+            "The invoice shows {number} dollars too much.",
+            "You took the payment for the {product} two times.",
+            "My credit card was charged although I cancelled.",
+            "The discount is missing on my bill.",
+            "The amount on the invoice of the {product} is wrong.",
+            "Why did I pay {number} dollars for shipping?",
+            "I have not got the money back that you owe me.",
+            "The price on the bill differs from the price in the shop.",
+            "Please correct the invoice; tax was added twice.",
+        ),
+        (
+            "The bill for the {product} is wrong: I was charged {number} dollars too much.",
+            "You charged my card two times.",
+            "The invoice does not show the discount.",
+        ),
+    ),
+    "quality": (
+        (
+            "The {product} broke after {number} days.",
+            "The {product} stopped working yesterday.",
+            "A part of the {product} is cracked.",
+            "The {product} makes a loud noise and smells burnt.",
+            "The handle of the {product} fell off.",
+            "The {product} does not switch on any more.",
+            "The material of the {product} is thin and it tore.",
+            "There is a scratch on the {product} and one screw is missing.",
+            "The {product} is defective.",
+            "The {product} is much weaker than described.",
+        ),
+        (
+            "The {product} is broken: it does not switch on.",
+            "After {number} days the {product} stopped working and smells burnt.",
+            "A screw of the {product} fell off and the handle is cracked.",
+        ),
+    ),
+    "account": (
+        (
+            "I cannot log in to my account.",
+            "The password reset mail never comes.",
+            "Please change the email address of my account.",
+            "How do I delete my account?",
+            "My user name is not accepted any more.",
+            "The app logs me out again and again.",
+            "I want to update the phone number in my profile.",
+            "Your site says that my password is wrong.",
+            "Please close my profile and delete my data.",
+            "Someone else has logged in with my name.",
+        ),
+        (
+            "My password is not accepted and I cannot log in.",
+            "Please delete my profile and my email address.",
+            "How do I change my password in the app?",
+        ),
+    ),
+    "praise": (
+        (
+            "The {product} is wonderful, thank you.",
+            "Great service, I will order again.",
+            "I love my new {product}.",
+            "Thank you for the quick and friendly help.",
+            "The {product} is even better than I hoped.",
+            "Excellent work, the whole family is happy.",
+            "Best {product} I have ever had.",
+            "Everything was perfect, many thanks to your team.",
+            "I recommend the {product} to all my friends.",
+            "What a lovely {product}; five stars.",
+        ),
+        (
+            "Thank you, the new {product} is perfect.",
+            "I love the {product} and recommend your service to all my friends.",
+            "Great {product}, many thanks.",
+        ),
+    ),
+}
+PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "crime": (
+        (
+            "A detective hunts a thief who robbed a bank.",
+            "The police find a body, and {person} must solve the murder.",
+            "Two robbers plan their last theft.",
+            "{person} leaves prison and is drawn into an old murder case.",
+            "A gang steals diamonds while the police look on.",
+        ),
+        ("A detective must solve the theft of diamonds from a bank.", "The police hunt a gang of robbers."),
+    ),
+    "romance": (
+        (
+            "{person} falls in love with a stranger on a train.",
+            "Two lovers meet again after ten years.",
+            "A wedding is planned, but the bride loves another.",
+            "Letters bring two lonely hearts together; they marry in spring.",
+            "She loves him, but he is about to marry her sister.",
+        ),
+        ("Two strangers fall in love at a wedding.", "{person} loves a stranger and writes love letters."),
+    ),
+    "war": (
+        (
+            "Soldiers defend a bridge against an army.",
+            "A young soldier writes home from the front.",
+            "{person} leads a regiment into its last battle.",
+            "Behind enemy lines, a group of soldiers waits for help.",
+            "The army retreats while bombs fall on the city.",
+        ),
+        (
+            "A regiment of soldiers defends the city in its last battle.",
+            "{person} is a soldier at the front.",
+        ),
+    ),
+    "horror": (
+        (
+            "A family moves into a haunted house where a ghost waits.",
+            "Something in the cellar screams at night.",
+            "{person} is chased by a monster through the woods.",
+            "The dead rise from their graves.",
+            "A vampire comes to a village, and blood is found each morning.",
+        ),
+        ("A ghost screams in the cellar of a haunted house.", "The monster rises from its grave at night."),
+    ),
+    "documentary": (
+        (
+            "The film follows fishermen through a year of their real work.",
+            "Interviews and archive footage tell how the dam was built.",
+            "{person} films the daily life of a hospital.",
+            "A record of real farmers and what they say about drought.",
+            "Witnesses speak in interviews about the strike.",
+        ),
+        (
+            "Archive footage and interviews record the real life of farmers.",
+            "The film follows the daily work of a hospital.",
+        ),
+    ),
+}
+OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "person": (
+        (
+            "{person} (born {year}) is a {country} painter.",
+            "{person} was a composer who was born in {year}.",
+            "Born in {year}, {person} became known as a poet.",
+            "{person} ({year}–{later}) was an engineer and politician.",
+        ),
+        ("{person} was a painter and poet, born in {year}.",),
+    ),
+    "place": (
+        (
+            "{topic} is a town in the north of {country}.",
+            "{topic} is a lake that covers {number} square kilometres.",
+            "{topic} is a village with {number} inhabitants in {country}.",
+            "{topic} is a mountain {number} metres high.",
+        ),
+        ("{topic} is a town with {number} inhabitants in the south of {country}.",),
+    ),
+    "event": (
+        (
+            "The {topic} was a battle fought in {year}.",
+            "The treaty of {topic} ended the war in {year}.",
+            "The {topic} flood of {year} destroyed {number} houses.",
+            "The {topic} festival took place in {year} for the first time.",
+        ),
+        ("The battle of {topic} took place in {year}.",),
+    ),
+    "species": (
+        (
+            "{topic} is a bird that feeds on insects.",
+            "{topic} is a plant with small white flowers.",
+            "The {topic} is a fish found in warm rivers.",
+            "The {topic} is a beetle that lives in old trees.",
+        ),
+        ("The {topic} is a bird that lives in old trees.",),
+    ),
+    "work": (
+        (
+            "{topic} is a novel by {person}, published in {year}.",
+            "{topic} is an opera in three acts by {person}.",
+            "{topic} is a painting that {person} finished in {year}.",
+            "{topic} is an album released in {year}.",
+        ),
+        ("{topic} is an opera by {person}, finished in {year}.",),
+    ),
+    "science": (
+        (
+            "In mathematics, {topic} is a theorem about prime numbers.",
+            "In physics, the {topic} effect describes how light bends.",
+            "In chemistry, {topic} is a reaction of two acids.",
+            "The {topic} equation describes the flow of heat.",
+        ),
+        ("In physics, the {topic} equation describes how heat flows.",),
+    ),
+}
+NEGATIVE = ("I am very angry.", "This is not acceptable.", "I am disappointed.", "What a bad experience.")
+URGENT = ("Answer today, please.", "It is urgent.", "I need it tomorrow.", "Please reply at once.")
+NEUTRAL = (
+    "I bought it last month.",
+    "My order was in spring.",
+    "I live in a small town.",
+    "Regards.",
+    "Hello.",
+)

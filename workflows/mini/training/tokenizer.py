@@ -1,0 +1,114 @@
+"""Train the embedded model's byte-level BPE vocabulary on the corpus; its result is committed.
+
+    python -m workflows.mini.training.tokenizer workflows/mini/tokenizer.json
+
+Runs of digits are cut into threes from the left and every such group is one token: a figure is copied in
+few tokens, and a group seldom occurs twice in a table, so that the place to copy from is easy to find.
+Words split as in Llama 3, whose splitter is a hand-written loop in llama.cpp: long runs of one character
+class cannot overflow a regular-expression engine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from workflows.mini.training.corpus import chat_text, stream
+from workflows.mini.vocabulary import Vocabulary
+
+VOCABULARY = 4096
+PRE_TOKENIZER = "llama-bpe"
+"""llama.cpp's name of the split below."""
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_DIGITS = "0123456789"
+_EXAMPLES = 20_000
+
+
+def train(examples: int = _EXAMPLES) -> dict[str, Any]:
+    """Tokens in id order, and merges as "left right" in rank order. Control tokens come first, then bytes,
+    then numbers of two and three digits, then what the corpus teaches.
+    """
+    numbers, number_merges = _numbers()
+    tokenizer = _empty_tokenizer(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY - len(numbers),
+        min_frequency=2,
+        special_tokens=list(CONTROL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(examples), trainer)
+    state = json.loads(tokenizer.to_str())["model"]
+    learnt = [token for token, _ in sorted(state["vocab"].items(), key=lambda item: item[1])]
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in state["merges"]]
+    first = len(CONTROL) + 256
+    return {
+        "control": list(CONTROL),
+        "pre_tokenizer": PRE_TOKENIZER,
+        "tokens": learnt[:first] + numbers + learnt[first:],
+        "merges": number_merges + merges,
+    }
+
+
+def load_tokenizer(vocabulary: Vocabulary) -> Any:
+    """The vocabulary as a `tokenizers.Tokenizer` that cuts text as llama.cpp does."""
+    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
+    merges = [(left, right) for left, _, right in (merge.partition(" ") for merge in vocabulary.merges)]
+    tokenizer = _empty_tokenizer(models.BPE(vocab=ids, merges=merges, ignore_merges=True))
+    tokenizer.add_special_tokens(list(vocabulary.control))
+    return tokenizer
+
+
+def _empty_tokenizer(model: Any) -> Any:
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _numbers() -> tuple[list[str], list[str]]:
+    """All groups of two and three digits, and merges that make each of them."""
+    pairs = ["".join(digits) for digits in itertools.product(_DIGITS, repeat=2)]
+    triples = ["".join(digits) for digits in itertools.product(_DIGITS, repeat=3)]
+    merges = [f"{pair[0]} {pair[1]}" for pair in pairs]
+    for triple in triples:
+        # The pair of lower rank merges first, the left one if they are equal.
+        left_first = triple[:2] <= triple[1:]
+        merges.append(f"{triple[:2]} {triple[2]}" if left_first else f"{triple[0]} {triple[1:]}")
+    return pairs + triples, merges
+
+
+def _texts(examples: int) -> Iterator[str]:
+    """The corpus without digits, which have their tokens already."""
+    for made in itertools.islice(stream("train", seed=1), examples):
+        yield re.sub(
+            r"\d+", " ", re.sub(r"<\|im_(start|end)\|>", "\n", chat_text(made.messages) + made.answer)
+        )
+
+
+def main() -> None:
+    """Write the vocabulary to the file named on the command line."""
+    vocabulary = train()
+    text = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))
+    Path(sys.argv[1]).write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(f"{len(vocabulary['tokens'])} tokens, {len(vocabulary['merges'])} merges\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Train the embedded model, or go on where a stopped run left off.
+
+    python -m workflows.mini.training.train FOLDER --steps 5000 --threads 2
+
+FOLDER receives checkpoint.safetensors, loss.json and loss.svg every few minutes. Running the same command
+again goes on from the checkpoint; the result is the same as without the stop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from workflows.mini.training.checkpoint import resume, save
+from workflows.mini.training.curve import write_curve
+from workflows.mini.training.trainer import Point, Trainer, TrainingPlan
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def train(
+    folder: Path, plan: TrainingPlan, *, device: str, save_every_s: float, until: int | None = None
+) -> Trainer:
+    """Train to the plan's end, or to step `until`, with checkpoints in `folder`.
+
+    Raises ValueError when `folder` holds a checkpoint of another plan.
+    """
+    trainer = Trainer(plan, device)
+    path = folder / CHECKPOINT
+    if path.exists():
+        resume(trainer, path)
+        _say(f"going on from step {trainer.progress.step}")
+    target = plan.steps if until is None else min(until, plan.steps)
+    while trainer.progress.step < target:
+        stop_at = time.monotonic() + save_every_s
+        while trainer.progress.step < target and time.monotonic() < stop_at:
+            trainer.run(min(target, trainer.progress.step + 10), every=10, on_point=_report)
+        save(trainer, path)
+        write_curve(trainer.progress.curve, folder / "loss.svg")
+    return trainer
+
+
+def _report(point: Point) -> None:
+    _say(
+        f"step {point.step}  {point.tokens / 1e6:.2f} M tokens  loss {point.loss:.4f}  rate {point.rate:.2e}"
+        f"  {point.tokens / max(point.seconds, 1e-9):.0f} tokens/s"
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    defaults = TrainingPlan()
+    parser = argparse.ArgumentParser(prog="python -m workflows.mini.training.train", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--steps", type=int, default=defaults.steps)
+    parser.add_argument("--until", type=int, help="stop at this step of the plan")
+    parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens)
+    parser.add_argument("--part-tokens", type=int, default=defaults.part_tokens)
+    parser.add_argument("--rate", type=float, default=defaults.peak_rate)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--save-every-s", type=float, default=180.0)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    plan = TrainingPlan(
+        seed=options.seed,
+        steps=options.steps,
+        batch_tokens=options.batch_tokens,
+        part_tokens=options.part_tokens,
+        peak_rate=options.rate,
+    )
+    train(options.folder, plan, device=options.device, save_every_s=options.save_every_s, until=options.until)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

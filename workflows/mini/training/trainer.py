@@ -1,0 +1,167 @@
+"""The training loop: AdamW with warm-up and cosine decay, the same steps for equal plans, resumable."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from workflows.mini.model_file import ModelShape
+from workflows.mini.training.network import Network
+from workflows.mini.training.packing import Batch, Packer, Part
+from workflows.mini.training.tokenizer import load_tokenizer
+from workflows.mini.vocabulary import load_vocabulary
+
+SHAPE = ModelShape(width=256, layers=8, heads=8, kv_heads=8, feed_forward=512)
+"""6.3 M parameters: many small heads and eight layers, because the work is copying from the prompt."""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that decides the weights, device arithmetic aside."""
+
+    shape: ModelShape = SHAPE
+    seed: int = 0
+    steps: int = 5000
+    batch_tokens: int = 8192
+    part_tokens: int = 2048
+    peak_rate: float = 2e-3
+    final_share: float = 0.03
+    warmup_steps: int = 100
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    prompt_weight: float = 0.0
+    half: bool = True
+    """Matrix products in bfloat16; weights, gradients and sums stay in float32."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One step of the loss curve: mean loss per answer token since the point before."""
+
+    step: int
+    tokens: int
+    loss: float
+    rate: float
+    seconds: float
+
+
+@dataclass
+class Progress:
+    """Where a run stands; what a checkpoint holds beside weights and moments."""
+
+    step: int = 0
+    next_example: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    curve: list[Point] = field(default_factory=list)
+
+
+def rate_at(plan: TrainingPlan, step: int) -> float:
+    """Learning rate of a step, counted from 0."""
+    if step < plan.warmup_steps:
+        return plan.peak_rate * (step + 1) / plan.warmup_steps
+    done = (step - plan.warmup_steps) / max(1, plan.steps - plan.warmup_steps)
+    return plan.peak_rate * (plan.final_share + (1 - plan.final_share) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class Trainer:
+    """A run of a plan on one device. `network`, `optimizer` and `progress` are what a checkpoint holds."""
+
+    def __init__(self, plan: TrainingPlan, device: str = "cpu") -> None:
+        vocabulary = load_vocabulary()
+        torch.manual_seed(plan.seed)
+        self.plan = plan
+        self.device = torch.device(device)
+        self.network = Network(plan.shape, len(vocabulary.tokens)).to(self.device)
+        self.optimizer = torch.optim.AdamW(_groups(self.network, plan), lr=plan.peak_rate, betas=(0.9, 0.98))
+        self.progress = Progress()
+        self._packer = Packer(
+            load_tokenizer(vocabulary),
+            batch_tokens=plan.batch_tokens,
+            part_tokens=plan.part_tokens,
+            seed=plan.seed,
+            prompt_weight=plan.prompt_weight,
+        )
+        self._sum = 0.0
+        self._since = 0
+
+    def run(self, until: int, *, every: int, on_point: Callable[[Point], None] = lambda _: None) -> None:
+        """Train up to step `until`, noting a point of the curve every `every` steps."""
+        while self.progress.step < until:
+            started = time.perf_counter()
+            self._sum += self.step()
+            self._since += 1
+            self.progress.seconds += time.perf_counter() - started
+            if self.progress.step % every == 0 or self.progress.step == until:
+                on_point(self._note())
+
+    def step(self) -> float:
+        """One optimizer step; returns the mean loss per answer token of its batch."""
+        plan, progress = self.plan, self.progress
+        batch = self._packer.batch(progress.next_example)
+        rate = rate_at(plan, progress.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._accumulate(batch)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        progress.step += 1
+        progress.next_example = batch.next_example
+        progress.tokens += batch.tokens
+        return loss
+
+    def _accumulate(self, batch: Batch) -> float:
+        """Gradients of the whole batch, part by part."""
+        loss = torch.zeros((), device=self.device)
+        for part in batch.parts:
+            share = self._loss(part) / batch.answers
+            share.backward()
+            loss += share.detach()
+        return float(loss)
+
+    def _loss(self, part: Part) -> Tensor:
+        """Summed loss of some documents."""
+        tokens, positions = (torch.from_numpy(grid).to(self.device) for grid in (part.tokens, part.positions))
+        weights = torch.from_numpy(part.weights).to(self.device)
+        # The token before predicts the one that counts.
+        counts = functional.pad(weights[:, 1:], (0, 1))
+        wanted = counts.flatten().nonzero().squeeze(1)
+        targets = functional.pad(tokens[:, 1:], (0, 1)).flatten()[wanted]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.half):
+            logits = self.network(tokens, positions, wanted)
+        losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+        return (losses * counts.flatten()[wanted]).sum()
+
+    def _note(self) -> Point:
+        progress = self.progress
+        point = Point(
+            step=progress.step,
+            tokens=progress.tokens,
+            loss=self._sum / max(1, self._since),
+            rate=rate_at(self.plan, progress.step - 1),
+            seconds=round(progress.seconds, 3),
+        )
+        self._sum, self._since = 0.0, 0
+        progress.curve.append(point)
+        return point
+
+
+def _groups(network: Network, plan: TrainingPlan) -> list[dict[str, object]]:
+    """Matrices decay; norms do not."""
+    weights = list(network.parameters())
+    return [
+        {"params": [weight for weight in weights if weight.ndim == 2], "weight_decay": plan.weight_decay},
+        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def described(plan: TrainingPlan) -> dict[str, object]:
+    """The plan as plain JSON values."""
+    return asdict(plan)
