@@ -14,7 +14,7 @@ from engine.ir.ids import ContentKey, OperatorId
 from engine.ir.physical import PhysicalPlan
 from engine.ir.result import Completed, NodeRecord, QueryResult
 from engine.journal.output import ResultWriter
-from engine.journal.records import Intent, PlanRecord
+from engine.journal.records import CrashRecord, Intent, PlanRecord
 from engine.journal.store import RunStore
 
 
@@ -37,6 +37,10 @@ class RunJournal:
             self._store.append(record)
         if events:
             self._store.append_events(tuple(events))
+
+    def crashed(self, records: list[CrashRecord]) -> None:
+        for record in records:
+            self._store.append(record)
 
     def emit(self, rows: list[QueryResult]) -> None:
         for row in rows:

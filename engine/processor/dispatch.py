@@ -107,7 +107,7 @@ class Dispatcher:
 
     # --- queues -------------------------------------------------------------------------------------
 
-    def push(self, node: NodeState, *, suspect: bool = False) -> Failure | None:
+    def push(self, node: NodeState) -> Failure | None:
         """Queue a ready node, on its own lane if that can run it; why not, when no lane ever can.
 
         A suspect goes before all others of its lane.
@@ -117,7 +117,7 @@ class Dispatcher:
                 lane = self._lane_for(node, model)
                 if lane is None:
                     return self._refusal(node.lane, model)
-                if suspect and not self._mechanisms.row_by_row:  # there every node runs alone anyway
+                if node.suspect and not self._mechanisms.row_by_row:  # there every node runs alone anyway
                     lane.suspects.appendleft(node)
                 else:
                     lane.push(node, model, self._priority(node))
@@ -301,11 +301,8 @@ class Dispatcher:
             if stimulus.load_s:
                 lane.load_s[stimulus.loaded] = stimulus.load_s
 
-    def load_failed(self, stimulus: LoadFailed) -> list[tuple[NodeState, bool]]:
-        """A model cannot be loaded on a worker: what waited there for it is to be pushed again.
-
-        True marks suspects.
-        """
+    def load_failed(self, stimulus: LoadFailed) -> list[NodeState]:
+        """A model cannot be loaded on a worker: what waited there for it is to be pushed again."""
         lane = self._llm[stimulus.worker]
         lane.loading = None
         self._unloadable[stimulus.worker, stimulus.model] = stimulus.failure
@@ -330,8 +327,8 @@ class Dispatcher:
         wanted = [m for m in lane.spec.models if (worker, m) not in self._unloadable]
         return all(next(self._substitutes(lane, model), None) is not None for model in wanted)
 
-    def retire(self, worker: WorkerId) -> list[tuple[NodeState, bool]]:
-        """The worker will not come back: what was queued on it is to be pushed again; True marks suspects."""
+    def retire(self, worker: WorkerId) -> list[NodeState]:
+        """The worker will not come back: what was queued on it is to be pushed again."""
         lane = self._llm[worker]
         lane.retired = True
         return lane.take_queued()

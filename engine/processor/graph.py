@@ -160,9 +160,9 @@ class LiveGraph:
             return
         self.enqueue(node)
 
-    def enqueue(self, node: NodeState, *, suspect: bool = False) -> None:
+    def enqueue(self, node: NodeState) -> None:
         """Queue a ready node on a lane; it fails when no lane can ever run it."""
-        refused = self._dispatcher.push(node, suspect=suspect)
+        refused = self._dispatcher.push(node)
         if refused is not None:
             self.settle(node, attributed(refused, node))
 

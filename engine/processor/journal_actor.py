@@ -12,6 +12,7 @@ from engine.ir.event import Event
 from engine.ir.ids import ContentKey, OperatorId
 from engine.ir.physical import PhysicalPlan
 from engine.ir.result import Completed, NodeRecord, QueryResult
+from engine.journal.records import CrashRecord
 from engine.processor.channels import Receiver
 from engine.processor.router import Settled
 
@@ -24,6 +25,10 @@ class JournalPort(Protocol):
 
     def commit(self, records: list[NodeRecord], events: list[Event]) -> None:
         """Queue for the next group commit. Raises JournalError once the store has failed."""
+        ...
+
+    def crashed(self, records: list[CrashRecord]) -> None:
+        """Remember which nodes were in flight when workers crashed."""
         ...
 
     def emit(self, rows: list[QueryResult]) -> None:
@@ -68,7 +73,10 @@ async def journal_actor(
 def _write(port: JournalPort, bursts: list[Settled]) -> None:
     records = [entry for burst in bursts for entry in burst.records]
     rows = [row for burst in bursts for row in burst.rows]
+    crashes = [crash for burst in bursts for crash in burst.crashes]
     port.commit([record for record, _key in records], [e for burst in bursts for e in burst.events])
+    if crashes:
+        port.crashed(crashes)
     if rows:
         port.emit(rows)
     for record, key in records:

@@ -65,11 +65,11 @@ class LlmLane:
     def queued(self, models: Iterable[ModelName]) -> int:
         return sum(len(self.ready.get(model, ())) for model in models)
 
-    def take_queued(self, model: ModelName | None = None) -> list[tuple[NodeState, bool]]:
-        """Everything queued, or what is queued for one model, taken off; True marks suspects."""
+    def take_queued(self, model: ModelName | None = None) -> list[NodeState]:
+        """Everything queued, or what is queued for one model, taken off."""
         models = tuple(self.ready) if model is None else (model,)
-        taken = [(entry[2], False) for name in models for entry in self.ready.pop(name, [])]
-        taken += [(node, True) for node in self.suspects if model in (None, node.model)]
+        taken = [entry[2] for name in models for entry in self.ready.pop(name, [])]
+        taken += [node for node in self.suspects if model in (None, node.model)]
         self.suspects = deque(node for node in self.suspects if model not in (None, node.model))
         return taken
 

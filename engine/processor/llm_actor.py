@@ -64,7 +64,7 @@ class LlmActor:
                 except* WorkerError as group:
                     error = _first(group)
                     blamed = error.signal != signal.SIGKILL
-                    await self._outbox.send(WorkerDied(self._spec.id, str(error), blamed))
+                    await self._outbox.send(WorkerDied(self._spec.id, str(error), blamed, error.signal))
                 if not await _wait_respawn(inbox):
                     return
 

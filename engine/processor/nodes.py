@@ -61,6 +61,7 @@ class NodeState:
         "prepared",
         "rank",
         "status",
+        "suspect",
         "waiting",
         "window",
     )
@@ -71,6 +72,7 @@ class NodeState:
         self.operator = operator
         self.window = window
         self.status = Status.WAITING
+        self.suspect = False
         self.waiting = 0
         self.dependents: list[NodeState] = []
         self.followers: list[NodeState] = []

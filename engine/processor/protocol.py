@@ -6,7 +6,7 @@ through one run, so that making them must cost next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -18,6 +18,7 @@ from engine.ir.logical import ToolOperator
 from engine.ir.physical import PhysicalPlan
 from engine.ir.request import GenerateRequest
 from engine.ir.result import Completed, Failure, NodeOutcome, NodeRecord, QueryResult
+from engine.journal.records import CrashRecord
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False):
@@ -52,11 +53,16 @@ class Prepared(Signal, frozen=True):
 
 
 class Extended(Signal, frozen=True):
-    """A planned window joins the run. `recall` gives outcomes committed by an earlier attempt."""
+    """A planned window joins the run, with what an earlier coordinator left of it.
+
+    `recall` gives committed outcomes, `in_doubt` says whether a write was begun and never committed, and
+    `solo_crashes` how often a node that was in flight in a crash crashed a worker while alone on it.
+    """
 
     plan: PhysicalPlan
     recall: Callable[[ContentKey], NodeOutcome | None]
     in_doubt: Callable[[ContentKey], bool]
+    solo_crashes: Mapping[ContentKey, int] = {}
 
 
 class InputExhausted(Signal, frozen=True):
@@ -135,6 +141,7 @@ class WorkerDied(Signal, frozen=True):
     worker: WorkerId
     reason: str
     blamed: bool
+    signal: int | None = None
 
 
 class Draining(Signal, frozen=True):
@@ -209,6 +216,12 @@ class Commit(Signal, frozen=True):
     cache_key: ContentKey | None = None
 
 
+class NoteCrash(Signal, frozen=True):
+    """Write to the journal that a worker crashed with a node in flight, so that a resumed run knows."""
+
+    record: CrashRecord
+
+
 class Emit(Signal, frozen=True):
     """Write a finished row, after every Commit given before it."""
 
@@ -236,5 +249,16 @@ class Abort(Signal, frozen=True):
 
 
 Instruction: TypeAlias = (
-    Dispatch | Load | Respawn | Delay | Remind | Commit | Emit | Tell | NeedWindow | Finish | Abort
+    Dispatch
+    | Load
+    | Respawn
+    | Delay
+    | Remind
+    | Commit
+    | NoteCrash
+    | Emit
+    | Tell
+    | NeedWindow
+    | Finish
+    | Abort
 )

@@ -11,6 +11,7 @@ from engine.errors import HaloError
 from engine.ir.event import ChannelMeasured, Event
 from engine.ir.ids import ContentKey
 from engine.ir.result import NodeRecord, QueryResult
+from engine.journal.records import CrashRecord
 from engine.processor.channels import Receiver, Sender
 from engine.processor.llm_actor import LaneCommand
 from engine.processor.protocol import (
@@ -24,6 +25,7 @@ from engine.processor.protocol import (
     LlmWork,
     Load,
     NeedWindow,
+    NoteCrash,
     Remind,
     Reminded,
     Respawn,
@@ -43,6 +45,7 @@ class Settled:
     """What one burst settled, in order: for the journal actor, which sets `reached` when it has got there."""
 
     records: list[tuple[NodeRecord, ContentKey | None]] = field(default_factory=list)
+    crashes: list[CrashRecord] = field(default_factory=list)
     rows: list[QueryResult] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     reached: trio.Event | None = None
@@ -83,7 +86,7 @@ class Router:
             await self._flush()
 
     async def _flush(self) -> None:
-        if self._batch.records or self._batch.rows or self._batch.events:
+        if self._batch.records or self._batch.rows or self._batch.events or self._batch.crashes:
             batch, self._batch = self._batch, Settled()
             await self._outlets.journal.send(batch)
 
@@ -100,6 +103,8 @@ class Router:
                 self._outlets.workers[worker].send_nowait(instruction)
             case Commit(record=record, cache_key=key):
                 self._batch.records.append((record, key))
+            case NoteCrash(record=record):
+                self._batch.crashes.append(record)
             case Emit(row=row):
                 self._batch.rows.append(row)
             case Delay(node=node, delay_s=delay_s):

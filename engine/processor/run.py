@@ -14,6 +14,7 @@ from engine.ir.options import RunOptions
 from engine.ir.physical import PhysicalPlan
 from engine.ir.request import ModelFile
 from engine.ir.result import Completed, NodeOutcome, NodeRecord, RunReport
+from engine.journal.records import CrashRecord
 from engine.processor.channels import Channel, Receiver, Sender
 from engine.processor.dispatch import Dispatcher
 from engine.processor.journal_actor import JournalPort, journal_actor
@@ -43,7 +44,8 @@ class Job:
 
     `windows` is consumed lazily in a thread: each item is planned when outstanding work falls low.
     `recall` gives outcomes committed by an earlier attempt, by structural key; `in_doubt` says whether a
-    side effect was begun and never committed. `drain` is set by the front end to stop gently.
+    side effect was begun and never committed; `crashes` is what earlier attempts saw of nodes that crashed
+    workers. `drain` is set by the front end to stop gently.
     """
 
     run: RunId
@@ -57,6 +59,7 @@ class Job:
     journal: JournalPort
     recall: Callable[[ContentKey], NodeOutcome | None] = lambda _key: None
     in_doubt: Callable[[ContentKey], bool] = lambda _key: False
+    crashes: Mapping[ContentKey, tuple[CrashRecord, ...]] = field(default_factory=dict)
     cache: Callable[[ContentKey], Completed | None] | None = None
     on_event: Callable[[Event], None] = lambda _event: None
     resumed: bool = False
@@ -180,6 +183,7 @@ def _start_tools(
 
 async def _feed(job: Job, asked: Receiver[NeedWindow], stimuli: Sender[Stimulus]) -> None:
     """Plan the next window in a thread whenever the state asks for one."""
+    solo_crashes = {key: sum(crash.solo for crash in seen) for key, seen in job.crashes.items()}
     with stimuli:
         async for _need in asked:
             plan = await trio.to_thread.run_sync(next, job.windows, None)
@@ -187,7 +191,7 @@ async def _feed(job: Job, asked: Receiver[NeedWindow], stimuli: Sender[Stimulus]
                 await stimuli.send(InputExhausted())
                 return
             await trio.to_thread.run_sync(job.journal.plan, plan)
-            await stimuli.send(Extended(plan, job.recall, job.in_doubt))
+            await stimuli.send(Extended(plan, job.recall, job.in_doubt, solo_crashes))
 
 
 async def _watch_drain(job: Job, stimuli: Sender[Stimulus]) -> None:

@@ -15,6 +15,7 @@ from engine.ir import event as ev
 from engine.ir.ids import NodeId, RunId, WorkerId
 from engine.ir.options import RunOptions
 from engine.ir.result import Completed, Failure, RunReport
+from engine.journal.records import CrashRecord
 from engine.processor import telling
 from engine.processor.dispatch import Dispatcher
 from engine.processor.failures import attributed, crashed_loading, lost, quarantined
@@ -35,6 +36,7 @@ from engine.processor.protocol import (
     LoadFailed,
     Measured,
     NeedWindow,
+    NoteCrash,
     Progress,
     Reminded,
     Resident,
@@ -96,6 +98,7 @@ class RunState:
             case Extended():
                 self._window_asked = False
                 self._graph.extend(stimulus)
+                self._take_over_crashes(stimulus)
             case InputExhausted():
                 self._exhausted = True
             case Errored(node=node, failure=failure):
@@ -133,6 +136,17 @@ class RunState:
         if done and not self._finished and (self._at_once or not self._dispatcher.in_flight):
             self._finished = True
             out.append(Finish())
+
+    def _take_over_crashes(self, extended: Extended) -> None:
+        """Go on counting where an earlier coordinator stopped: a poison row gets no new attempts."""
+        if not extended.solo_crashes:
+            return
+        for plan_node in extended.plan.consolidated.nodes:
+            crashes = extended.solo_crashes.get(plan_node.key)
+            node = self._graph.nodes.get(plan_node.id)
+            if crashes is not None and node is not None:
+                node.suspect = True
+                self._supervisor.remember(node.id, solo_crashes=crashes)
 
     # --- attempts coming back -----------------------------------------------------------------------
 
@@ -227,6 +241,7 @@ class RunState:
         )
         self._tell(ev.WorkerLost(at=self._at, worker=worker, reason=reason, in_flight=len(returned.nodes)))
         for node in reversed(returned.nodes):  # suspects queue at the front, so the first comes last
+            self._note_crash(node, stimulus, solo=returned.solo)
             self._after_crash(node, verdict, worker, reason)
         if verdict.unloadable is not None:
             failure = crashed_loading(worker, reason)
@@ -246,7 +261,14 @@ class RunState:
             self._graph.settle(node, lost(node, worker, reason))
         else:
             node.move(Status.READY)
-            self._graph.enqueue(node, suspect=node.id in verdict.suspects)
+            node.suspect |= node.id in verdict.suspects
+            self._graph.enqueue(node)
+
+    def _note_crash(self, node: NodeState, stimulus: WorkerDied, *, solo: bool) -> None:
+        if stimulus.blamed:
+            key, worker = node.plan.key, stimulus.worker
+            record = CrashRecord(key=key, worker=worker, signal=stimulus.signal, solo=solo)
+            self._graph.out.append(NoteCrash(record))
 
     def _retire(self, worker: WorkerId, reason: str) -> None:
         """Go on without a worker that keeps crashing, or stop when nothing can stand in for it."""
@@ -256,9 +278,9 @@ class RunState:
         message = f"{worker} crashed {CRASHES_TO_RETIRE} times in a row and nothing completed on it: {reason}"
         self._graph.out.append(Abort(CircuitOpen(message)))
 
-    def _requeue(self, nodes: list[tuple[NodeState, bool]]) -> None:
-        for node, suspect in nodes:
-            self._graph.enqueue(node, suspect=suspect)
+    def _requeue(self, nodes: list[NodeState]) -> None:
+        for node in nodes:
+            self._graph.enqueue(node)
 
     def _tell(self, event: ev.Event) -> None:
         self._graph.tell(event)

@@ -74,40 +74,39 @@ async def run_batches(
     name: str = "run",
     wrap_journal: Callable[[JournalPort], JournalPort] = lambda port: port,
 ) -> Ran:
+    """Process batches and keep all that came of them: see `run_windows`."""
+    events: list[Event] = []
+    report = await run_windows(
+        directory, workflows, batches, setup, options, events.append, name, wrap_journal
+    )
+    lines = (await trio.Path(directory / f"{name}.jsonl").read_text()).splitlines()
+    return Ran(report, [json.loads(line) for line in lines], events)
+
+
+async def run_windows(
+    directory: Path,
+    workflows: tuple[LogicalPlan, ...],
+    batches: Iterable[Batch],
+    setup: Setup,
+    options: RunOptions,
+    on_event: Callable[[Event], None],
+    name: str = "run",
+    wrap_journal: Callable[[JournalPort], JournalPort] = lambda port: port,
+) -> RunReport:
     """Process batches; the run's store is `directory/name`, its output a JSONL file beside it.
 
     A run that is there already is resumed. `wrap_journal` may put faults before the journal.
     """
-    meta = RunMeta(
-        run=RunId(name),
-        created="2026-11-21T12:00:00Z",
-        workflows=(),
-        input=InputSource(description="built in code"),
-        output_path=str(directory / f"{name}.jsonl"),
-        output_format="jsonl",
-        options=options,
-        settings_digest="",
-        version="0",
-    )
-    resumed = (directory / name).exists()
-    store = RunStore.open(directory / name) if resumed else RunStore.create(directory / name, meta)
+    path = directory / name
+    resumed = path.exists()
+    store = RunStore.open(path) if resumed else RunStore.create(path, _meta(directory, name, options))
     recovered = store.recovered()
-    output = ResultWriter(store, OutputTarget(path=meta.output_path), order=options.order)
-    events: list[Event] = []
+    output = ResultWriter(store, OutputTarget(path=store.meta().output_path), order=options.order)
     job = Job(
-        run=meta.run,
+        run=RunId(name),
         options=options,
         windows=planned(workflows, batches, setup.profiles, options),
-        workers=tuple(
-            WorkerSpec(
-                id=w.worker,
-                backend=w.backend,
-                memory_bytes=w.memory_bytes,
-                host_store_bytes=setup.host_store_bytes,
-                env={**setup.env, **setup.env_of.get(w.worker, {})},
-            )
-            for w in setup.profiles.workers
-        ),
+        workers=_workers(setup),
         lanes=tuple(
             LaneSpec(w.worker, w.slots, w.memory_bytes, {m.model: m.model_bytes for m in w.models})
             for w in setup.profiles.workers
@@ -118,14 +117,40 @@ async def run_batches(
         journal=wrap_journal(RunJournal(store, output)),
         recall=recovered.outcome,
         in_doubt=recovered.open_intents.__contains__,
-        on_event=events.append,
+        crashes=recovered.crashes,
+        on_event=on_event,
         resumed=resumed,
     )
     try:
-        report = await process(job)
+        return await process(job)
     finally:
         output.finish()
         recovered.close()
         store.close()
-    lines = (await trio.Path(meta.output_path).read_text()).splitlines()
-    return Ran(report, [json.loads(line) for line in lines], events)
+
+
+def _meta(directory: Path, name: str, options: RunOptions) -> RunMeta:
+    return RunMeta(
+        run=RunId(name),
+        created="2026-11-21T12:00:00Z",
+        workflows=(),
+        input=InputSource(description="built in code"),
+        output_path=str(directory / f"{name}.jsonl"),
+        output_format="jsonl",
+        options=options,
+        settings_digest="",
+        version="0",
+    )
+
+
+def _workers(setup: Setup) -> tuple[WorkerSpec, ...]:
+    return tuple(
+        WorkerSpec(
+            id=w.worker,
+            backend=w.backend,
+            memory_bytes=w.memory_bytes,
+            host_store_bytes=setup.host_store_bytes,
+            env={**setup.env, **setup.env_of.get(w.worker, {})},
+        )
+        for w in setup.profiles.workers
+    )

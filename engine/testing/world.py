@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from engine.ir.event import Event
 from engine.ir.ids import NodeId, WorkerId
 from engine.ir.result import Completed, Failure, NodeRecord, QueryResult, Usage
+from engine.journal.records import CrashRecord
 from engine.processor.protocol import (
     Abort,
     Commit,
@@ -25,6 +26,7 @@ from engine.processor.protocol import (
     Load,
     LoadFailed,
     NeedWindow,
+    NoteCrash,
     Remind,
     Reminded,
     Resident,
@@ -46,6 +48,7 @@ class World:
     pending: list[Dispatch | Load | Respawn | Delay | Remind] = field(default_factory=list)
     dispatched: list[NodeId] = field(default_factory=list)
     records: list[NodeRecord] = field(default_factory=list)
+    crashes: list[CrashRecord] = field(default_factory=list)
     rows: list[QueryResult] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     windows_asked: int = 0
@@ -72,6 +75,8 @@ class World:
                 self.rows.append(row)
             case Tell(event=event):
                 self.events.append(event)
+            case NoteCrash(record=record):
+                self.crashes.append(record)
             case NeedWindow():
                 self.windows_asked += 1
             case Finish():

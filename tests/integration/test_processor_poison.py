@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from engine.errors import CircuitOpen
+from engine.errors import CircuitOpen, JournalError
 from engine.ir.event import NodeDispatched, WorkerLost, WorkerReady
 from engine.ir.ids import ModelName
 from engine.ir.logical import LogicalPlan
@@ -136,3 +136,32 @@ async def test_a_generation_past_its_time_fails_and_the_others_go_on(tmp_path):
     assert [row["id"] for row in ran.rows if row["status"] != "ok"] == ["q2"]
     assert ran.rows[2]["error"]["code"] == "timeout"
     assert not any(isinstance(event, WorkerLost) for event in ran.events)
+
+
+class DiesAfterOneSoloCrash:
+    """A journal that fails when a worker has crashed with one node alone on it, once that is written."""
+
+    def __init__(self, inner) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str):
+        return getattr(self.inner, name)
+
+    def crashed(self, records) -> None:
+        self.inner.crashed(records)
+        if any(record.solo for record in records):
+            self.inner.finish()
+            raise JournalError("the test ends the coordinator here")
+
+
+async def test_crashes_are_counted_on_when_the_run_is_resumed(tmp_path):
+    questions = [f"question {i}" for i in range(10)]
+    questions[4] = f"{CRASH} 4"
+    window = batch("w", [{"q": question} for question in questions])
+    made = setup("w0")
+    with pytest.raises(JournalError):
+        await run_batches(tmp_path, (plan_of(),), [window], made, QUICK, wrap_journal=DiesAfterOneSoloCrash)
+    ran = await run_batches(tmp_path, (plan_of(),), [window], made, QUICK)
+    assert [row["id"] for row in ran.rows if row["status"] == "quarantined"] == ["q4"]
+    assert ran.report.rows.ok + ran.report.rows.quarantined == 10
+    assert sum(isinstance(event, WorkerLost) for event in ran.events) == 1
