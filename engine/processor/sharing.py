@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from engine.ir.ids import ContentKey
+from engine.ir.ids import ContentKey, Json
 from engine.ir.result import Completed, NodeOutcome
 from engine.processor.nodes import NodeState, Status
 
 REMEMBERED_KEYS = 20_000
-"""Completed content keys kept for coalescing with later nodes and windows."""
+REMEMBERED_BYTES = 64 << 20
+"""Completed values kept for coalescing with later nodes and windows: so many, and about so large in all."""
+_ENTRY_BYTES = 500
+"""What remembering costs beside the value: key, usage, provenance."""
 
 
 class Sharing:
@@ -18,14 +21,16 @@ class Sharing:
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled
         self._leaders: dict[ContentKey, NodeState] = {}
-        self._remembered: OrderedDict[ContentKey, Completed] = OrderedDict()
+        self._remembered: OrderedDict[ContentKey, tuple[Completed, int]] = OrderedDict()
+        self._bytes = 0
 
     def recall(self, key: ContentKey | None) -> Completed | None:
         """The value of identical work that completed earlier in this run."""
         known = self._remembered.get(key) if key is not None else None
-        if known is not None and key is not None:
-            self._remembered.move_to_end(key)
-        return known
+        if known is None or key is None:
+            return None
+        self._remembered.move_to_end(key)
+        return known[0]
 
     def follow(self, node: NodeState, key: ContentKey | None) -> bool:
         """Put a ready node behind the leader of its key; False (and it leads now) if there is none."""
@@ -44,8 +49,28 @@ class Sharing:
             if self._leaders.get(key) is node:
                 del self._leaders[key]
             if isinstance(outcome, Completed):
-                self._remembered[key] = outcome
-                if len(self._remembered) > REMEMBERED_KEYS:
-                    self._remembered.popitem(last=False)
+                self._remember(key, outcome)
         followers, node.followers = node.followers, []
         return followers
+
+    def _remember(self, key: ContentKey, completed: Completed) -> None:
+        if key in self._remembered:
+            return
+        size = _ENTRY_BYTES + _weight(completed.value)
+        self._remembered[key] = completed, size
+        self._bytes += size
+        while len(self._remembered) > REMEMBERED_KEYS or self._bytes > REMEMBERED_BYTES:
+            self._bytes -= self._remembered.popitem(last=False)[1][1]
+
+
+def _weight(value: Json) -> int:
+    """About how many bytes a value holds in memory."""
+    match value:
+        case str():
+            return 64 + len(value)
+        case list():
+            return 64 + sum(map(_weight, value))
+        case dict():
+            return 128 + sum(64 + len(key) + _weight(item) for key, item in value.items())
+        case _:
+            return 32
