@@ -219,8 +219,10 @@ def _compare(prepared: Prepared, meta: RunMeta, say: Say) -> None:
     """What is resumed with what was begun. Raises InputError for another table, ConfigError for a model."""
     require_unchanged(prepared.request.source, meta.input)
     began = msgspec.json.decode(meta.extra.get("beginning", "{}"), type=Beginning)
-    now = beginning(prepared.workflows, prepared.digests)
+    now = beginning(prepared.workflows, prepared.digests, prepared.settings)
     require_same_models(began, now)
+    if meta.version != __version__:
+        say(f"begun by haloctl {meta.version}: finished rows stand, calls of others may be made again")
     for change in changes(began, now, prepared.workflows):
         say(change)
 
@@ -291,7 +293,9 @@ def _meta(prepared: Prepared, run: RunId) -> RunMeta:
         output_columns=request.target.columns,
         extra={
             "request": msgspec.json.encode(request).decode(),
-            "beginning": msgspec.json.encode(beginning(prepared.workflows, prepared.digests)).decode(),
+            "beginning": msgspec.json.encode(
+                beginning(prepared.workflows, prepared.digests, prepared.settings)
+            ).decode(),
         },
     )
 

@@ -1,7 +1,7 @@
 """What a run began with, noted when it is created and looked at again when it is resumed.
 
-Rows of one output must not come from two models: another model file is refused. A changed workflow or
-Python file is pointed out; what is finished stays as it is.
+Rows of one output must not come from two models: another model file is refused. A changed workflow,
+Python file or database URL is pointed out; what is finished stays as it is.
 """
 
 from __future__ import annotations
@@ -16,22 +16,28 @@ from engine.errors import ConfigError
 from engine.ir.ids import ModelName, Record
 from engine.ir.logical import ToolOperator
 from haloctl.request import BatchRequest
-from haloctl.workflow_files import Workflow
+from haloctl.settings import Settings
+from haloctl.workflow_files import Workflow, databases_of
 
 
 class Beginning(Record, frozen=True, kw_only=True):
-    """Digests: of each model's file by name, and of each file of functions by path."""
+    """Digests: of each model's file by name, of each file of functions by path, of each database's URL."""
 
     models: dict[str, str] = field(default_factory=dict)
     functions: dict[str, str] = field(default_factory=dict)
+    databases: dict[str, str] = field(default_factory=dict)
 
 
-def beginning(workflows: Iterable[Workflow], digests: Mapping[ModelName, str]) -> Beginning:
-    """What these workflows and models are at this moment."""
+def beginning(
+    workflows: tuple[Workflow, ...], digests: Mapping[ModelName, str], settings: Settings
+) -> Beginning:
+    """What these workflows call is at this moment. URLs are not kept: they may hold passwords."""
+    urls = {name: settings.databases[name].url for name in databases_of(workflows)}
     files = {path for workflow in workflows for path in _function_files(workflow)}
     return Beginning(
         models={str(name): digest for name, digest in digests.items()},
         functions={path: _sha256(path) for path in sorted(files)},
+        databases={name: hashlib.sha256(url.encode()).hexdigest() for name, url in urls.items()},
     )
 
 
@@ -54,6 +60,9 @@ def changes(began: Beginning, now: Beginning, workflows: Iterable[Workflow]) -> 
     for path, digest in began.functions.items():
         if now.functions.get(path, digest) not in ("", digest):
             yield f"{path} has changed: calls from now on run the new functions, finished ones stand"
+    for name, digest in began.databases.items():
+        if now.databases.get(name, digest) != digest:
+            yield f"database {name} has another URL: statements from now on run there, finished ones stand"
 
 
 def require_apart(request: BatchRequest) -> None:

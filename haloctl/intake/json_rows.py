@@ -14,7 +14,7 @@ _DECODER = msgspec.json.Decoder()
 
 
 class JsonlTable:
-    """A JSONL file. Columns are whatever each row names."""
+    """A JSONL file. Columns are whatever each row names; of a name written twice the last counts."""
 
     textual = False
     columns = None

@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -154,6 +154,27 @@ def test_changed_workflows_and_functions_are_pointed_out_on_resume(place):
     assert "tools_only.yaml has changed: the run goes on with the workflow it began with" in done.stderr
     assert "functions.py has changed" in done.stderr
     assert rows_of(place, "out.jsonl")[1]["outputs"]["checked"] == "What"
+
+
+def test_another_database_url_is_pointed_out_on_resume(place):
+    settings = place.read("haloctl.toml")
+    place.write("haloctl.toml", settings + SHIFTING)
+    for name in ("notes.db", "other.db"):
+        with closing(sqlite3.connect(place.folder / name)) as notes:
+            notes.execute("CREATE TABLE note (text)")
+    place.write("questions.csv", WAITING.replace("gate", str(place.folder / "gate")))
+    counted = 'operators:\n  n: {kind: sql, database: notes, query: "SELECT count(*) AS n FROM note"}'
+    flow = (
+        place.read("tools_only.yaml")
+        .replace("operators:", counted)
+        .replace("outputs:", 'outputs:\n  n: "{{ n }}"')
+    )
+    place.write("tools_only.yaml", flow)
+    kill_early(place, "batch", "tools_only.yaml", "-i", "questions.csv")
+    place.write("haloctl.toml", settings + SHIFTING.replace("notes.db", "other.db"))
+    done = place.run("resume", "last")
+    assert done.returncode == 0, done.stderr
+    assert "database notes has another URL" in done.stderr
 
 
 def test_a_finished_run_resumes_to_the_same_rows_even_when_they_were_deleted(place):
