@@ -149,7 +149,7 @@ class LiveGraph:
     def _share_or_queue(self, node: NodeState, key: ContentKey | None) -> None:
         known = self._sharing.recall(key)
         if known is not None:
-            self._settle_coalesced(node, known, node.id)
+            self._settle_coalesced(node, *known)
             return
         if self._sharing.follow(node, key):
             return

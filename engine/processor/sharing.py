@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from engine.ir.ids import ContentKey, Json
+from engine.ir.ids import ContentKey, Json, NodeId
 from engine.ir.result import Completed, NodeOutcome
 from engine.processor.nodes import NodeState, Status
 
@@ -21,16 +21,16 @@ class Sharing:
     def __init__(self, *, enabled: bool) -> None:
         self._enabled = enabled
         self._leaders: dict[ContentKey, NodeState] = {}
-        self._remembered: OrderedDict[ContentKey, tuple[Completed, int]] = OrderedDict()
+        self._remembered: OrderedDict[ContentKey, tuple[Completed, NodeId, int]] = OrderedDict()
         self._bytes = 0
 
-    def recall(self, key: ContentKey | None) -> Completed | None:
-        """The value of identical work that completed earlier in this run."""
+    def recall(self, key: ContentKey | None) -> tuple[Completed, NodeId] | None:
+        """The value of identical work that completed earlier in this run, and the node that did it."""
         known = self._remembered.get(key) if key is not None else None
         if known is None or key is None:
             return None
         self._remembered.move_to_end(key)
-        return known[0]
+        return known[:2]
 
     def follow(self, node: NodeState, key: ContentKey | None) -> bool:
         """Put a ready node behind the leader of its key; False (and it leads now) if there is none."""
@@ -49,18 +49,18 @@ class Sharing:
             if self._leaders.get(key) is node:
                 del self._leaders[key]
             if isinstance(outcome, Completed):
-                self._remember(key, outcome)
+                self._remember(key, outcome, node.id)
         followers, node.followers = node.followers, []
         return followers
 
-    def _remember(self, key: ContentKey, completed: Completed) -> None:
+    def _remember(self, key: ContentKey, completed: Completed, node: NodeId) -> None:
         if key in self._remembered:
             return
         size = _ENTRY_BYTES + _weight(completed.value)
-        self._remembered[key] = completed, size
+        self._remembered[key] = completed, node, size
         self._bytes += size
         while len(self._remembered) > REMEMBERED_KEYS or self._bytes > REMEMBERED_BYTES:
-            self._bytes -= self._remembered.popitem(last=False)[1][1]
+            self._bytes -= self._remembered.popitem(last=False)[1][2]
 
 
 def _weight(value: Json) -> int:

@@ -42,7 +42,7 @@ def llm(
         max_tokens=max_tokens,
         bindings=_bindings(workflow, reads),
         query_inputs=tuple(inputs),
-        policy=Policy(deterministic=deterministic, retries=retries),
+        policy=Policy(deterministic=deterministic, lasting=deterministic, retries=retries),
     )
 
 

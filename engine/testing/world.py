@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.ir.event import Event
-from engine.ir.ids import NodeId, WorkerId
+from engine.ir.ids import ContentKey, NodeId, WorkerId
 from engine.ir.result import Completed, Failure, NodeRecord, QueryResult, Usage
 from engine.journal.records import CrashRecord
 from engine.processor.protocol import (
@@ -48,6 +48,7 @@ class World:
     pending: list[Dispatch | Load | Respawn | Delay | Remind] = field(default_factory=list)
     dispatched: list[NodeId] = field(default_factory=list)
     records: list[NodeRecord] = field(default_factory=list)
+    cached: dict[ContentKey, Completed] = field(default_factory=dict)
     crashes: list[CrashRecord] = field(default_factory=list)
     rows: list[QueryResult] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -69,8 +70,10 @@ class World:
                 self.dispatched.append(instruction.node)
             case Load() | Respawn() | Delay() | Remind():
                 self.pending.append(instruction)
-            case Commit(record=record):
+            case Commit(record=record, cache_key=key):
                 self.records.append(record)
+                if key is not None and isinstance(record.outcome, Completed):
+                    self.cached[key] = record.outcome
             case Emit(row=row):
                 self.rows.append(row)
             case Tell(event=event):

@@ -31,7 +31,7 @@ def test_the_first_leads_and_the_others_get_its_outcome(nodes):
     assert [shared.follow(node, KEY) for node in nodes[:3]] == [False, True, True]
     done = Completed(value="x")
     assert shared.settle(nodes[0], KEY, done) == nodes[1:3]
-    assert shared.recall(KEY) is done
+    assert shared.recall(KEY) == (done, nodes[0].id)
 
 
 def test_failures_reach_followers_but_are_not_remembered(nodes):
