@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from workflows.mini.model_file import ModelShape
 from workflows.mini.training.checkpoint import load_curve, load_network
 from workflows.mini.training.corpus import chat_text, example
-from workflows.mini.training.evaluate import evaluate, held_out, main, table
+from workflows.mini.training.evaluate import evaluate, held_out, lengthened, main, table
 from workflows.mini.training.export import main as export
 from workflows.mini.training.export import write_folder, write_gguf
 from workflows.mini.training.network import Network
@@ -154,6 +154,13 @@ def test_commands_export_and_evaluate(straight, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "| extract |" in printed
     assert json.loads((tmp_path / "report.json").read_text())["examples"] == 5
+
+
+def test_long_prompts_are_answered(straight, tmp_path):
+    path = write_gguf(load_network(straight / CHECKPOINT), tmp_path / "mini.gguf")
+    long = lengthened(example(0, "held", family="brief"), 6000)
+    assert len(load_tokenizer(load_vocabulary()).encode(chat_text(long.messages)).ids) > 1000
+    assert len(evaluate(path, [long], threads=1)) == 1
 
 
 def test_scores_count_right_answers(straight, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from engine.templating.views import printed, view
 from workflows.mini.training import briefs, classify, extract, merges, messages, questions, shapes
-from workflows.mini.training.corpus import MAKERS, MIX, example, stream
+from workflows.mini.training.corpus import FIRST_EXAMPLES, MAKERS, MIX, example, stream
 from workflows.mini.training.example import FAMILIES, Phrasings, is_held
 from workflows.mini.training.grading import grade, numbers, prompt_text
 from workflows.mini.training.statements import STYLES, brief_text, row_text
@@ -32,9 +32,20 @@ def test_stream_depends_on_seed_and_number_alone():
 
 
 def test_mixture_covers_every_family():
-    assert set(MIX) == set(MAKERS) == set(FAMILIES)
+    assert set(MIX) == set(MAKERS) == {*FAMILIES, "drill"}
     assert sum(MIX.values()) == 100
-    assert {one.family for one in itertools.islice(stream("train"), 200)} == set(FAMILIES)
+    for start in (0, FIRST_EXAMPLES):
+        found = [one.family for one in itertools.islice(stream("train", start=start), 300)]
+        assert set(found) == set(MIX)
+        assert (found.count("drill") > 100) == (start == 0)
+
+
+def test_drills_are_answered_from_their_prompt():
+    for number in range(200):
+        made = example(number, "train", family="drill")
+        for _, answer in ((None, made.answer), *made.followups):
+            assert answer in "\n".join((prompt_text(made), *(question for question, _ in made.followups)))
+        assert grade(made, made.answer).right
 
 
 def test_held_out_phrasings_never_occur_in_training():

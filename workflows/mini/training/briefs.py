@@ -75,7 +75,7 @@ _SYSTEM = Phrasings(
     ),
     ("You are an analyst. Write a short brief and copy every figure exactly from the table.",),
 )
-_REMARKS = (
+REMARKS = (
     "The figures are final.", "Dates follow the calendar year.", "Compare before you conclude.",
     "Say nothing that the rows do not show.", "Readers know the business.", "Keep it plain.",
     "No lists, no headings.", "Names stay as they are written.", "Rows are sorted.",
@@ -115,7 +115,7 @@ def system_text(dice: random.Random, split: Split) -> tuple[str, str]:
     """A system message's identity and text; now and then a long one."""
     name, text = _SYSTEM.choose(dice, split)
     if dice.random() < 0.2:
-        text = " ".join((text, *dice.sample(_REMARKS, dice.randint(1, len(_REMARKS)))))
+        text = " ".join((text, *dice.sample(REMARKS, dice.randint(1, len(REMARKS)))))
     return name, text
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from workflows.mini.training.briefs import brief
 from workflows.mini.training.classify import classify
-from workflows.mini.training.example import FAMILIES, Example, Family, Split
+from workflows.mini.training.drills import drill
+from workflows.mini.training.example import Example, Family, Split
 from workflows.mini.training.extract import extract
 from workflows.mini.training.merges import merge
 from workflows.mini.training.shapes import shape
@@ -18,15 +19,27 @@ MAKERS: Mapping[Family, Callable[[random.Random, Split], Example]] = {
     "brief": brief,
     "merge": merge,
     "shape": shape,
+    "drill": drill,
 }
-MIX: Mapping[Family, int] = {"extract": 22, "classify": 16, "brief": 34, "merge": 12, "shape": 16}
+MIX: Mapping[Family, int] = {
+    "extract": 20,
+    "classify": 14,
+    "brief": 32,
+    "merge": 11,
+    "shape": 15,
+    "drill": 8,
+}
 """Examples of each family in a hundred."""
+FIRST_MIX: Mapping[Family, int] = {**MIX, "drill": 100}
+"""The same for the first `FIRST_EXAMPLES` of a stream: copying comes before what is done with it."""
+FIRST_EXAMPLES = 15_000
 
 
 def example(index: int, split: Split, *, seed: int = 0, family: Family | None = None) -> Example:
     """Example `index` of a split, of `family` or of the mixture."""
     dice = random.Random(f"{seed}/{split}/{family}/{index}")
-    chosen = family or dice.choices(FAMILIES, [MIX[name] for name in FAMILIES])[0]
+    mix = FIRST_MIX if index < FIRST_EXAMPLES else MIX
+    chosen = family or dice.choices(tuple(mix), tuple(mix.values()))[0]
     return MAKERS[chosen](dice, split)
 
 

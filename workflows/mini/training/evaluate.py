@@ -8,10 +8,11 @@ Every example has phrasings and parameters that training never sees.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from engine.backends.registry import load_backend
 from engine.errors import BackendError
 from engine.ir.ids import ModelName, RequestId
 from engine.ir.request import Generated, GenerateRequest, Message, ModelFile, ModelOptions, Rejected
+from workflows.mini.training.briefs import REMARKS
 from workflows.mini.training.corpus import chat_text, example
 from workflows.mini.training.example import FAMILIES, Example, Family, Split
 from workflows.mini.training.grading import MEANING, TARGETS, Grade, grade
@@ -26,7 +28,7 @@ from workflows.mini.training.grading import MEANING, TARGETS, Grade, grade
 Role = Literal["system", "user", "assistant"]
 
 _MEMORY_BYTES = 2 << 30
-_MAX_TOKENS = 256
+_MAX_TOKENS = 192
 _SEED = 77
 
 
@@ -42,6 +44,13 @@ class Answered:
 def held_out(count: int, *, split: Split = "held") -> list[Example]:
     """`count` examples of each family."""
     return [example(index, split, seed=_SEED, family=family) for family in FAMILIES for index in range(count)]
+
+
+def lengthened(one: Example, characters: int) -> Example:
+    """The example with a long preamble: remarks, over and over, before its system message."""
+    preamble = " ".join(itertools.islice(itertools.cycle(REMARKS), characters // 30))
+    (role, content), *rest = one.messages
+    return replace(one, messages=((role, f"{preamble} {content}"), *rest))
 
 
 def answers(
@@ -138,6 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("--examples", type=int, default=200, help="of each family")
     parser.add_argument("--split", choices=("held", "train"), default="held")
+    parser.add_argument("--preamble", type=int, default=0, help="characters of remarks before each prompt")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--failures", type=int, default=2, help="shown of each family")
     parser.add_argument("--json", type=Path)

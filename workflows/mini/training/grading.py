@@ -58,6 +58,8 @@ def grade(example: Example, text: str) -> Grade:
             right = cited == numbers(example.answer)
         case "merge":
             right = valid and Counter(cited) == Counter(numbers(example.answer))
+        case "drill":
+            right = exact
     return Grade(right=right, exact=exact, valid=valid, faithful=faithful)
 
 

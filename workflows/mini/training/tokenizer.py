@@ -20,7 +20,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from workflows.mini.training.corpus import chat_text, stream
+from workflows.mini.training.corpus import FIRST_EXAMPLES, chat_text, stream
 from workflows.mini.vocabulary import Vocabulary
 
 VOCABULARY = 4096
@@ -96,7 +96,7 @@ def _numbers() -> tuple[list[str], list[str]]:
 
 def _texts(examples: int) -> Iterator[str]:
     """The corpus without digits, which have their tokens already."""
-    for made in itertools.islice(stream("train", seed=1), examples):
+    for made in itertools.islice(stream("train", seed=1, start=FIRST_EXAMPLES), examples):
         yield re.sub(
             r"\d+", " ", re.sub(r"<\|im_(start|end)\|>", "\n", chat_text(made.messages) + made.answer)
         )
