@@ -18,7 +18,7 @@ from engine.ir.logical import LlmOperator, Operator, ToolOperator
 from engine.ir.options import Mechanisms
 from engine.ir.physical import PhysicalPlan
 from engine.ir.result import Failure
-from engine.processor.lanes import LaneSpec, LlmLane, ToolLane, steal
+from engine.processor.lanes import LaneSpec, LlmLane, ToolLane, take_share
 from engine.processor.ledger import Ledger
 from engine.processor.nodes import NodeState, Priority, Status
 from engine.processor.protocol import (
@@ -181,11 +181,11 @@ class Dispatcher:
         return out
 
     def _fill(self, lane: LlmLane, out: list[Instruction], at: float) -> None:
-        while (node := lane.pop()) is not None:
-            out.extend(self._start_llm(lane, node, at))
-        while (node := steal(lane, self._llm.values())) is not None:
-            node.lane = lane.spec.worker
-            out.extend(self._start_llm(lane, node, at))
+        while True:
+            while (node := lane.pop()) is not None:
+                out.extend(self._start_llm(lane, node, at))
+            if not take_share(lane, self._llm.values()):
+                break
         self._load_if_wanted(lane, out, at)
 
     def _load_if_wanted(self, lane: LlmLane, out: list[Instruction], at: float) -> None:

@@ -175,20 +175,25 @@ class ToolLane:
         return heappop(self.ready)[2]
 
 
-def steal(lane: LlmLane, others: Iterable[LlmLane]) -> NodeState | None:
-    """A node queued on another worker beyond what that one can take now, for a model `lane` holds.
+def take_share(lane: LlmLane, others: Iterable[LlmLane]) -> bool:
+    """Move half of what waits on another worker, for a model `lane` holds, to `lane`; False if nothing does.
 
-    Only for a lane with free slots and nothing of its own; the plan's placement is kept otherwise.
+    Only for a lane with free slots and nothing of its own, and from one that is full or down: the plan's
+    placement is kept otherwise. What comes last in plan order goes, so that prefix runs stay together.
     """
     if not lane.up or lane.loading or lane.solo or lane.suspects:
-        return None
-    if len(lane.in_flight) >= lane.spec.slots or lane.queued(lane.ready):
-        return None
+        return False
+    if len(lane.in_flight) >= lane.spec.slots or lane.queued(lane.resident):
+        return False
     for other in others:
-        if other is lane:
+        if other is lane or (other.up and len(other.in_flight) < other.spec.slots):
             continue
         for model in lane.resident:
-            heap = other.ready.get(model)
-            if heap and (not other.up or len(other.in_flight) >= other.spec.slots):
-                return heap.pop()[2]  # a leaf: far from the front, so prefix runs stay together
-    return None
+            waiting = sorted(other.ready.get(model, ()), key=lambda entry: entry[:2])
+            if waiting:
+                half = len(waiting) // 2
+                other.ready[model], lane.ready[model] = waiting[:half], waiting[half:]  # sorted: heaps
+                for _priority, _id, node in waiting[half:]:
+                    node.lane = lane.spec.worker
+                return True
+    return False

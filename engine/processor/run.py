@@ -35,7 +35,9 @@ from engine.processor.tool_actor import OpenedTool, tool_actor
 from engine.processor.workers import WorkerSpec
 
 STIMULI_CAPACITY = 4096
-JOURNAL_CAPACITY = 64
+JOURNAL_CAPACITY = 1
+"""Bursts on their way to the disk: what waits here is lost with the coordinator, so it is the one being
+written and the next."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from engine.ir.batch import Batch
 from engine.ir.ids import ModelName, WorkerId
 from engine.optimizer.consolidate import consolidate
-from engine.processor.lanes import QUEUE_AHEAD, LaneSpec, LlmLane, steal
+from engine.processor.lanes import QUEUE_AHEAD, LaneSpec, LlmLane, take_share
 from engine.processor.nodes import NodeState, Window
 from engine.testing.plans import batch, llm, workflow
 
@@ -94,16 +94,22 @@ def test_a_suspect_runs_alone_and_first(nodes):
     assert w.pop() is None
 
 
-def test_an_idle_lane_takes_queued_work_from_a_full_one_only(nodes):
+def test_an_idle_lane_takes_half_of_what_waits_on_a_full_one_from_the_end_of_the_plan(nodes):
     idle, full = lane("w1"), lane("w0")
     idle.resident[M] = full.resident[M] = None
-    queue(full, nodes["m"][:4], M)
-    assert steal(idle, (idle, full)) is None
+    queue(full, nodes["m"][:10], M)
+    assert not take_share(idle, (idle, full))
     for _ in range(full.spec.slots):
         node = full.pop()
         assert node is not None
         full.in_flight[node.id] = node
-    assert steal(idle, (idle, full)) in nodes["m"][:4]
+    assert take_share(idle, (idle, full))
+    assert full.pop() is nodes["m"][full.spec.slots]
+    kept = (10 - full.spec.slots) // 2
+    taken = nodes["m"][full.spec.slots + kept : 10]
+    assert [idle.pop() for _ in taken] == taken
+    assert {node.lane for node in taken} == {"w1"}
+    assert not take_share(full, (idle, full))
 
 
 def waiting_lane(nodes, *, ready: int) -> LlmLane:
