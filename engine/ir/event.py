@@ -90,7 +90,7 @@ class NodeCoalesced(Record, tag=True, frozen=True, kw_only=True):
 
 
 class NodeFailed(Record, tag=True, frozen=True, kw_only=True):
-    """An attempt failed; `final` when it will not be retried. `recalled`: in an earlier attempt at the run."""
+    """An attempt failed; `final` when it will not be retried. `recalled`: in an earlier attempt."""
 
     at: float
     node: NodeId
