@@ -6,6 +6,7 @@ Commands are named by import path and loaded when called, so that `haloctl --hel
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import sys
 import traceback
@@ -16,7 +17,7 @@ from cyclopts import App, CycloptsError
 
 from engine.errors import HaloError
 from haloctl import __version__, render
-from haloctl.exit_codes import BROKEN_PIPE, INTERNAL, INTERRUPTED, USAGE
+from haloctl.exit_codes import BROKEN_PIPE, INTERNAL, INTERRUPTED, IO, USAGE
 
 COMMANDS = (
     "batch",
@@ -33,6 +34,9 @@ COMMANDS = (
     "completion",
 )
 """Every command; `haloctl.commands.NAME` holds its function of the same name."""
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+"""What a disk, or whatever stdout is, may refuse at any time: no fault of haloctl's."""
 
 
 def build_app() -> App:
@@ -81,7 +85,17 @@ def run_command_line(arguments: Sequence[str]) -> int:
         # Python would complain about the same pipe again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _DISK:
+            return _internal_error()
+        render.say(f"haloctl: error: {error.filename or 'stdout'}: {error.strerror}\n  fix: check the disk")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return IO
     except Exception:
-        render.say(traceback.format_exc())
-        render.say("haloctl: internal error: this is a bug in haloctl; please report the lines above")
-        return INTERNAL
+        return _internal_error()
+
+
+def _internal_error() -> int:
+    render.say(traceback.format_exc())
+    render.say("haloctl: internal error: this is a bug in haloctl; please report the lines above")
+    return INTERNAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -90,9 +91,7 @@ def make_source(flags: InputFlags) -> TableSource:
         raise ConfigError("no input", fix="name a table of queries: -i questions.csv")
     require_positive("--limit", flags.limit)
     return TableSource(
-        location=flags.input
-        if flags.input == "-" or flags.input_database
-        else str(Path(flags.input).absolute()),
+        location=flags.input if flags.input == "-" or flags.input_database else _path(flags.input),
         format=flags.input_format,
         database=flags.input_database,
         id_column=flags.id,
@@ -161,8 +160,22 @@ def make_target(path: str, chosen: OutputFormat | None, *, overwrite: bool, usag
             fix="end it in .jsonl, .csv or .parquet, or use --output-format",
         )
     return OutputTarget(
-        path=path if path == "-" else str(Path(path).absolute()),
+        path=path if path == "-" else _path(path),
         format=found,
         overwrite=overwrite,
         usage=usage,
     )
+
+
+def _path(text: str) -> str:
+    """The absolute path. Raises ConfigError for one that no file could have, or that may not be looked at."""
+    path = str(Path(text).absolute())
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        shown = text if len(text) <= 80 else f"{text[:80]}…"
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"{shown}: {reason}", fix="name another path") from error
+    return path

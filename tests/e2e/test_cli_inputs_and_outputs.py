@@ -4,8 +4,11 @@ import fcntl
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +51,7 @@ def wait_for(condition):
     raise AssertionError("it did not come to pass")
 
 
+COMMAND = Path(sys.executable).parent / "haloctl"
 WAITING = "id,question\na,wait:gate\nb,what\n"
 
 
@@ -205,3 +209,30 @@ def test_two_runs_never_share_an_output(place):
             assert "another run is writing" in done.stderr
     assert first.wait(60) == 0
     assert len(rows_of(place, "out.jsonl")) == 2
+
+
+@pytest.mark.parametrize(
+    "flags", [("-i", "x" * 300 + ".csv"), ("-i", "questions.csv", "-o", "x" * 300 + ".csv")]
+)
+def test_a_name_that_no_file_can_have_is_a_fault_of_the_command_line(place, flags):
+    output = () if "-o" in flags else ("-o", "out.jsonl")
+    done = place.run("batch", "tools_only.yaml", *flags, *output)
+    assert done.returncode == 2
+    assert "File name too long" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+@pytest.mark.parametrize("command", [["validate", "tools_only.yaml"], ["models"]])
+def test_a_full_stdout_is_no_bug(place, command):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [COMMAND, *command],
+            cwd=place.folder,
+            env=place.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert done.returncode == 74
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
