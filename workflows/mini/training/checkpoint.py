@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from engine.errors import InvariantBroken
 from workflows.mini.model_file import ModelShape
 from workflows.mini.training.network import Network
 from workflows.mini.training.trainer import Point, Progress, Trainer, described
@@ -27,7 +28,7 @@ def save(trainer: Trainer, path: Path) -> None:
     names = {weight: name for name, weight in trainer.network.named_parameters()}
     for weight, name in names.items():
         tensors[_WEIGHT + name] = weight.detach()
-        for key, moment in trainer.optimizer.state.get(weight, {}).items():
+        for key, moment in _state(trainer, weight).items():
             tensors[f"{_MOMENT}{key}/{name}"] = moment.detach().reshape(moment.shape or (1,))
     metadata = {"plan": json.dumps(described(trainer.plan)), "progress": json.dumps(asdict(trainer.progress))}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,18 +44,25 @@ def resume(trainer: Trainer, path: Path) -> None:
         saved = json.loads(metadata["plan"])
         if saved != json.loads(json.dumps(described(trainer.plan))):
             raise ValueError(f"{path} belongs to another plan: {saved}")
-        names = set(file.keys())
+        moments = [name.split("/", 2)[1:] for name in file.keys() if name.startswith(_MOMENT)]  # noqa: SIM118
         for name, weight in trainer.network.named_parameters():
             weight.data.copy_(file.get_tensor(_WEIGHT + name))
-            state = trainer.optimizer.state[weight]
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                found = f"{_MOMENT}{key}/{name}"
-                if found in names:
-                    moment = file.get_tensor(found)
-                    state[key] = moment.reshape(()) if key == "step" else moment.to(trainer.device)
+            state = _state(trainer, weight)
+            for key in (key for key, owner in moments if owner == name):
+                moment = file.get_tensor(f"{_MOMENT}{key}/{name}")
+                state[key] = moment.reshape(()) if key == "step" else moment.to(trainer.device)
     progress = json.loads(metadata["progress"])
     curve = [Point(**point) for point in progress.pop("curve")]
     trainer.progress = Progress(**progress, curve=curve)
+
+
+def _state(trainer: Trainer, weight: Tensor) -> dict[str, Tensor]:
+    """What the weight's optimizer remembers of it."""
+    for optimizer in trainer.optimizers:
+        if any(weight is member for group in optimizer.param_groups for member in group["params"]):
+            state: dict[str, Tensor] = optimizer.state[weight]
+            return state
+    raise InvariantBroken("a weight belongs to no optimizer")
 
 
 def load_network(path: Path) -> Network:

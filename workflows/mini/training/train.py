@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens)
     parser.add_argument("--part-tokens", type=int, default=defaults.part_tokens)
     parser.add_argument("--rate", type=float, default=defaults.peak_rate)
+    parser.add_argument("--optimizer", choices=("adamw", "muon"), default=defaults.optimizer)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         batch_tokens=options.batch_tokens,
         part_tokens=options.part_tokens,
         peak_rate=options.rate,
+        optimizer=options.optimizer,
     )
     train(options.folder, plan, device=options.device, save_every_s=options.save_every_s, until=options.until)
     return 0

@@ -1,4 +1,4 @@
-"""The training loop: AdamW with warm-up and cosine decay, the same steps for equal plans, resumable."""
+"""The training loop: warm-up and cosine decay, the same steps for equal plans, resumable."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +21,9 @@ from workflows.mini.vocabulary import load_vocabulary
 SHAPE = ModelShape(width=256, layers=8, heads=8, kv_heads=8, feed_forward=512)
 """6.3 M parameters: many small heads and eight layers, because the work is copying from the prompt."""
 
+_MUON_SHARE = 1.5
+"""Muon's rate, in AdamW's."""
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -33,6 +37,8 @@ class TrainingPlan:
     peak_rate: float = 2e-3
     final_share: float = 0.03
     warmup_steps: int = 100
+    optimizer: Literal["adamw", "muon"] = "muon"
+    """Muon learns from fewer tokens; it takes the matrices of the layers, AdamW the rest."""
     weight_decay: float = 0.05
     clip: float = 1.0
     prompt_weight: float = 0.0
@@ -71,7 +77,7 @@ def rate_at(plan: TrainingPlan, step: int) -> float:
 
 
 class Trainer:
-    """A run of a plan on one device. `network`, `optimizer` and `progress` are what a checkpoint holds."""
+    """A run of a plan on one device. `network`, `optimizers` and `progress` are what a checkpoint holds."""
 
     def __init__(self, plan: TrainingPlan, device: str = "cpu") -> None:
         vocabulary = load_vocabulary()
@@ -79,7 +85,7 @@ class Trainer:
         self.plan = plan
         self.device = torch.device(device)
         self.network = Network(plan.shape, len(vocabulary.tokens)).to(self.device)
-        self.optimizer = torch.optim.AdamW(_groups(self.network, plan), lr=plan.peak_rate, betas=(0.9, 0.98))
+        self.optimizers = _optimizers(self.network, plan)
         self.progress = Progress()
         self._packer = Packer(
             load_tokenizer(vocabulary),
@@ -106,12 +112,13 @@ class Trainer:
         plan, progress = self.plan, self.progress
         batch = self._packer.batch(progress.next_example)
         rate = rate_at(plan, progress.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         loss = self._accumulate(batch)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["share"]
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         progress.step += 1
         progress.next_example = batch.next_example
         progress.tokens += batch.tokens
@@ -153,13 +160,29 @@ class Trainer:
         return point
 
 
-def _groups(network: Network, plan: TrainingPlan) -> list[dict[str, object]]:
-    """Matrices decay; norms do not."""
-    weights = list(network.parameters())
-    return [
-        {"params": [weight for weight in weights if weight.ndim == 2], "weight_decay": plan.weight_decay},
-        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
+def _optimizers(network: Network, plan: TrainingPlan) -> list[torch.optim.Optimizer]:
+    """Each weight in one of them. Matrices decay, norms do not; `share` scales the plan's rate."""
+    named = list(network.named_parameters())
+    vectors = [weight for _, weight in named if weight.ndim < 2]
+    tables = [weight for name, weight in named if name.startswith("embedding.")]
+    matrices = [weight for name, weight in named if weight.ndim == 2 and not name.startswith("embedding.")]
+    groups = [
+        {"params": vectors, "weight_decay": 0.0, "share": 1.0},
+        {"params": tables, "weight_decay": 0.0, "share": 1.0},
     ]
+    if plan.optimizer == "adamw":
+        groups.append({"params": matrices, "weight_decay": plan.weight_decay, "share": 1.0})
+    adamw = torch.optim.AdamW(groups, lr=plan.peak_rate, betas=(0.9, 0.98))
+    if plan.optimizer == "adamw":
+        return [adamw]
+    muon = torch.optim.Muon(
+        [{"params": matrices, "share": _MUON_SHARE}],
+        lr=plan.peak_rate,
+        weight_decay=plan.weight_decay,
+        momentum=0.95,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    return [muon, adamw]
 
 
 def described(plan: TrainingPlan) -> dict[str, object]:
