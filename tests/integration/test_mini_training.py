@@ -75,10 +75,12 @@ def test_loss_falls_and_is_drawn(straight):
     assert "<polyline" in (straight / "loss.svg").read_text()
 
 
-def test_another_plan_refuses_the_checkpoint(straight):
+def test_another_plan_refuses_the_checkpoint_unless_told(straight, tmp_path):
     other = replace(PLAN, steps=21)
     with pytest.raises(ValueError, match="another plan"):
         train(straight, other, device="cpu", save_every_s=1e9)
+    (tmp_path / CHECKPOINT).write_bytes((straight / CHECKPOINT).read_bytes())
+    assert train(tmp_path, other, device="cpu", save_every_s=1e9, adopt=True).progress.step == 21
 
 
 def test_rate_warms_up_and_decays():

@@ -81,6 +81,10 @@ REMARKS = (
     "No lists, no headings.", "Names stay as they are written.", "Rows are sorted.",
 )  # fmt: skip
 
+_SIZES = ((2, 7), (8, 16), (1, 1), (0, 0))
+"""Least and most rows of a table: mostly few, some many, now and then one or none."""
+_SIZE_WEIGHTS = (83, 10, 5, 2)
+
 
 def titled(dice: random.Random, split: Split, kind: TableKind) -> tuple[str, str]:
     """A combination (kind of table, place or theme, year) and the title it gives."""
@@ -107,8 +111,8 @@ def a_table(dice: random.Random, split: Split, kind: TableKind | None = None) ->
     """A combination and a table of it."""
     chosen = kind or dice.choice(KINDS)
     combination, title = titled(dice, split, chosen)
-    long = dice.random() < 0.1
-    return combination, draw_table(dice, chosen, title, rows=(8, 16) if long else (2, 7))
+    rows = dice.choices(_SIZES, _SIZE_WEIGHTS)[0]
+    return combination, draw_table(dice, chosen, title, rows=rows)
 
 
 def system_text(dice: random.Random, split: Split) -> tuple[str, str]:

@@ -37,12 +37,16 @@ def save(trainer: Trainer, path: Path) -> None:
     os.replace(unfinished, path)
 
 
-def resume(trainer: Trainer, path: Path) -> None:
-    """Put a checkpoint into a fresh trainer of the same plan. Raises ValueError if the plans differ."""
+def resume(trainer: Trainer, path: Path, *, adopt: bool = False) -> None:
+    """Put a checkpoint into a fresh trainer of the same plan.
+
+    Raises ValueError if the plans differ; `adopt` accepts any plan for a network of the same shape.
+    """
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
         saved = json.loads(metadata["plan"])
-        if saved != json.loads(json.dumps(described(trainer.plan))):
+        plan = json.loads(json.dumps(described(trainer.plan)))
+        if saved["shape"] != plan["shape"] or (saved != plan and not adopt):
             raise ValueError(f"{path} belongs to another plan: {saved}")
         moments = [name.split("/", 2)[1:] for name in file.keys() if name.startswith(_MOMENT)]  # noqa: SIM118
         for name, weight in trainer.network.named_parameters():

@@ -102,7 +102,8 @@ class Packer:
         yield self._part(members)
 
     def _part(self, members: list[Document]) -> Part:
-        shape = (len(members), len(members[-1].ids))
+        # Few distinct lengths: matrix kernels are prepared once for each shape.
+        shape = (len(members), -(-len(members[-1].ids) // 16) * 16)
         tokens = np.full(shape, self._padding, dtype=np.int64)
         positions = np.zeros(shape, dtype=np.int64)
         weights = np.zeros(shape, dtype=np.float32)

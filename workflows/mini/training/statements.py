@@ -40,7 +40,7 @@ def row_text(result: Result, row: tuple[Json, ...]) -> str:
     """One sentence on one row."""
     if result.kind.ranked:
         return f"{row[0]} has {said(result, row)}."
-    return f"In {row[0]} there were {said(result, row)}."
+    return f"In {row[0]}: {said(result, row)}."
 
 
 def _lead(result: Result, row: tuple[Json, ...]) -> str:

@@ -23,16 +23,22 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 def train(
-    folder: Path, plan: TrainingPlan, *, device: str, save_every_s: float, until: int | None = None
+    folder: Path,
+    plan: TrainingPlan,
+    *,
+    device: str,
+    save_every_s: float,
+    until: int | None = None,
+    adopt: bool = False,
 ) -> Trainer:
     """Train to the plan's end, or to step `until`, with checkpoints in `folder`.
 
-    Raises ValueError when `folder` holds a checkpoint of another plan.
+    Raises ValueError when `folder` holds a checkpoint of another plan, unless `adopt` says to go on from it.
     """
     trainer = Trainer(plan, device)
     path = folder / CHECKPOINT
     if path.exists():
-        resume(trainer, path)
+        resume(trainer, path, adopt=adopt)
         _say(f"going on from step {trainer.progress.step}")
     target = plan.steps if until is None else min(until, plan.steps)
     while trainer.progress.step < target:
@@ -63,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=defaults.steps)
     parser.add_argument("--until", type=int, help="stop at this step of the plan")
+    parser.add_argument("--adopt", action="store_true", help="go on from a checkpoint of another plan")
     parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens)
     parser.add_argument("--part-tokens", type=int, default=defaults.part_tokens)
     parser.add_argument("--rate", type=float, default=defaults.peak_rate)
@@ -81,7 +88,14 @@ def main(arguments: list[str] | None = None) -> int:
         peak_rate=options.rate,
         optimizer=options.optimizer,
     )
-    train(options.folder, plan, device=options.device, save_every_s=options.save_every_s, until=options.until)
+    train(
+        options.folder,
+        plan,
+        device=options.device,
+        save_every_s=options.save_every_s,
+        until=options.until,
+        adopt=options.adopt,
+    )
     return 0
 
 

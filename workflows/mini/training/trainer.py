@@ -32,7 +32,7 @@ class TrainingPlan:
     shape: ModelShape = SHAPE
     seed: int = 0
     steps: int = 5000
-    batch_tokens: int = 8192
+    batch_tokens: int = 6144
     part_tokens: int = 2048
     peak_rate: float = 2e-3
     final_share: float = 0.03
