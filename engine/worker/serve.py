@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeAlias, assert_never
 
 from engine.errors import BackendError, HaloError
@@ -130,7 +131,8 @@ class Server:
         resident = self._residency.models.get(model)
         state = None
         if resident is not None:
-            state = resident.backend.export_prefix(resident.backend.prompt_tokens(request.messages))
+            with suppress(BackendError):  # a prompt that is no prompt has no state either
+                state = resident.backend.export_prefix(resident.backend.prompt_tokens(request.messages))
         packed = unpack(state) if state is not None else None
         tokens = len(packed.tokens) if packed is not None else 0
         self._replies.append(PrefixExported(model=model, tokens=tokens, state=state))

@@ -72,8 +72,9 @@ class Trouble:
     never_starts: str | None
     refused: tuple[str, str] | None
     crashes_loading: tuple[str, str] | None
-    fails: float
-    drains: float
+    fails: float = 0.0
+    drains: float = 0.0
+    kills: int = 0
 
 
 def play(world: World, rng: Random, trouble: Trouble) -> None:
@@ -97,6 +98,9 @@ def play(world: World, rng: Random, trouble: Trouble) -> None:
             world.kill(entry.worker, blamed=True)
         elif rng.random() < trouble.drains:
             world.tell(Draining())
+        elif trouble.kills and isinstance(entry, Dispatch) and entry.lane in WORKERS and rng.random() < 0.1:
+            trouble.kills -= 1
+            world.kill(entry.lane, blamed=rng.random() < 0.5)
         else:
             world.step(at, failure=TRANSIENT if rng.random() < trouble.fails else None)
 
@@ -113,11 +117,14 @@ PLACES = st.one_of(st.none(), st.tuples(st.sampled_from(WORKERS), st.sampled_fro
     refused=PLACES,
     crashes_loading=PLACES,
     drains=st.sampled_from([0.0, 0.0, 0.05]),
+    kills=st.integers(0, 3),
 )
-def test_a_run_ends_whatever_fails(seed, mechanisms, memory, never_starts, refused, crashes_loading, drains):
+def test_a_run_ends_whatever_fails(
+    seed, mechanisms, memory, never_starts, refused, crashes_loading, drains, kills
+):
     rng = Random(seed)
     world = world_for(mechanisms, [rng.randrange(4) for _ in range(rng.randrange(1, 8))], memory=memory)
-    trouble = Trouble(never_starts, refused, crashes_loading, fails=0.1, drains=drains)
+    trouble = Trouble(never_starts, refused, crashes_loading, fails=0.1, drains=drains, kills=kills)
     play(world, rng, trouble)
     assert world.finished or world.aborted
     nodes = world.state.report(1.0).nodes
@@ -135,7 +142,7 @@ def test_a_run_ends_whatever_fails(seed, mechanisms, memory, never_starts, refus
 
 def test_work_of_a_worker_that_never_starts_is_done_by_the_other():
     world = world_for(Mechanisms(), [0, 1, 2, 3])
-    play(world, Random(1), Trouble("w0", None, None, fails=0.0, drains=0.0))
+    play(world, Random(1), Trouble("w0", None, None))
     assert world.aborted is None
     assert {row.status for row in world.rows} == {"ok"}
 
@@ -152,7 +159,7 @@ def test_the_only_worker_that_never_starts_stops_the_run():
 
 def test_nodes_that_become_ready_after_a_model_was_refused_go_elsewhere():
     world = world_for(Mechanisms(), [0, 1, 2])
-    play(world, Random(3), Trouble(None, ("w0", "n"), None, fails=0.0, drains=0.0))
+    play(world, Random(3), Trouble(None, ("w0", "n"), None))
     assert {row.status for row in world.rows} == {"ok"}
     lanes = {e.lane for e in world.events if type(e).__name__ == "NodeDispatched" and e.operator == "w/right"}
     assert "w0" not in lanes
