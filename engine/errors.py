@@ -176,7 +176,7 @@ class RunLocked(HaloError):
 
 
 class CircuitOpen(HaloError):
-    """Five worker crashes within 60 s with nothing completed."""
+    """A worker crashed five times in a row with nothing completed, and no other can stand in for it."""
 
     code = "circuit_open"
 

@@ -1,6 +1,6 @@
-"""Placement and dispatch: the plan's priorities turned into work on lanes. Sans-I/O.
+"""Dispatch: the plan's priorities turned into work on lanes. Sans-I/O.
 
-Owns the lanes (`lanes.py`) and the epochs of the plans adopted so far; the run state asks it what may
+Owns the lanes (`lanes.py`) and where the plans put nodes (`placement.py`); the run state asks it what may
 start now.
 """
 
@@ -11,16 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heappop
 
-from engine.errors import InvariantBroken
 from engine.ir import event as ev
-from engine.ir.ids import ContentKey, ModelName, NodeId, OperatorId, WorkerId
+from engine.ir.ids import ContentKey, ModelName, NodeId, WorkerId
 from engine.ir.logical import LlmOperator, Operator, ToolOperator
 from engine.ir.options import Mechanisms
-from engine.ir.physical import PhysicalPlan
 from engine.ir.result import Failure
 from engine.processor.lanes import LaneSpec, LlmLane, ToolLane, take_share
 from engine.processor.ledger import Ledger
 from engine.processor.nodes import NodeState, Priority, Status
+from engine.processor.placement import Placement
 from engine.processor.protocol import (
     Dispatch,
     Instruction,
@@ -56,50 +55,14 @@ class Dispatcher:
         self._mechanisms = mechanisms
         self._llm = {spec.worker: LlmLane(spec) for spec in lanes}
         self._tools = {kind: ToolLane(kind, n) for kind, n in tool_concurrency.items()}
-        self._assigned: dict[NodeId, tuple[WorkerId, int, int, int]] = {}
-        self._tool_epoch: dict[OperatorId, tuple[int, int]] = {}
-        self._left_in_epoch: dict[int, int] = {}
-        self._started_epochs: set[int] = set()
+        self.placement = Placement(self._llm)
         self._unloadable: dict[tuple[WorkerId, ModelName], Failure] = {}
-        self.next_epoch = 0
 
     @property
     def in_flight(self) -> int:
         """Nodes out on any lane."""
         llm = sum(len(lane.in_flight) for lane in self._llm.values())
         return llm + sum(len(lane.in_flight) for lane in self._tools.values())
-
-    # --- plans --------------------------------------------------------------------------------------
-
-    def adopt(self, plan: PhysicalPlan) -> None:
-        """Take a window's epochs, numbered after those of earlier windows."""
-        base = self.next_epoch
-        for epoch in plan.epochs:
-            index = base + epoch.index
-            for rank, assignment in enumerate(epoch.assignments):
-                lane = self._llm.get(assignment.worker)
-                if lane is None:
-                    raise InvariantBroken(f"plan names unknown worker {assignment.worker}")
-                if assignment.model not in lane.preload:
-                    lane.preload.append(assignment.model)
-                lane.count_unsettled(index, assignment.model, len(assignment.nodes))
-                for position, node in enumerate(assignment.nodes):
-                    self._assigned[node] = (assignment.worker, index, rank, position)
-                self._left_in_epoch[index] = self._left_in_epoch.get(index, 0) + len(assignment.nodes)
-            for rank, operator in enumerate(epoch.prepare):
-                self._tool_epoch.setdefault(operator, (index, rank))
-        self.next_epoch = base + max((e.index for e in plan.epochs), default=0) + 1
-
-    def place(self, node: NodeState) -> tuple[int, int, int]:
-        """(epoch, rank, position) of a node; an LLM node must be assigned."""
-        if isinstance(node.operator, ToolOperator):
-            epoch, rank = self._tool_epoch.get(node.operator.id, (0, 0))
-            return epoch, rank, node.id
-        placed = self._assigned.get(node.id)
-        if placed is None:
-            raise InvariantBroken(f"node {node.id} ({node.operator.id}) is assigned to no worker")
-        node.lane, *rest = placed
-        return rest[0], rest[1], rest[2]
 
     def idempotent(self, operator: Operator) -> bool:
         """Whether repeating a write is safe: the call carries an idempotency key."""
@@ -231,12 +194,7 @@ class Dispatcher:
             self._load(lane, model, out, at)
 
     def _start_llm(self, lane: LlmLane, node: NodeState, at: float) -> list[Instruction]:
-        out: list[Instruction] = []
-        if node.epoch not in self._started_epochs:
-            self._started_epochs.add(node.epoch)
-            out.append(Tell(ev.EpochStarted(at=at, index=node.epoch)))
-        out.extend(self._start(node, lane.in_flight, at))
-        return out
+        return [*self.placement.started(node, at), *self._start(node, lane.in_flight, at)]
 
     def _start(self, node: NodeState, in_flight: dict[NodeId, NodeState], at: float) -> tuple[Tell, Dispatch]:
         assert node.prepared is not None
@@ -269,18 +227,6 @@ class Dispatcher:
         lane.in_flight.pop(node.id, None)
         if not lane.in_flight:
             lane.solo = False
-
-    def settled(self, node: NodeState, at: float) -> list[Instruction]:
-        """A node is done for good: count down its epoch."""
-        placed = self._assigned.pop(node.id, None)
-        if placed is None:
-            return []
-        worker, epoch, _rank, _position = placed
-        self._llm[worker].count_unsettled(epoch, node.model, -1)
-        self._left_in_epoch[epoch] -= 1
-        if self._left_in_epoch[epoch] or epoch not in self._started_epochs:
-            return []
-        return [Tell(ev.EpochFinished(at=at, index=epoch))]
 
     # --- workers ------------------------------------------------------------------------------------
 

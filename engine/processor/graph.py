@@ -58,7 +58,7 @@ class LiveGraph:
         """A planned window joins; what an earlier attempt committed is taken over at once."""
         plan = stimulus.plan
         window = Window(plan.consolidated)
-        self._dispatcher.adopt(plan)
+        self._dispatcher.placement.adopt(plan)
         self.window_nodes = len(plan.consolidated.nodes)
         self.unsettled += self.window_nodes
         self.rows_left += len(window.queries) + len(plan.consolidated.rejected)
@@ -88,7 +88,7 @@ class LiveGraph:
     def _add_node(self, plan_node: PlanNode, window: Window) -> NodeState:
         node = NodeState(plan_node, window.consolidated.operators[plan_node.operator], window)
         self.nodes[node.id] = node
-        node.epoch, node.rank, node.position = self._dispatcher.place(node)
+        self._dispatcher.placement.place(node)
         for source in dict.fromkeys(s for candidates in plan_node.inputs for s in candidates):
             self.nodes[source].dependents.append(node)
             node.waiting += 1
@@ -203,7 +203,7 @@ class LiveGraph:
             recalled = not commit
             self.tell(telling.settled(node, outcome, self.at, from_cache=from_cache, recalled=recalled))
         self._release_followers(node, key, outcome)
-        self.out.extend(self._dispatcher.settled(node, self.at))
+        self.out.extend(self._dispatcher.placement.settled(node, self.at))
         for dependent in node.dependents:
             dependent.waiting -= 1
             if dependent.waiting == 0:
