@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
-from engine.errors import ConfigError
+from engine.errors import CircuitOpen, ConfigError, JournalError
 from engine.ir.ids import Json
 from engine.ir.options import NAIVE, Mechanisms, RunOptions
 from engine.ir.result import QueryResult
@@ -76,7 +76,11 @@ def run(
             target=OutputTarget(path=str(stored.results), overwrite=True),
             options=options,
         )
-        finished = run_request(settings, request, progress=progress)
+        try:
+            finished = run_request(settings, request, progress=progress)
+        except (CircuitOpen, JournalError):
+            stored.keep()  # the run broke off: resuming it reads this table again
+            raise
         if finished.report.status == "stopped":
             stored.keep()
             raise KeyboardInterrupt(f"stopped; go on with: haloctl resume {finished.directory.name}")

@@ -147,9 +147,16 @@ class OpenRun:
 
 @contextmanager
 def open_run(
-    prepared: Prepared, say: Say, on_event: Callable[[Event], None], resume: RunStore | None = None
+    prepared: Prepared,
+    say: Say,
+    on_event: Callable[[Event], None],
+    resume: RunStore | None = None,
+    *,
+    retry_failed: bool = False,
 ) -> Iterator[OpenRun]:
     """Open a new run, or go on with `resume`, which is closed at the end.
+
+    `retry_failed` forgets failures, once nothing stands in the resumed run's way.
 
     The first window is planned before a new run exists, so that a table that cannot be read, or a model
     that fits no worker, leaves nothing behind. Raises ConfigError for an output that is in the way,
@@ -176,6 +183,8 @@ def open_run(
             recovered = stack.enter_context(closing(store.recovered()))
         else:
             store = resume
+            if retry_failed:
+                store.forget_failed()
             recovered = stack.enter_context(closing(store.recovered()))
             windows = prepared.planner().windows(batches, recovered.finished)
         writer = ResultWriter(

@@ -41,22 +41,30 @@ def carry_out(settings: Settings, request: BatchRequest, *, progress: Mode, as_j
 
 
 def run_request(
-    settings: Settings, request: BatchRequest, *, progress: Mode, resume: RunStore | None = None
+    settings: Settings,
+    request: BatchRequest,
+    *,
+    progress: Mode,
+    resume: RunStore | None = None,
+    retry_failed: bool = False,
 ) -> Finished:
     """Run a batch, or go on with one. Raises what `open_run` raises, and the run's own error."""
     with interruption(_meaning(resume)):
         prepared = prepare(settings, request, render.note)
-    return run_prepared(prepared, progress=progress, resume=resume)
+    return run_prepared(prepared, progress=progress, resume=resume, retry_failed=retry_failed)
 
 
-def run_prepared(prepared: Prepared, *, progress: Mode, resume: RunStore | None = None) -> Finished:
+def run_prepared(
+    prepared: Prepared, *, progress: Mode, resume: RunStore | None = None, retry_failed: bool = False
+) -> Finished:
     """The same for a request that was prepared before."""
     window = prepared.request.options.window_queries
     display = open_display(progress, window_queries=window)
     try:
         with ExitStack() as stack:
             with interruption(_meaning(resume)):
-                opened = stack.enter_context(open_run(prepared, render.note, display.on_event, resume))
+                run = open_run(prepared, render.note, display.on_event, resume, retry_failed=retry_failed)
+                opened = stack.enter_context(run)
             with interruption(_meaning(opened.store)):
                 return _run(opened, display, prepared.request.target.columns)
     finally:
@@ -73,9 +81,7 @@ def go_on(settings: Settings, directory: Path, *, progress: Mode, as_json: bool,
     store = RunStore.open(directory)
     try:
         request = request_of(store.meta())
-        if retry_failed:
-            store.forget_failed()
-        finished = run_request(settings, request, progress=progress, resume=store)
+        finished = run_request(settings, request, progress=progress, resume=store, retry_failed=retry_failed)
     except BaseException:
         store.close()
         raise
