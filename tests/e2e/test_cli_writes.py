@@ -62,6 +62,10 @@ def test_a_write_that_failed_for_certain_can_be_asked_for_again(place):
     assert place.run("batch", "writes.yaml", "-i", "questions.csv", "-o", "o.jsonl").returncode == 3
     with closing(sqlite3.connect(place.folder / "notes.db")) as notes:
         notes.execute("CREATE TABLE note (text)")
+    questions = place.read("questions.csv")
+    place.write("questions.csv", questions + "more\n")
+    assert place.run("resume", "last", "--retry-failed").returncode == 65, "a refused resume forgets nothing"
+    place.write("questions.csv", questions)
     assert place.run("resume", "last").returncode == 3
     done = place.run("resume", "last", "--retry-failed")
     assert done.returncode == 0, place.read("o.jsonl")
