@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,6 +157,58 @@ def test_folder_holds_the_same_weights_by_halves(network, tmp_path):
     tokens = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
     assert len(tokens) == config["vocab_size"] == 4096
     assert "<|im_start|>" in json.loads((folder / "tokenizer_config.json").read_text())["chat_template"]
+
+
+def folder_logits(folder: Path, ids: list[int]) -> np.ndarray:
+    """Llama as Hugging Face defines it (rotation by halves), from the folder's files alone."""
+    config = json.loads((folder / "config.json").read_text())
+    tensors = {
+        name: torch.from_numpy(values.astype(np.float32))
+        for name, values in load_file(folder / "model.safetensors").items()
+    }
+    width, heads, kv_heads = config["head_dim"], config["num_attention_heads"], config["num_key_value_heads"]
+    steps = torch.arange(0, width, 2) / width
+    angles = torch.arange(len(ids))[:, None] * config["rope_theta"] ** -steps
+    cosine, sine = (torch.cat((turn, turn), -1) for turn in (angles.cos(), angles.sin()))
+
+    def norm(values: torch.Tensor, name: str) -> torch.Tensor:
+        scale = (values.pow(2).mean(-1, keepdim=True) + config["rms_norm_eps"]).rsqrt()
+        return values * scale * tensors[name + ".weight"]
+
+    def turned(values: torch.Tensor, count: int) -> torch.Tensor:
+        values = values.view(len(ids), count, width).transpose(0, 1)
+        first, second = values.chunk(2, -1)
+        values = values * cosine + torch.cat((-second, first), -1) * sine
+        return values.repeat_interleave(heads // count, 0)
+
+    hidden = tensors["model.embed_tokens.weight"][torch.tensor(ids)]
+    for index in range(config["num_hidden_layers"]):
+        layer = f"model.layers.{index}."
+        weights = {
+            name.removeprefix(layer).split(".")[-2]: values
+            for name, values in tensors.items()
+            if name.startswith(layer)
+        }
+        seen = norm(hidden, layer + "input_layernorm")
+        query = turned(seen @ weights["q_proj"].T, heads)
+        key = turned(seen @ weights["k_proj"].T, kv_heads)
+        value = (seen @ weights["v_proj"].T).view(len(ids), kv_heads, width).transpose(0, 1)
+        value = value.repeat_interleave(heads // kv_heads, 0)
+        mixed = torch.nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        hidden = hidden + mixed.transpose(0, 1).reshape(len(ids), -1) @ weights["o_proj"].T
+        seen = norm(hidden, layer + "post_attention_layernorm")
+        gate = torch.nn.functional.silu(seen @ weights["gate_proj"].T)
+        hidden = hidden + (gate * (seen @ weights["up_proj"].T)) @ weights["down_proj"].T
+    return (norm(hidden, "model.norm") @ tensors["lm_head.weight"].T).numpy()
+
+
+def test_folder_computes_the_same_logits(network, tmp_path):
+    ids = (
+        load_tokenizer(load_vocabulary()).encode(chat_text(example(2, "train", family="brief").messages)).ids
+    )
+    trained, read = logits_of(network, ids), folder_logits(write_folder(network, tmp_path / "mini"), ids)
+    assert np.abs(read - trained).max() < 0.05 * trained.std()
+    assert (read.argmax(1) == trained.argmax(1)).mean() >= 0.98
 
 
 def test_commands_export_and_evaluate(straight, tmp_path, capsys):
