@@ -49,6 +49,8 @@ class LlmLane:
     retired: bool = False
     crowded: bool = False
     """The worker had to unload what was thought to fit: nothing is loaded beside any more."""
+    wary: set[ModelName] = field(default_factory=set)
+    """Models that were being loaded in a crash with nodes in flight: loaded alone, to tell who did it."""
     unsettled: dict[tuple[int, ModelName], int] = field(default_factory=dict)
     """Nodes the plan gave this worker that are not settled, by epoch and model."""
     load_s: dict[ModelName, float] = field(default_factory=dict)
@@ -101,10 +103,11 @@ class LlmLane:
         missing = [model for model, heap in self.ready.items() if heap and model not in self.resident]
         best = self._best(missing)
         if best is not None:
-            return best if self.fits(best) or self._may_switch(best, at) else None
+            beside = self.fits(best) and best not in self.wary
+            return best if beside or self._may_switch(best, at) else None
         while self.preload and self.preload[0] in self.resident:
             self.preload.popleft()
-        if self.preload and self.fits(self.preload[0]):
+        if self.preload and self.fits(self.preload[0]) and not (self.wary and self.in_flight):
             return self.preload.popleft()
         return None
 
@@ -135,6 +138,8 @@ class LlmLane:
 
     def reset(self) -> None:
         """The process died: nothing is resident or in flight."""
+        if self.loading is not None and self.in_flight:
+            self.wary.add(self.loading)
         self.up = False
         self.loading = None
         self.solo = False

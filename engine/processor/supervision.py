@@ -25,8 +25,9 @@ LOAD_CRASHES_TO_REFUSE = 2
 class Verdict:
     """What follows from one crash.
 
-    `lost` names nodes that outside kills struck too often; `unloadable` the model whose loading crashed
-    the worker again; `retire` says that the worker is not to be started again.
+    `lost` names nodes that outside kills struck too often; `unloadable` the model whose loading, with
+    nothing else in flight, crashed the worker again; `retire` says that the worker is not to be started
+    again.
     """
 
     delay_s: float
@@ -75,7 +76,9 @@ class Supervisor:
             suspects, quarantined = self._judge_solo(in_flight)
         else:
             suspects = frozenset(in_flight)
-        unloadable = self._judge_load(worker, loading) if blamed and loading is not None else None
+        unloadable = None
+        if blamed and loading is not None and not in_flight:
+            unloadable = self._judge_load(worker, loading)
         if quarantined or lost or unloadable is not None:
             streak = self._streak[worker] = 0  # something was settled: that is progress
         return Verdict(delay, suspects, quarantined, lost, unloadable, streak >= CRASHES_TO_RETIRE)

@@ -269,3 +269,37 @@ def test_a_write_is_retried_only_with_an_idempotency_key(key, attempts):
     while world.pending:
         world.step(0, failure=TRANSIENT)
     assert len(world.dispatched) == attempts
+
+
+def asks_poison(entry, poison: set[int]) -> bool:
+    request = getattr(getattr(entry, "work", None), "request", None)
+    return request is not None and request.messages[-1].content in {f"key: question {v}" for v in poison}
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 1 << 30), mechanisms=st.sampled_from(MECHANISMS))
+def test_no_innocent_row_is_lost_among_poison_rows_and_kills(seed, mechanisms):
+    """Poison rows crash or hang whatever runs them; outside kills strike anything, three times at most."""
+    rng = Random(seed)
+    values = [rng.randrange(30) for _ in range(rng.randrange(2, 24))]
+    poison = {value for value in values if rng.random() < 0.2}
+    kills = rng.randrange(4)
+    world = world_for(mechanisms, values)
+    start(world, *WORKERS)
+    while world.pending and not world.aborted:
+        at = rng.randrange(len(world.pending))
+        entry = world.pending[at]
+        if asks_poison(entry, poison):
+            world.kill(entry.lane, blamed=True)
+        elif kills and isinstance(entry, Dispatch) and entry.lane in WORKERS and rng.random() < 0.1:
+            kills -= 1
+            world.kill(entry.lane, blamed=False)
+        else:
+            world.step(at)
+    assert world.aborted is None
+    assert world.finished
+    for row in world.rows:
+        assert row.status == ("quarantined" if values[row.index] in poison else "ok")
+    for record in world.records:
+        failure = getattr(record.outcome, "failure", None)
+        assert failure is None or failure.attempts <= 3 + 3  # three of the worker's own crashes, three kills

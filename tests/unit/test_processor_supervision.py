@@ -67,8 +67,9 @@ def test_five_crashes_in_a_row_retire_a_worker_unless_something_came_back_from_i
     assert not crash(supervisor).retire
 
 
-def test_a_model_whose_loading_crashes_twice_is_refused():
+def test_a_model_whose_loading_alone_crashes_twice_is_refused():
     supervisor = Supervisor()
     assert crash(supervisor, loading=M).unloadable is None
+    assert crash(supervisor, NODES, loading=M).unloadable is None
     assert crash(supervisor, loading=M, blamed=False).unloadable is None
     assert crash(supervisor, loading=M).unloadable == M
