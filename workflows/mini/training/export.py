@@ -50,6 +50,7 @@ def write_folder(network: Network, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: values.astype(np.float16) for name, values in _folder_tensors(network)}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # the library writes for the owner alone
     vocabulary = load_vocabulary()
     end_of_text, end_of_turn = (vocabulary.tokens.index(token) for token in (END_OF_TEXT, END_OF_TURN))
     _write_json(
