@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
-from engine.errors import HaloError
+from engine.errors import HaloError, InvariantBroken
 from haloctl import __version__, render
 from haloctl.exit_codes import BROKEN_PIPE, INTERNAL, INTERRUPTED, IO, USAGE
 
@@ -75,6 +75,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
         command = " ".join(("haloctl", *(error.command_chain or ())))
         render.say(f"haloctl: error: {error}\n  fix: see {command} --help")
         return USAGE
+    except InvariantBroken:
+        return _internal_error()
     except HaloError as error:
         render.complain(error)
         return error.exit_code

@@ -207,6 +207,7 @@ def open_run(
             journal=RunJournal(store, writer, None if cache is None else cache.put),
             recall=recovered.outcome,
             in_doubt=recovered.open_intents.__contains__,
+            crashes=recovered.crashes,
             cache=None if cache is None else cache.get,
             on_event=_teller(prepared.knowledge, on_event),
             resumed=resume is not None,
