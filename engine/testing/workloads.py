@@ -102,7 +102,7 @@ def triple_chain() -> Workload:
 
 
 def long_chain() -> Workload:
-    """W3: 11 LLM calls, 6 tools; several chains from one question."""
+    """W3: 9 LLM calls, 6 tools; several chains from one question."""
     return _workload(
         "W3", 0.3, "fin",
         """s1 sql < q
@@ -124,7 +124,7 @@ def long_chain() -> Workload:
 
 
 def bridge() -> Workload:
-    """W4: 10 LLM calls, 3 tools; three chains that bridge each other."""
+    """W4: 9 LLM calls, 3 tools; three chains that bridge each other."""
     return _workload(
         "W4", 0.3, "fin",
         """s1 sql < q
