@@ -103,6 +103,7 @@ class Skipped(Record, tag="skipped", frozen=True, kw_only=True):
 
 NodeOutcome: TypeAlias = Completed | Failed | Skipped
 RowStatus: TypeAlias = Literal["ok", "failed", "quarantined"]
+RunStatus: TypeAlias = Literal["ok", "failed_rows", "stopped", "aborted"]
 
 
 class QueryResult(Record, frozen=True, kw_only=True):
@@ -164,7 +165,7 @@ class RunReport(Record, frozen=True, kw_only=True):
     """The summary object of a run, as printed by `haloctl batch --json`."""
 
     run: RunId
-    status: Literal["ok", "failed_rows", "stopped", "aborted"]
+    status: RunStatus
     rows: RowCounts
     nodes: NodeCounts
     tokens: TokenCounts

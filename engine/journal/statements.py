@@ -143,10 +143,6 @@ class RowWriter:
             case ForgetFailed():
                 self._forget()
 
-    def forget_shared(self) -> None:
-        """After a rollback: rows remembered in that transaction do not exist."""
-        self._recent.clear()
-
     def _node(self, record: NodeRecord, payload: bytes) -> None:
         key, kind = key_bytes(record.key or ContentKey("")), kind_of(record.outcome)
         packed = compress(payload)

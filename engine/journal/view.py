@@ -24,7 +24,7 @@ from engine.journal.records import (
     StatusRecord,
 )
 from engine.journal.schema import DAMAGE, FILE_NAME, corrupt, open_reader
-from engine.journal.statements import FAILED, clean_text, emit_seal, key_bytes, op_seal, query_seal
+from engine.journal.statements import FAILED, emit_seal, key_bytes, op_seal, query_seal
 
 LOCK_NAME = "lock"
 
@@ -103,11 +103,6 @@ class RunView:
         for row in self._rows(_QUERY_ROW, _SELECT_QUERY + " WHERE idx = ?", (index,)):
             return self._query(*row)
         return None
-
-    def query_by_id(self, text: str) -> tuple[QueryResult, ...]:
-        """Finished rows whose id is `text`, in input order: ids need not be unique."""
-        rows = self._rows(_QUERY_ROW, _SELECT_QUERY + " WHERE id = ? ORDER BY idx", (clean_text(text),))
-        return tuple(self._query(*row) for row in rows)
 
     def queries(self) -> Iterator[QueryResult]:
         """Finished rows in input order."""

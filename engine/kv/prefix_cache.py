@@ -148,10 +148,6 @@ class PrefixCache:
         if node is not None:
             self.tree.unprotect(node)
 
-    def pinned_cells(self) -> int:
-        """Tokens protected by pins or running requests."""
-        return self.tree.used_cells
-
     def borrow(self, prefix: Tokens) -> Lease | None:
         """A lease on the longest cached part of `prefix` (for export), or None when nothing is cached."""
         if not self.sharing or not self.tree.match(prefix):

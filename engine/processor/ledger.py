@@ -13,6 +13,7 @@ from engine.ir.result import (
     RowCounts,
     RowStatus,
     RunReport,
+    RunStatus,
     Skipped,
     TokenCounts,
     Usage,
@@ -109,6 +110,7 @@ class Ledger:
 
     def report(self, run: RunId, makespan_s: float, *, stopped: bool, aborted: bool) -> RunReport:
         rows = RowCounts(**self.rows)
+        status: RunStatus
         if aborted:
             status = "aborted"
         elif stopped:
@@ -117,7 +119,7 @@ class Ledger:
             status = "failed_rows" if rows.failed or rows.quarantined else "ok"
         return RunReport(
             run=run,
-            status=status,  # type: ignore[arg-type]  # one of the literals above
+            status=status,
             rows=rows,
             nodes=NodeCounts(
                 logical=self.logical,

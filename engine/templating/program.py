@@ -29,7 +29,7 @@ _CACHED_PROGRAMS = 4096
 class Program:
     """Pieces in order: fixed text, or what evaluates to a value. `slots` are the latter alone."""
 
-    __slots__ = ("blocks", "lone", "pieces", "slots", "static_length")
+    __slots__ = ("blocks", "lone", "pieces", "slots")
 
     def __init__(self, template: Template) -> None:
         segments = template.segments or compile_template(template.source).segments
@@ -38,7 +38,6 @@ class Program:
         )
         self.blocks = any(isinstance(segment, Slot) and segment.block for segment in segments)
         self.slots = tuple(piece for piece in self.pieces if not isinstance(piece, str))
-        self.static_length = sum(len(piece) for piece in self.pieces if isinstance(piece, str))
         self.lone = self.slots[0] if len(self.pieces) == len(self.slots) == 1 and not self.blocks else None
 
 

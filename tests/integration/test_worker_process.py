@@ -19,6 +19,7 @@ from engine.ir.ids import ModelName, RequestId, WorkerId
 from engine.ir.request import GenerateRequest, Message, ModelFile, ModelOptions
 from engine.processor.workers import WorkerSpec, open_worker
 from engine.testing.poison_backend import CRASH, HANG, NOISE
+from engine.testing.worker_talk import expect, load
 from engine.wire.messages import (
     Calibrate,
     Calibrated,
@@ -54,21 +55,6 @@ def model_file(name: str = "m", backend: str = "echo", **options) -> ModelFile:
 def request(number: int, text: str, max_tokens: int = 64, **fields) -> GenerateRequest:
     messages = (Message(role="user", content=text),)
     return GenerateRequest(id=RequestId(number), messages=messages, max_tokens=max_tokens, **fields)
-
-
-async def expect(port, kind):
-    """The next reply of this kind; heartbeats and progress are passed over."""
-    with trio.fail_after(20):
-        while True:
-            reply = await port.receive()
-            if isinstance(reply, kind):
-                return reply
-            assert isinstance(reply, Statistics | Decoded), reply
-
-
-async def load(port, file: ModelFile) -> ModelReady:
-    await port.send(LoadModel(model=file))
-    return await expect(port, ModelReady)
 
 
 async def death(port) -> WorkerError:

@@ -12,20 +12,18 @@ import trio
 from engine.ir.ids import ModelName, RequestId, WorkerId
 from engine.ir.request import GenerateRequest, Message, ModelFile, ModelOptions
 from engine.processor.workers import WorkerSpec, open_worker
+from engine.testing.worker_talk import expect, load
 from engine.wire.messages import (
     Calibrate,
     Calibrated,
     CommandFailed,
-    Decoded,
     ExportPrefix,
     Finished,
     Generate,
     ImportPrefix,
     LoadModel,
-    ModelReady,
     PrefixExported,
     PrefixImported,
-    Statistics,
 )
 from workflows.mini.build import ModelShape, build_model
 
@@ -52,20 +50,6 @@ def files(tmp_path_factory):
 def ask(number: int, max_tokens: int = 8) -> GenerateRequest:
     user = Message(role="user", content=f"Question {number}: which part sold best?")
     return GenerateRequest(id=RequestId(number), messages=(SYSTEM, user), max_tokens=max_tokens)
-
-
-async def expect(port, kind):
-    with trio.fail_after(60):
-        while True:
-            reply = await port.receive()
-            if isinstance(reply, kind):
-                return reply
-            assert isinstance(reply, Statistics | Decoded), reply
-
-
-async def load(port, file: ModelFile) -> ModelReady:
-    await port.send(LoadModel(model=file))
-    return await expect(port, ModelReady)
 
 
 async def generate(port, model: str, *numbers: int):
