@@ -1,0 +1,1 @@
+"""Widgets of the terminal interface, drawn line by line; none knows the engine."""
