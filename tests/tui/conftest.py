@@ -1,0 +1,100 @@
+"""Screens compared with text goldens: what stands in each cell, and how it looks.
+
+A golden holds every row twice, the text and below it one letter a cell for the style, with a legend at the
+end; so a change of a screen can be read in a diff. `UPDATE_GOLDENS=1 pytest tests/tui` writes them anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from string import ascii_letters, digits
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import App
+from textual.pilot import Pilot
+
+GOLDENS = Path(__file__).parent / "goldens"
+_LETTERS = ascii_letters + digits + "!#$%&*+=?@^~"
+
+RunBefore = Callable[[Pilot[Any]], Awaitable[None] | None]
+SnapCompare = Callable[..., None]
+
+
+@pytest.fixture
+def snap_compare(request: pytest.FixtureRequest) -> Iterator[SnapCompare]:
+    """`snap_compare(app, terminal_size=(80, 24), press=("j",), run_before=…)`: the screen equals its golden.
+
+    A test may call it several times; each call has a golden of its own.
+    """
+    calls = 0
+
+    def compare(
+        app: App[Any],
+        *,
+        terminal_size: tuple[int, int] = (80, 24),
+        press: Iterable[str] = (),
+        run_before: RunBefore | None = None,
+    ) -> None:
+        nonlocal calls
+        calls += 1
+        name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
+        path = GOLDENS / f"{name}{'' if calls == 1 else f'.{calls}'}.txt"
+        seen = asyncio.run(_screen(app, terminal_size, tuple(press), run_before))
+        if os.environ.get("UPDATE_GOLDENS"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(seen, encoding="utf-8")
+        assert path.exists(), f"no golden {path.name}: look at the screen, then run with UPDATE_GOLDENS=1"
+        assert seen.splitlines() == path.read_text(encoding="utf-8").splitlines()
+
+    yield compare
+
+
+async def _screen(
+    app: App[Any], size: tuple[int, int], press: tuple[str, ...], run_before: RunBefore | None
+) -> str:
+    async with app.run_test(size=size) as pilot:
+        if run_before is not None:
+            awaited = run_before(pilot)
+            if awaited is not None:
+                await awaited
+        if press:
+            await pilot.press(*press)
+        await pilot.pause()
+        return screen_text(app)
+
+
+def screen_text(app: App[Any]) -> str:
+    """The topmost screen of a running app as a golden holds it."""
+    legend: dict[str, str] = {}
+    lines = []
+    for strip in app.screen._compositor.render_strips():
+        text, styles = _row(strip, legend)
+        lines += [f"|{text}|", f" {styles.rstrip()}"]
+    described = [f"{letter} {style}" for style, letter in legend.items()]
+    return "\n".join((*lines, "", *described)) + "\n"
+
+
+def _row(segments: Iterable[Segment], legend: dict[str, str]) -> tuple[str, str]:
+    text, letters = "", ""
+    for segment in segments:
+        letter = legend.setdefault(_described(segment.style), _LETTERS[len(legend) % len(_LETTERS)])
+        text += segment.text
+        letters += letter * cell_len(segment.text)
+    return text, letters
+
+
+def _described(style: Style | None) -> str:
+    """A style in words, without the links and handlers that differ from run to run."""
+    return (
+        "plain"
+        if style is None
+        else str(style.without_color + Style(color=style.color, bgcolor=style.bgcolor))
+    )
