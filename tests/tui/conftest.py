@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any
@@ -29,7 +29,7 @@ SnapCompare = Callable[..., None]
 
 
 @pytest.fixture
-def snap_compare(request: pytest.FixtureRequest) -> Iterator[SnapCompare]:
+def snap_compare(request: pytest.FixtureRequest) -> SnapCompare:
     """`snap_compare(app, terminal_size=(80, 24), press=("j",), run_before=…)`: the screen equals its golden.
 
     A test may call it several times; each call has a golden of its own.
@@ -54,7 +54,7 @@ def snap_compare(request: pytest.FixtureRequest) -> Iterator[SnapCompare]:
         assert path.exists(), f"no golden {path.name}: look at the screen, then run with UPDATE_GOLDENS=1"
         assert seen.splitlines() == path.read_text(encoding="utf-8").splitlines()
 
-    yield compare
+    return compare
 
 
 async def _screen(
