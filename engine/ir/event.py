@@ -200,6 +200,44 @@ class ChannelMeasured(Record, tag=True, frozen=True, kw_only=True):
     blocked_s: float
 
 
+class RunPaused(Record, tag=True, frozen=True, kw_only=True):
+    """Somebody paused the run: nothing is dispatched until it goes on; what runs finishes."""
+
+    at: float
+
+
+class RunContinued(Record, tag=True, frozen=True, kw_only=True):
+    """A paused run goes on."""
+
+    at: float
+
+
+class RunDraining(Record, tag=True, frozen=True, kw_only=True):
+    """The run stops before its end: what runs may finish, unless `at_once`."""
+
+    at: float
+    at_once: bool = False
+
+
+class RowsRequeued(Record, tag=True, frozen=True, kw_only=True):
+    """Rows that had failed are taken back and run again; a WindowPlanned with them follows.
+
+    `quarantined` of them had been quarantined.
+    """
+
+    at: float
+    rows: tuple[QueryIndex, ...]
+    quarantined: int = 0
+
+
+class LimitChanged(Record, tag=True, frozen=True, kw_only=True):
+    """Somebody changed a limit: `tool.KIND` (calls), `worker.NAME` (sequences) or `total_s` (None: none)."""
+
+    at: float
+    limit: str
+    value: float | None
+
+
 class RunFinished(Record, tag=True, frozen=True, kw_only=True):
     """The run ended; nothing follows."""
 
@@ -228,5 +266,10 @@ Event: TypeAlias = (
     | PrefixEvicted
     | PrefixMoved
     | ChannelMeasured
+    | RunPaused
+    | RunContinued
+    | RunDraining
+    | RowsRequeued
+    | LimitChanged
     | RunFinished
 )
