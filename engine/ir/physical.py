@@ -38,3 +38,8 @@ class PhysicalPlan(Record, frozen=True, kw_only=True):
     planner: str
     """Name of the scheduler that made it: epoch_dp, greedy, round_robin, …"""
     digest: str = ""
+
+
+def epoch_span(plan: PhysicalPlan) -> int:
+    """How many numbers a window's epochs take when those of all windows are numbered through; at least 1."""
+    return max((epoch.index for epoch in plan.epochs), default=0) + 1

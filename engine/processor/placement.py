@@ -8,7 +8,7 @@ from engine.errors import InvariantBroken
 from engine.ir import event as ev
 from engine.ir.ids import NodeId, OperatorId, WorkerId
 from engine.ir.logical import ToolOperator
-from engine.ir.physical import PhysicalPlan
+from engine.ir.physical import PhysicalPlan, epoch_span
 from engine.processor.lanes import LlmLane
 from engine.processor.nodes import NodeState
 from engine.processor.protocol import Tell
@@ -42,7 +42,7 @@ class Placement:
                 self._left_in_epoch[index] = self._left_in_epoch.get(index, 0) + len(assignment.nodes)
             for rank, operator in enumerate(epoch.prepare):
                 self._tool_epoch.setdefault(operator, (index, rank))
-        self._next_epoch = base + max((e.index for e in plan.epochs), default=0) + 1
+        self._next_epoch = base + epoch_span(plan)
 
     def place(self, node: NodeState) -> None:
         """Give a new node its lane, epoch, rank and position; an LLM node must be assigned."""

@@ -1,0 +1,93 @@
+"""Totals of a run and what follows from them: how far it is, how fast, and how long it may still take."""
+
+from __future__ import annotations
+
+from engine.ir.ids import Record, RunId
+
+SERIES_S = 600
+"""Seconds of history kept, a point each."""
+RATE_WINDOW_S = 10
+
+
+class Series(Record, frozen=True, kw_only=True):
+    """What happened in each of the last seconds: the first entries are of second `from_s` of the run."""
+
+    from_s: int = 0
+    decoded: tuple[int, ...] = ()
+    computed: tuple[int, ...] = ()
+    reused: tuple[int, ...] = ()
+    rows: tuple[int, ...] = ()
+    queued: tuple[int, ...] = ()
+    """Nodes ready and not dispatched, at the end of that second."""
+
+
+class Totals(Record, frozen=True, kw_only=True):
+    """Counts of a run so far. `pairs` are (query, operator) pairs planned; rows are queries.
+
+    `rows_total` grows with every planned window and is final once `rows_known`. prompt_logical counts the
+    prompt of every pair served, prompt_tokens of every node executed: computed + reused.
+    """
+
+    run: RunId = RunId("")
+    resumed: bool = False
+    doing: str = "starting"
+    finished: bool = False
+    rows_total: int = 0
+    rows_known: bool = False
+    rows: int = 0
+    rows_failed: int = 0
+    """Rows that failed, quarantined ones included."""
+    pairs: int = 0
+    pairs_done: int = 0
+    executed: int = 0
+    coalesced: int = 0
+    cached: int = 0
+    recalled: int = 0
+    skipped: int = 0
+    failed: int = 0
+    retried: int = 0
+    workers_lost: int = 0
+    model_loads: int = 0
+    prompt_logical: int = 0
+    prompt_tokens: int = 0
+    computed_tokens: int = 0
+    reused_tokens: int = 0
+    decoded_tokens: int = 0
+    """Of completed nodes; `running_tokens` are those of nodes still running."""
+    running_tokens: int = 0
+    estimate_s: float = 0.0
+
+    @property
+    def reuse(self) -> float:
+        """Share of prompt tokens that came from the prefix cache, 0 to 1."""
+        return self.reused_tokens / self.prompt_tokens if self.prompt_tokens else 0.0
+
+    @property
+    def fraction(self) -> float:
+        """Share of the work that is done, 0 to 1.
+
+        The mean of pairs and rows: the first calls are the cheap and much shared ones, and rows tend to
+        finish together at the end.
+        """
+        if self.finished:
+            return 1.0
+        if not self.pairs or not self.rows_total:
+            return 0.0
+        return (min(1.0, self.pairs_done / self.pairs) + min(1.0, self.rows / self.rows_total)) / 2
+
+    def eta_s(self, at: float) -> float | None:
+        """Seconds to go at `at`: first the plan's estimate, then more and more from the pace so far."""
+        if self.finished or not self.pairs:
+            return None
+        planned = max(0.0, self.estimate_s - at)
+        done = self.fraction
+        if not done:
+            return planned if self.estimate_s else None
+        return (1 - done) * planned + done * (at / done - at)
+
+
+def tokens_per_s(series: Series, at: float) -> float:
+    """Decoded tokens a second over the last ten seconds, or since the first of the series."""
+    recent = series.decoded[-RATE_WINDOW_S:]
+    since = series.from_s + len(series.decoded) - len(recent)
+    return sum(recent) / max(at - since, 1.0) if recent else 0.0
