@@ -13,7 +13,8 @@ class Mechanisms(Record, frozen=True, kw_only=True):
     merge: identical work is one node at plan time. coalesce: … at run time, by content key.
     prefix_sharing: KV prefixes are reused in the backend. prefix_order: nodes of an assignment are
     sorted by prompt. scheduler: name in `engine.optimizer.schedulers`. overlap_tools: tools run while
-    models infer. row_by_row: one query after another, one node at a time.
+    models infer. row_by_row: one query after another, one node at a time. barriers: operator by operator,
+    each begun when all before it are done.
     """
 
     merge: bool = True
@@ -23,6 +24,7 @@ class Mechanisms(Record, frozen=True, kw_only=True):
     scheduler: str = "epoch_dp"
     overlap_tools: bool = True
     row_by_row: bool = False
+    barriers: bool = False
 
 
 NAIVE = Mechanisms(

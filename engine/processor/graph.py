@@ -17,6 +17,7 @@ from engine.ir.ids import ContentKey, Json, NodeId, OperatorId
 from engine.ir.options import RunOptions
 from engine.ir.result import Completed, Failed, NodeOutcome, NodeRecord, QueryResult, Skipped
 from engine.processor import telling
+from engine.processor.barriers import Barriers
 from engine.processor.dispatch import Dispatcher
 from engine.processor.failures import attributed, graver, in_doubt, upstream
 from engine.processor.nodes import SETTLED, NodeState, QueryState, Status, Window
@@ -43,6 +44,7 @@ class LiveGraph:
         self._dispatcher = dispatcher
         self._cache = cache
         self._sharing = Sharing(enabled=options.mechanisms.coalesce)
+        self._barriers = Barriers() if options.mechanisms.barriers else None
         self._became_ready: deque[NodeState] = deque()
         self.ledger = dispatcher.ledger
         self.nodes: dict[NodeId, NodeState] = {}
@@ -89,6 +91,8 @@ class LiveGraph:
         node = NodeState(plan_node, window.consolidated.operators[plan_node.operator], window)
         self.nodes[node.id] = node
         self._dispatcher.placement.place(node)
+        if self._barriers is not None:
+            self._barriers.expect(node)
         for source in dict.fromkeys(s for candidates in plan_node.inputs for s in candidates):
             self.nodes[source].dependents.append(node)
             node.waiting += 1
@@ -161,7 +165,9 @@ class LiveGraph:
         self.enqueue(node)
 
     def enqueue(self, node: NodeState) -> None:
-        """Queue a ready node on a lane; it fails when no lane can ever run it."""
+        """Queue a ready node on a lane, once its turn has come; it fails when no lane can ever run it."""
+        if self._barriers is not None and self._barriers.hold(node):
+            return
         refused = self._dispatcher.push(node)
         if refused is not None:
             self.settle(node, attributed(refused, node))
@@ -211,6 +217,9 @@ class LiveGraph:
         node.dependents = []
         node.prepared = None
         self._credit_rows(node, outcome)
+        if self._barriers is not None:
+            for released in self._barriers.settled(node):
+                self.enqueue(released)
 
     def _settle_coalesced(self, node: NodeState, completed: Completed, leader: NodeId) -> None:
         self.ledger.count_coalesced(completed, len(node.plan.members))

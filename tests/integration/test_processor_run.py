@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from engine.ir.batch import Batch
-from engine.ir.event import NodeDispatched
+from engine.ir.event import NodeCompleted, NodeDispatched
 from engine.ir.ids import ModelName
 from engine.ir.logical import LogicalPlan
-from engine.ir.options import NAIVE, RunOptions
+from engine.ir.options import NAIVE, Mechanisms, RunOptions
 from engine.ir.request import ModelFile
 from engine.processor.tool_actor import OpenedTool
 from engine.testing.plans import batch, flat_profiles, llm, tool, workflow
@@ -68,3 +69,18 @@ async def test_windows_share_work_and_match_row_by_row_execution(tmp_path: Path)
     assert planned.report.nodes.executed == 50
     assert naive.report.nodes.executed == 200
     assert [row["outputs"] for row in planned.rows] == [row["outputs"] for row in naive.rows]
+
+
+async def test_with_barriers_an_operator_begins_when_all_before_it_are_done(tmp_path: Path):
+    batches = [questions(12, 12), questions(12, 12, first=12)]
+    options = RunOptions(mechanisms=Mechanisms(merge=False, coalesce=False, scheduler="level", barriers=True))
+    ran = await run_batches(tmp_path, (plan_of(),), batches, setup(), options)
+    assert [row["status"] for row in ran.rows] == ["ok"] * 24
+    assert ran.report.nodes.executed == 24 * 5
+    at = {}
+    for place, event in enumerate(ran.events):
+        if isinstance(event, NodeDispatched | NodeCompleted):
+            at.setdefault((event.node // (12 * 5), event.operator), []).append(place)
+    spans = [(places[0], places[-1]) for places in at.values()]
+    assert len(spans) == 2 * 5
+    assert all(end < begin for (_, end), (begin, _) in pairwise(spans))
