@@ -21,6 +21,23 @@ class OutOfCells(BackendError):
     code = "generation_failed"
 
 
+@dataclass(slots=True)
+class Times:
+    """When a request came, was first given a sequence, and had its first token; seconds of one clock."""
+
+    enqueued: float = 0.0
+    admitted: float = 0.0
+    first_token: float = 0.0
+
+    @property
+    def waited_s(self) -> float:
+        return max(0.0, self.admitted - self.enqueued)
+
+    @property
+    def prefill_s(self) -> float:
+        return max(0.0, self.first_token - self.admitted)
+
+
 @dataclass(slots=True, eq=False)
 class Sequence:
     """A request's state. `tokens` is the prompt followed by what was decoded; the cells of the first
@@ -39,6 +56,7 @@ class Sequence:
     output: bytearray = field(default_factory=bytearray)
     stops: tuple[bytes, ...] = ()
     stopped_at: int | None = None
+    times: Times = field(default_factory=Times)
 
     @property
     def prefilling(self) -> bool:

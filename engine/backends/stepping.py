@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Sized
 from time import perf_counter
 
-from engine.backends.sequence import OutOfCells, Row, Runtime, Sequence, cancelled
+from engine.backends.sequence import OutOfCells, Row, Runtime, Sequence, Times, cancelled
 from engine.contracts import PrefixHandle
 from engine.errors import BackendError, ContextOverflow
 from engine.ir.ids import RequestId
@@ -84,6 +84,7 @@ class SteppedBackend:
             waiting=Waiting(prompt, self._arrivals),
             decoder=self._runtime.open(request),
             stops=_stops(request),
+            times=Times(enqueued=perf_counter()),
         )
         self._sequences[request.id] = sequence
         self._wait(sequence)
@@ -212,6 +213,7 @@ class SteppedBackend:
         self._reused += lease.matched
         if not sequence.decoded:
             sequence.reused = lease.matched
+            sequence.times.admitted = perf_counter()
         self._running.append(sequence)
         return True
 
@@ -275,6 +277,8 @@ class SteppedBackend:
     def _take(self, sequence: Sequence, tokens: Sized[int]) -> None:
         """Append decoded tokens and finish the request where one of them ends it."""
         runtime, request = self._runtime, sequence.request
+        if not sequence.decoded:
+            sequence.times.first_token = perf_counter()
         for token in tokens:
             sequence.decoded += 1
             self._decoded += 1
@@ -309,6 +313,8 @@ class SteppedBackend:
                 text=text,
                 finish="length" if finish == "length" else "stop",
                 usage=sequence.usage(),
+                waited_s=sequence.times.waited_s,
+                prefill_s=sequence.times.prefill_s,
             )
         )
         self._drop(sequence)

@@ -41,12 +41,17 @@ class Progressed(Record, tag=True, frozen=True, kw_only=True):
 
 
 class Generated(Record, tag=True, frozen=True, kw_only=True):
-    """A request is done. `finish` says why; `text` excludes the stop string and control tokens."""
+    """A request is done. `finish` says why; `text` excludes the stop string and control tokens.
+
+    `waited_s` is from `enqueue` to its first computation, `prefill_s` from there to its first token.
+    """
 
     id: RequestId
     text: str
     finish: Literal["stop", "length", "cancelled"]
     usage: Usage
+    waited_s: float = 0.0
+    prefill_s: float = 0.0
 
 
 class Rejected(Record, tag=True, frozen=True, kw_only=True):

@@ -78,7 +78,11 @@ class Provenance(Record, frozen=True, kw_only=True):
 
 
 class Completed(Record, tag="completed", frozen=True, kw_only=True):
-    """A node's value: JSON. `text` holds an LLM's raw text when `value` was parsed from it."""
+    """A node's value: JSON. `text` holds an LLM's raw text when `value` was parsed from it.
+
+    Of the time between `started_s` and `finished_s` a generation waited `waited_s` in its worker for a slot,
+    then took `prefill_s` to its first token; the rest it decoded.
+    """
 
     value: Json
     text: str | None = None
@@ -86,6 +90,8 @@ class Completed(Record, tag="completed", frozen=True, kw_only=True):
     provenance: Provenance | None = None
     started_s: float = 0.0
     finished_s: float = 0.0
+    waited_s: float = 0.0
+    prefill_s: float = 0.0
     attempts: int = 1
 
 

@@ -93,6 +93,8 @@ def _finished(reply: Finished, held: Held, at: float) -> Succeeded | Errored | N
         provenance=held.provenance[attempt.model],
         started_s=max(at - (reply.finished_s - reply.started_s), 0.0),
         finished_s=at,
+        waited_s=reply.generated.waited_s,
+        prefill_s=reply.generated.prefill_s,
         attempts=attempt.number,
     )
     return Succeeded(attempt.node, completed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -114,6 +115,17 @@ def test_every_request_of_a_batch_is_answered_once(load: Load) -> None:
         backend.enqueue(ask(number, f"Question {number}", max_tokens=3 + number))
     finished = [o.id for o in drain(backend) if not isinstance(o, Progressed)]
     assert sorted(finished) == list(range(11))
+
+
+def test_the_times_of_a_generation_lie_within_what_it_took(load: Load) -> None:
+    backend, since = load(slots=1), time.perf_counter()
+    found = results(backend, *(ask(i, f"question {i}", max_tokens=6) for i in range(2)))
+    took_s = time.perf_counter() - since
+    first, second = sorted((r for r in found.values() if isinstance(r, Generated)), key=lambda r: r.waited_s)
+    assert 0 <= first.waited_s < second.waited_s  # one slot: the other had to finish
+    assert second.waited_s >= first.waited_s + first.prefill_s
+    assert min(first.prefill_s, second.prefill_s) > 0
+    assert second.waited_s + second.prefill_s <= took_s
 
 
 def test_progress_counts_up(load: Load) -> None:
