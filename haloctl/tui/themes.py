@@ -1,0 +1,103 @@
+"""Colours and glyphs of the terminal interface: two themes, one palette of states, one of kinds of time.
+
+Widgets name colours only through Textual's standard variables (`$primary`, `$error`, …), so they follow any
+theme a user picks. A state is always told by its glyph and its style together; where colour is off
+(`NO_COLOR`), attributes take its place, and what failed stands out most.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from textual.theme import Theme
+
+from engine.ir.ids import Record
+
+State = Literal["pending", "queued", "running", "done", "cached", "failed", "skipped"]
+"""How a query, a node or an operator stands."""
+
+SpanKind = Literal["load", "prefill", "decode", "tool", "wait"]
+"""What a worker or a kind of tool spent a while on."""
+
+
+class Look(Record, frozen=True, kw_only=True):
+    """How one state or kind is drawn: a glyph one cell wide, and declarations of Textual CSS.
+
+    `css` holds wherever colours are shown, `plain_css` is added where they are not.
+    """
+
+    glyph: str
+    css: str
+    plain_css: str = ""
+
+
+STATES: Final[dict[State, Look]] = {
+    "pending": Look(glyph="·", css="color: $foreground-muted;"),
+    "queued": Look(glyph="◌", css="color: $foreground 80%;"),
+    "running": Look(glyph="◐", css="color: $primary; text-style: bold;"),
+    "done": Look(glyph="●", css="color: $success;"),
+    "cached": Look(glyph="◆", css="color: $accent;"),
+    "failed": Look(glyph="✖", css="color: $error; text-style: bold;", plain_css="text-style: bold reverse;"),
+    "skipped": Look(glyph="○", css="color: $foreground-muted;", plain_css="text-style: strike;"),
+}
+
+SPANS: Final[dict[SpanKind, Look]] = {
+    "load": Look(glyph="▒", css="color: $warning;"),
+    "prefill": Look(glyph="▓", css="color: $accent;"),
+    "decode": Look(glyph="█", css="color: $primary;"),
+    "tool": Look(glyph="■", css="color: $success;"),
+    "wait": Look(glyph="─", css="color: $foreground-disabled;"),
+}
+
+
+def looks_css(widget: str, block: str, looks: dict[State, Look] | dict[SpanKind, Look]) -> str:
+    """CSS rules for the component classes `block--state` of the widget class named `widget`.
+
+    Append it to the widget's `DEFAULT_CSS`, and `component_classes(block, looks)` to its `COMPONENT_CLASSES`.
+    """
+    rules = []
+    for name, look in looks.items():
+        rules.append(f"{widget} > .{block}--{name} {{ {look.css} }}")
+        if look.plain_css:
+            rules.append(f"{widget}:nocolor > .{block}--{name} {{ {look.plain_css} }}")
+    return "\n".join(rules) + "\n"
+
+
+def component_classes(block: str, looks: dict[State, Look] | dict[SpanKind, Look]) -> set[str]:
+    """Names of the component classes that `looks_css` gives rules to."""
+    return {f"{block}--{name}" for name in looks}
+
+
+DARK: Final = Theme(
+    name="haloctl-dark",
+    dark=True,
+    primary="#6cb6ff",
+    secondary="#8fa1b3",
+    accent="#c6a0f6",
+    success="#7bc47f",
+    warning="#e3b864",
+    error="#ff7b72",
+    foreground="#d8dee6",
+    background="#12151a",
+    surface="#181c22",
+    panel="#232932",
+)
+"""The theme haloctl starts with."""
+
+LIGHT: Final = Theme(
+    name="haloctl-light",
+    dark=False,
+    primary="#0a5fb4",
+    secondary="#57606a",
+    accent="#7a3fc4",
+    success="#1a7f37",
+    warning="#8f5e00",
+    error="#c4222c",
+    foreground="#1f252c",
+    background="#fafaf8",
+    surface="#f1f1ee",
+    panel="#e3e4e1",
+)
+"""The same hues for a light terminal, dark enough to read as text."""
+
+THEMES: Final = (DARK, LIGHT)
