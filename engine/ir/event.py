@@ -122,12 +122,13 @@ class QueryFinished(Record, tag=True, frozen=True, kw_only=True):
 
 
 class WorkerReady(Record, tag=True, frozen=True, kw_only=True):
-    """A worker process answered its handshake."""
+    """A worker process answered its handshake; `resident` are models that an earlier run left on it."""
 
     at: float
     worker: WorkerId
     pid: int
     backend: str
+    resident: tuple[ModelName, ...] = ()
 
 
 class WorkerLost(Record, tag=True, frozen=True, kw_only=True):

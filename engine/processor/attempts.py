@@ -48,7 +48,8 @@ class Held:
     load_asked: bool = False
     handing_over: bool = False
     _loading_since: float | None = None
-    _counters: dict[ModelName, BackendStatistics] = field(default_factory=dict)
+    counters: dict[ModelName, BackendStatistics] = field(default_factory=dict)
+    """As of the last beat, or as an earlier run left them."""
 
     def begin(self, request: RequestId, attempt: Attempt, now: float) -> None:
         """A request goes to the worker."""
@@ -74,8 +75,8 @@ class Held:
         """What the counters gained since the last beat; steps are progress."""
         loading = beat.loading is not None
         self._loading_since = (self._loading_since or now) if loading else None
-        gains = [_gain(self._counters.get(m, _NOTHING_YET), c) for m, c in beat.models.items()]
-        self._counters = dict(beat.models)
+        gains = [_gain(self.counters.get(m, _NOTHING_YET), c) for m, c in beat.models.items()]
+        self.counters = dict(beat.models)
         total = BackendStatistics(
             prefill_s=sum(gain.prefill_s for gain in gains),
             decode_s=sum(gain.decode_s for gain in gains),

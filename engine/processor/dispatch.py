@@ -232,13 +232,16 @@ class Dispatcher:
 
     def lane_up(self, stimulus: LaneUp) -> None:
         """A worker process answered its handshake."""
-        self._llm[stimulus.worker].up = True
+        lane = self._llm[stimulus.worker]
+        lane.up = True
+        lane.resident.update(dict.fromkeys(stimulus.resident))
 
     def resident(self, stimulus: Resident) -> None:
         """Models came to a worker or left it."""
         lane = self._llm[stimulus.worker]
         if stimulus.loaded is not None:
-            lane.crowded |= bool(stimulus.unloaded) and lane.fits(stimulus.loaded)
+            expected = lane.resident.keys() & set(stimulus.unloaded)  # not what an earlier run left
+            lane.crowded |= bool(expected) and lane.fits(stimulus.loaded)
         for model in stimulus.unloaded:
             lane.resident.pop(model, None)
         if stimulus.loaded is not None:

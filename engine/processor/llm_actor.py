@@ -15,6 +15,7 @@ from engine.ir.request import GenerateRequest, ModelFile
 from engine.ir.result import Failure
 from engine.processor.attempts import Attempt, Held
 from engine.processor.channels import Receiver, Sender
+from engine.processor.lending import Lender, Lent, lend_new
 from engine.processor.protocol import (
     Dispatch,
     Errored,
@@ -25,8 +26,8 @@ from engine.processor.protocol import (
     Stimulus,
     WorkerDied,
 )
-from engine.processor.replies import stimulus_of
-from engine.processor.workers import WorkerPort, WorkerSpec, open_worker
+from engine.processor.replies import note_model, stimulus_of
+from engine.processor.workers import WorkerPort, WorkerSpec
 from engine.wire.messages import Cancel, Generate, LoadModel
 
 LaneCommand: TypeAlias = Dispatch | Load | Respawn
@@ -36,7 +37,7 @@ BURST = 64
 
 
 class LlmActor:
-    """Owns one worker's process across restarts."""
+    """Owns one worker's lane across restarts of its process, which `lend` gives."""
 
     def __init__(
         self,
@@ -45,12 +46,14 @@ class LlmActor:
         outbox: Sender[Stimulus],
         clock: Callable[[], float],
         heartbeat_s: float,
+        lend: Lender = lend_new,
     ) -> None:
         self._spec = spec
         self._models = models
         self._outbox = outbox
         self._clock = clock
         self._heartbeat_s = heartbeat_s
+        self._lend = lend
         self._next_request = 0
 
     async def run(self, inbox: Receiver[LaneCommand]) -> None:
@@ -58,8 +61,8 @@ class LlmActor:
         with self._outbox:
             while True:
                 try:
-                    async with open_worker(self._spec) as port:
-                        if await self._serve(port, inbox):
+                    async with self._lend(self._spec) as lent:
+                        if await self._serve(lent, inbox):
                             return
                 except* WorkerError as group:
                     error = _first(group)
@@ -68,10 +71,12 @@ class LlmActor:
                 if not await _wait_respawn(inbox):
                     return
 
-    async def _serve(self, port: WorkerPort, inbox: Receiver[LaneCommand]) -> bool:
+    async def _serve(self, lent: Lent, inbox: Receiver[LaneCommand]) -> bool:
         """True when the inbox was closed. Raises WorkerError (in a group) when the process dies."""
-        held = Held(heartbeat_s=self._heartbeat_s, progress_at=self._clock())
-        await self._outbox.send(LaneUp(self._spec.id, port.pid, self._spec.backend))
+        port = lent.port
+        held = Held(heartbeat_s=self._heartbeat_s, progress_at=self._clock(), counters=dict(lent.counters))
+        warm = self._take_over(lent, held)
+        await self._outbox.send(LaneUp(self._spec.id, port.pid, self._spec.backend, warm))
         closed = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._pump_replies, port, held)
@@ -79,6 +84,13 @@ class LlmActor:
             closed = await self._pump_commands(port, held, inbox)
             nursery.cancel_scope.cancel()
         return closed
+
+    def _take_over(self, lent: Lent, held: Held) -> tuple[ModelName, ...]:
+        """Models of this run, loaded as it would load them, that the process holds already."""
+        warm = tuple(name for name, has in lent.residents.items() if self._models.get(name) == has.file)
+        for name in warm:
+            note_model(lent.residents[name].info, held, self._spec.id)
+        return warm
 
     async def _pump_commands(self, port: WorkerPort, held: Held, inbox: Receiver[LaneCommand]) -> bool:
         """Send what the inbox holds, a burst at a time, until it is closed; then True."""

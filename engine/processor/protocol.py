@@ -96,11 +96,12 @@ class Reminded(Signal, frozen=True):
 
 
 class LaneUp(Signal, frozen=True):
-    """A worker process is ready to take commands; nothing is resident yet."""
+    """A worker process is ready to take commands; `resident` are models of this run it holds already."""
 
     worker: WorkerId
     pid: int
     backend: str
+    resident: tuple[ModelName, ...] = ()
 
 
 class Resident(Signal, frozen=True):

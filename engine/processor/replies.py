@@ -56,8 +56,7 @@ def stimulus_of(reply: Reply, held: Held, worker: WorkerId, at: float) -> Stimul
             return Errored(attempt.node, failure)
         case ModelReady(info=info):
             held.load_asked = False
-            held.slots[info.model] = info.slots
-            held.provenance[info.model] = _provenance(worker, info)
+            note_model(info, held, worker)
             return Resident(worker, info.model, reply.load_s, reply.unloaded)
         case ModelGone(model=model):
             return Resident(worker, None, 0.0, (model,))
@@ -75,6 +74,12 @@ def stimulus_of(reply: Reply, held: Held, worker: WorkerId, at: float) -> Stimul
             return None
         case _:
             assert_never(reply)
+
+
+def note_model(info: BackendInfo, held: Held, worker: WorkerId) -> None:
+    """A model is resident: requests on it can run, and results say where they come from."""
+    held.slots[info.model] = info.slots
+    held.provenance[info.model] = _provenance(worker, info)
 
 
 def _finished(reply: Finished, held: Held, at: float) -> Succeeded | Errored | None:

@@ -19,6 +19,7 @@ from engine.processor.channels import Channel, Receiver, Sender
 from engine.processor.dispatch import Dispatcher
 from engine.processor.journal_actor import JournalPort, journal_actor
 from engine.processor.lanes import QUEUE_AHEAD, LaneSpec
+from engine.processor.lending import Lender, lend_new
 from engine.processor.llm_actor import LaneCommand, LlmActor
 from engine.processor.prepare import Preparer
 from engine.processor.protocol import (
@@ -47,7 +48,8 @@ class Job:
     `windows` is consumed lazily in a thread: each item is planned when outstanding work falls low.
     `recall` gives outcomes committed by an earlier attempt, by structural key; `in_doubt` says whether a
     side effect was begun and never committed; `crashes` is what earlier attempts saw of nodes that crashed
-    workers. `drain` is set by the front end to stop gently.
+    workers. `lend` gives worker processes: new ones, or those of a pool. `drain` is set by the front end to
+    stop gently.
     """
 
     run: RunId
@@ -65,6 +67,7 @@ class Job:
     cache: Callable[[ContentKey], Completed | None] | None = None
     on_event: Callable[[Event], None] = lambda _event: None
     resumed: bool = False
+    lend: Lender = lend_new
     drain: trio.Event = field(default_factory=trio.Event)
 
 
@@ -155,7 +158,7 @@ def _start_workers(
     for spec, lane in zip(job.workers, job.lanes, strict=True):
         # Everything that can be in flight, one load and one respawn: sends to a lane never wait.
         channel = Channel[LaneCommand](spec.id, lane.slots * QUEUE_AHEAD + 8)
-        actor = LlmActor(spec, job.models, stimuli.clone(), clock, job.options.heartbeat_s)
+        actor = LlmActor(spec, job.models, stimuli.clone(), clock, job.options.heartbeat_s, job.lend)
         nursery.start_soon(actor.run, channel.receiver)
         senders[spec.id] = channel.sender
     return senders

@@ -204,9 +204,11 @@ class RunState:
     def _absorb_worker(self, stimulus: LaneUp | Resident | LoadFailed | Measured | WorkerDied) -> None:
         worker = stimulus.worker
         match stimulus:
-            case LaneUp(pid=pid, backend=backend):
+            case LaneUp(pid=pid, backend=backend, resident=resident):
                 self._dispatcher.lane_up(stimulus)
-                self._tell(ev.WorkerReady(at=self._at, worker=worker, pid=pid, backend=backend))
+                self._tell(
+                    ev.WorkerReady(at=self._at, worker=worker, pid=pid, backend=backend, resident=resident)
+                )
             case Resident():
                 self._on_resident(stimulus)
             case LoadFailed():

@@ -15,9 +15,18 @@ class StderrRing:
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._log: BinaryIO | None = None
-        if log_path is not None:
+        self._log_path: str | None = None
+        self.log_to(log_path)
+
+    def log_to(self, path: str | None) -> None:
+        """Copy to this file from now on, or to none."""
+        if path == self._log_path:
+            return
+        self.close()
+        self._log_path = path
+        if path is not None:
             try:
-                self._log = open(log_path, "ab", buffering=0)  # noqa: SIM115  (closed by `close`)
+                self._log = open(path, "ab", buffering=0)  # noqa: SIM115  (closed by `close`)
             except OSError:
                 self._log = None
 

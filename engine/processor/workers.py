@@ -42,7 +42,9 @@ class WorkerPort(Protocol):
         ...
 
     async def send(self, command: Command) -> None:
-        """Waits while the worker does not read. Raises WorkerError when it is gone."""
+        """Waits while the worker does not read; cancelled, it has sent nothing. Raises WorkerError when it
+        is gone.
+        """
         ...
 
     async def receive(self) -> Reply:
@@ -51,6 +53,10 @@ class WorkerPort(Protocol):
 
     async def receive_many(self) -> list[Reply]:
         """The next reply and all that are there behind it. Raises WorkerError as `receive` does."""
+        ...
+
+    def log_to(self, path: str | None) -> None:
+        """Copy what the process prints from now on to this file, or to none."""
         ...
 
     def kill(self, reason: str) -> None:
@@ -154,6 +160,9 @@ class _Process:
             self._stderr.write(data)
         self._stderr_done.set()
 
+    def log_to(self, path: str | None) -> None:
+        self._stderr.log_to(path)
+
     def kill(self, reason: str) -> None:
         if self._popen.returncode is not None:
             return
@@ -183,6 +192,7 @@ class _Process:
     # --- wire ---------------------------------------------------------------------------------------
 
     async def send(self, command: Command) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
         while self._pending_bytes > _PENDING_LIMIT_BYTES and not self._broken:
             await self._written.wait()
         if self._broken:
@@ -191,7 +201,6 @@ class _Process:
         self._pending.append(data)
         self._pending_bytes += len(data)
         self._wake_writer.set()
-        await trio.lowlevel.checkpoint_if_cancelled()
 
     async def pump_commands(self) -> None:
         """Write what was queued since the last write in one go; a cancelled `send` never cuts a frame."""

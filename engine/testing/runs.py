@@ -27,6 +27,7 @@ from engine.optimizer.consolidate import consolidate
 from engine.optimizer.pipeline import make_plan
 from engine.processor.journal_actor import JournalPort
 from engine.processor.lanes import LaneSpec
+from engine.processor.lending import Lender, lend_new
 from engine.processor.run import Job, process
 from engine.processor.tool_actor import OpenedTool
 from engine.processor.workers import WorkerSpec
@@ -42,6 +43,7 @@ class Setup:
     env: Mapping[str, str] = field(default_factory=dict)
     env_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     host_store_bytes: int = 256 << 20
+    lend: Lender = lend_new
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ async def run_windows(
         crashes=recovered.crashes,
         on_event=on_event,
         resumed=resumed,
+        lend=setup.lend,
     )
     try:
         return await process(job)
