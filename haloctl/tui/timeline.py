@@ -1,0 +1,158 @@
+"""What workers and tools did when: spans by lane, looked up by moment and measured by column."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.ir.ids import Record
+from haloctl.tui.coverage import Coverage, Times
+from haloctl.tui.themes import SpanKind
+
+KINDS: Final[tuple[SpanKind, ...]] = get_args(SpanKind)
+SPANS_KEPT: Final = 1 << 17
+"""Spans of a lane whose labels can still be read; the time of older ones stays in the picture."""
+
+
+class Span(Record, frozen=True, kw_only=True):
+    """What a lane did from `start_s` to `end_s`, seconds since the run began; `label` says on what."""
+
+    lane: str
+    start_s: float
+    end_s: float
+    kind: SpanKind
+    label: str = ""
+
+
+class EpochMark(Record, frozen=True, kw_only=True):
+    """The moment an epoch began."""
+
+    at_s: float
+    label: str
+
+
+class _Lane:
+    """One lane: its covered time by kind, and its spans in order of their starts."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[SpanKind, Coverage] = {}
+        self.busy = Coverage()
+        self.spans: list[Span] = []
+        self.starts, self.ends = np.empty(0), np.empty(0)
+        self.running: tuple[Span, ...] = ()
+        self.revision = 0
+
+    def add(self, spans: list[Span]) -> None:
+        self.revision += 1
+        self.kinds, self.busy = self._with(spans)
+        at = int(np.searchsorted(self.starts, min(span.start_s for span in spans)))
+        tail = sorted(self.spans[at:] + spans, key=_start)
+        self.spans[at:] = tail
+        self.starts = np.concatenate((self.starts[:at], [span.start_s for span in tail]))
+        self.ends = np.concatenate((self.ends[:at], [span.end_s for span in tail]))
+        if len(self.spans) > SPANS_KEPT:
+            surplus = len(self.spans) - SPANS_KEPT * 3 // 4
+            del self.spans[:surplus]
+            self.starts, self.ends = self.starts[surplus:], self.ends[surplus:]
+
+    def touching(self, start_s: float, end_s: float) -> list[Span]:
+        before = int(np.searchsorted(self.starts, end_s))
+        hits = (self.ends[:before] > start_s) | (self.starts[:before] >= start_s)
+        running = [span for span in reversed(self.running) if span.start_s < end_s and span.end_s >= start_s]
+        return running + [self.spans[i] for i in np.flatnonzero(hits)[::-1]]
+
+    def _with(self, spans: Iterable[Span]) -> tuple[dict[SpanKind, Coverage], Coverage]:
+        """Covered time by kind and without waiting, with `spans` added to what is kept."""
+        times: dict[SpanKind, list[tuple[float, float]]] = defaultdict(list)
+        for span in spans:
+            times[span.kind].append((span.start_s, span.end_s))
+        kinds, busy = dict(self.kinds), self.busy
+        for kind, pairs in times.items():
+            starts, ends = np.array(pairs).T
+            kinds[kind] = kinds.get(kind, Coverage()).plus(starts, ends)
+            if kind != "wait":
+                busy = busy.plus(starts, ends)
+        return kinds, busy
+
+    def now(self) -> tuple[dict[SpanKind, Coverage], Coverage]:
+        return self._with(self.running) if self.running else (self.kinds, self.busy)
+
+
+def _start(span: Span) -> float:
+    return span.start_s
+
+
+class Timeline:
+    """Lanes in the order they were named, their finished and running spans, and where epochs began."""
+
+    def __init__(self, lanes: Iterable[str] = ()) -> None:
+        self._lanes: dict[str, _Lane] = {lane: _Lane() for lane in lanes}
+        self.epochs: tuple[EpochMark, ...] = ()
+        self.end_s = 0.0
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """Names of the lanes, top to bottom."""
+        return tuple(self._lanes)
+
+    def add(self, spans: Iterable[Span]) -> None:
+        """Add finished spans, in any order; a lane not heard of before becomes the last one."""
+        by_lane: dict[str, list[Span]] = defaultdict(list)
+        for span in spans:
+            by_lane[span.lane].append(span)
+        for name, added in by_lane.items():
+            self._lanes.setdefault(name, _Lane()).add(added)
+            self.end_s = max(self.end_s, *(span.end_s for span in added))
+
+    def show_running(self, spans: Iterable[Span], now_s: float) -> None:
+        """Say what is going on at `now_s`: replaces what was running before; ends lie at `now_s`."""
+        running: dict[str, list[Span]] = defaultdict(list)
+        for span in spans:
+            running[span.lane].append(span)
+        for name in running:
+            self._lanes.setdefault(name, _Lane())
+        for name, lane in self._lanes.items():
+            spans_now = tuple(running.get(name, ()))
+            if spans_now or lane.running:
+                lane.running = spans_now
+                lane.revision += 1
+        self.end_s = max(self.end_s, now_s)
+
+    def mark(self, epoch: EpochMark) -> None:
+        """Note that an epoch began."""
+        self.epochs = (*self.epochs, epoch)
+        self.end_s = max(self.end_s, epoch.at_s)
+
+    def revision(self, lane: str) -> int:
+        """A number that grows whenever the lane would look different."""
+        return self._lanes[lane].revision
+
+    def columns(self, lane: str, edges: Times) -> tuple[npt.NDArray[np.intp], Times]:
+        """For each column between `edges`: the index in `KINDS` that took most of it, and its share of it.
+
+        Waiting shows only where nothing else happened. A share of 0 means that nothing did.
+        """
+        kinds, _ = self._lanes[lane].now()
+        widths = np.diff(edges)
+        table = np.zeros((len(KINDS), len(widths)))
+        for kind, coverage in kinds.items():
+            table[KINDS.index(kind)] = coverage.between(edges) / widths
+        wait = KINDS.index("wait")
+        table[wait][table.sum(axis=0) > table[wait]] = 0.0
+        most = table.argmax(axis=0)
+        return most, np.minimum(table[most, np.arange(len(widths))], 1.0)
+
+    def utilisation(self, lane: str, start_s: float, end_s: float) -> float:
+        """Share of the time between two moments in which the lane did anything but wait, from 0 to 1."""
+        if end_s <= start_s:
+            return 0.0
+        _, busy = self._lanes[lane].now()
+        return float(busy.between(np.array([start_s, end_s]))[0]) / (end_s - start_s)
+
+    def at(self, lane: str, start_s: float, end_s: float) -> tuple[Span, ...]:
+        """Spans that touch the time between two moments, the ones begun last first."""
+        return tuple(self._lanes[lane].touching(start_s, end_s))
