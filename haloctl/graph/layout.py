@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -55,18 +56,25 @@ class Layout(Record, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
-    """Everything that is placed, with *along* the graph's direction and *across* it."""
+class _Lines:
+    """Stops and lines *across* the graph's direction; nothing here knows how long labels are along it."""
 
     layering: Layering
     across: Mapping[Stop, int]
     channels: tuple[Channel, ...]
     senders: tuple[tuple[int, ...], ...]
     """The nodes whose lines cross each channel, in the channel's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Lines, and where everything stands *along* the graph's direction."""
+
+    lines: _Lines
     starts: tuple[int, ...]
-    """Where each layer begins along."""
+    """Where each layer begins."""
     depth: tuple[int, ...]
-    """How long each layer's labels are along."""
+    """How long each layer's labels are."""
     stub: int
 
 
@@ -78,8 +86,9 @@ def lay_out(
     `gap` is the number of free cells between labels of a layer. Deterministic. Widths must be positive.
     """
     right = direction == "right"
-    frame = _frame(graph, widths, right=right, gap=gap)
-    layering, across = frame.layering, frame.across
+    sizes = (1,) * len(graph.nodes) if right else tuple(widths)
+    frame = _frame(_lines(graph, sizes, gap), widths, right=right)
+    layering, across = frame.lines.layering, frame.lines.across
     boxes = tuple(
         Box(x=frame.starts[layer], y=across[node, layer], width=frame.depth[layer])
         if right
@@ -99,25 +108,50 @@ def lay_out(
     )
 
 
-def _frame(graph: Graph, widths: Sequence[int], *, right: bool, gap: int) -> _Frame:
-    layering = make_layers(graph)
+def least_size(
+    graph: Graph, widths: Sequence[int], *, direction: Literal["right", "down"] = "right", gap: int = 0
+) -> tuple[int, int]:
+    """Columns and rows that every drawing with these labels takes at least, found without drawing one."""
+    layering = _layering(graph)
+    if not layering.layers:
+        return 0, 0
+    if direction == "right":
+        columns = sum(_longest_labels(layering, widths)) + 2 * STUB * len(layering.links)
+        return columns, max(len(stops) + gap * (len(stops) - 1) for stops in layering.layers)
+    totals = [-gap] * len(layering.layers)
+    for layer, stops in enumerate(layering.layers):
+        totals[layer] += sum(gap + (widths[n] if layering.layer_of[n] == layer else 1) for n, _ in stops)
+    return max(totals), 2 * len(layering.layers) - 1
+
+
+_layering = lru_cache(maxsize=8)(make_layers)
+
+
+@lru_cache(maxsize=8)
+def _lines(graph: Graph, sizes: tuple[int, ...], gap: int) -> _Lines:
+    """Kept for the graphs on the screen: to the right, labels of other lengths change nothing here."""
+    layering = _layering(graph)
     order = order_layers(layering)
-    across = place_stops(layering, order, [1] * len(widths) if right else widths, gap)
-    depth = _longest_labels(layering, widths) if right else (1,) * len(order)
-    stub = STUB if right else 0
+    across = place_stops(layering, order, sizes, gap)
     channels: list[Channel] = []
     senders: list[tuple[int, ...]] = []
-    starts = [0]
     for layer, links in enumerate(layering.links):
         ends: dict[Stop, list[int]] = {}
         for source, target in links:
             ends.setdefault(source, []).append(across[target])
         sending = [stop for stop in order[layer] if stop in ends]
-        channel = route_channel([across[stop] for stop in sending], [ends[stop] for stop in sending])
-        channels.append(channel)
+        channels.append(route_channel([across[stop] for stop in sending], [ends[stop] for stop in sending]))
         senders.append(tuple(node for node, _ in sending))
-        starts.append(starts[-1] + depth[layer] + max(1, channel.width + 2 * stub))
-    return _Frame(layering, across, tuple(channels), tuple(senders), tuple(starts), depth, stub)
+    return _Lines(layering, across, tuple(channels), tuple(senders))
+
+
+def _frame(lines: _Lines, widths: Sequence[int], *, right: bool) -> _Frame:
+    stub = STUB if right else 0
+    depth = _longest_labels(lines.layering, widths) if right else (1,) * len(lines.layering.layers)
+    starts = [0]
+    for size, channel in zip(depth, lines.channels, strict=False):
+        starts.append(starts[-1] + size + max(1, channel.width + 2 * stub))
+    return _Frame(lines, tuple(starts), depth, stub)
 
 
 def _longest_labels(layering: Layering, widths: Sequence[int]) -> tuple[int, ...]:
@@ -130,17 +164,18 @@ def _longest_labels(layering: Layering, widths: Sequence[int]) -> tuple[int, ...
 
 def _corners(frame: _Frame, source: int, target: int) -> Iterator[Point]:
     """Corners of an edge as (along, across), with both ends."""
-    first, last = frame.layering.layer_of[source], frame.layering.layer_of[target]
-    yield frame.starts[first] + frame.depth[first], frame.across[source, first]
+    lines = frame.lines
+    first, last = lines.layering.layer_of[source], lines.layering.layer_of[target]
+    yield frame.starts[first] + frame.depth[first], lines.across[source, first]
     for layer in range(first, last):
-        here = frame.across[source, layer]
-        there = frame.across[(target if layer + 1 == last else source), layer + 1]
+        here = lines.across[source, layer]
+        there = lines.across[(target if layer + 1 == last else source), layer + 1]
         base = frame.starts[layer] + frame.depth[layer] + frame.stub
-        for track, turned in frame.channels[layer].turns[frame.senders[layer].index(source)]:
+        for track, turned in lines.channels[layer].turns[lines.senders[layer].index(source)]:
             yield base + track, here
             here = there if turned is None else turned
             yield base + track, here
-    yield frame.starts[last] - 1, frame.across[target, last]
+    yield frame.starts[last] - 1, lines.across[target, last]
 
 
 def _strokes(corners: Iterator[Point], *, right: bool) -> Iterator[Stroke]:

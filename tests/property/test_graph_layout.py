@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haloctl.graph.layout import lay_out
+from haloctl.graph.layout import lay_out, least_size
 from haloctl.graph.model import Graph, GraphNode
 from haloctl.graph.strokes import DOWN, LEFT, RIGHT, UP
 from haloctl.graph.tree import lay_out_tree
@@ -86,6 +86,16 @@ def test_lines_run_together_only_where_following_either_is_right(drawing):
     for together in users.values():
         for (a, x), (b, y) in combinations(together, 2):
             assert a == b or x == y or {(a, y), (b, x)} <= edges
+
+
+@settings(max_examples=200, deadline=None)
+@given(graphs(), st.integers(1, 9), st.sampled_from(["right", "down"]), st.integers(1, 2))
+def test_no_drawing_is_smaller_than_the_least_size(graph, width, direction, gap):
+    widths = [width] * len(graph.nodes)
+    columns, rows = least_size(graph, widths, direction=direction, gap=gap)
+    layout = lay_out(graph, widths, direction=direction, gap=gap)
+    assert layout.width >= columns
+    assert layout.height >= rows
 
 
 @settings(max_examples=100, deadline=None)
