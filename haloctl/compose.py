@@ -20,7 +20,7 @@ from engine.backends.registry import backend_build, count_tokens
 from engine.errors import InputError
 from engine.ir.batch import Batch
 from engine.ir.event import Event
-from engine.ir.ids import ModelName, RunId
+from engine.ir.ids import ModelName, RunId, WorkerId
 from engine.ir.keys import content_key
 from engine.ir.logical import LogicalPlan
 from engine.ir.physical import PhysicalPlan
@@ -31,6 +31,7 @@ from engine.journal.records import RunMeta
 from engine.journal.run_journal import RunJournal
 from engine.journal.store import RunStore, new_run_id
 from engine.processor.lanes import LaneSpec
+from engine.processor.lending import Lender, lend_new
 from engine.processor.run import Job
 from engine.processor.tool_actor import OpenedTool
 from engine.processor.workers import WorkerSpec
@@ -83,6 +84,17 @@ class Prepared:
         """One model's counter stands for all: only the relative sizes of prompts matter to the plan."""
         file = next(iter(self.fleet.models.values()), None)
         return None if file is None else count_tokens(file)
+
+
+@dataclass(frozen=True)
+class Warm:
+    """Workers that are there before a run: who lends them, and the models each holds, oldest use first."""
+
+    lend: Lender = lend_new
+    resident: Mapping[WorkerId, tuple[ModelName, ...]] | None = None
+
+
+NOTHING_WARM = Warm()
 
 
 def prepare(settings: Settings, request: BatchRequest, say: Say) -> Prepared:
@@ -153,10 +165,12 @@ def open_run(
     resume: RunStore | None = None,
     *,
     retry_failed: bool = False,
+    warm: Warm = NOTHING_WARM,
 ) -> Iterator[OpenRun]:
     """Open a new run, or go on with `resume`, which is closed at the end.
 
-    `retry_failed` forgets failures, once nothing stands in the resumed run's way.
+    `retry_failed` forgets failures, once nothing stands in the resumed run's way. `warm` lends workers that
+    are there already.
 
     The first window is planned before a new run exists, so that a table that cannot be read, or a model
     that fits no worker, leaves nothing behind. Raises ConfigError for an output that is in the way,
@@ -177,7 +191,9 @@ def open_run(
         tools = _open_tools(prepared, stack)
         batches = _explained(prepared, tools, source.windows(request.options.window_queries))
         if resume is None:
-            windows = _begun(prepared.planner().windows(batches), request.source.location)
+            windows = _begun(
+                prepared.planner().windows(batches, prior=warm.resident), request.source.location
+            )
             store = stack.enter_context(_create(prepared))
             undo.pop_all()
             recovered = stack.enter_context(closing(store.recovered()))
@@ -186,7 +202,7 @@ def open_run(
             if retry_failed:
                 store.forget_failed()
             recovered = stack.enter_context(closing(store.recovered()))
-            windows = prepared.planner().windows(batches, recovered.finished)
+            windows = prepared.planner().windows(batches, recovered.finished, warm.resident)
         writer = ResultWriter(
             store, request.target, order=request.options.order, stream=render.terminal_rows()
         )
@@ -211,6 +227,7 @@ def open_run(
             cache=None if cache is None else cache.get,
             on_event=_teller(prepared.knowledge, on_event),
             resumed=resume is not None,
+            lend=warm.lend,
         )
         yield OpenRun(job, store, writer)
 
@@ -237,7 +254,7 @@ def _compare(prepared: Prepared, meta: RunMeta, say: Say) -> None:
         say(change)
 
 
-def plan_first_window(prepared: Prepared) -> PhysicalPlan:
+def plan_first_window(prepared: Prepared, warm: Warm = NOTHING_WARM) -> PhysicalPlan:
     """The plan of the first window, without a run. Raises InputError, PlanError."""
     request = prepared.request
     plans = tuple(workflow.plan for workflow in prepared.workflows)
@@ -245,7 +262,8 @@ def plan_first_window(prepared: Prepared) -> PhysicalPlan:
         source = stack.enter_context(open_source(request.source, plans, prepared.settings))
         tools = _open_tools(prepared, stack)
         batches = _explained(prepared, tools, source.windows(request.options.window_queries))
-        return next(_begun(prepared.planner().windows(batches), request.source.location))
+        windows = prepared.planner().windows(batches, prior=warm.resident)
+        return next(_begun(windows, request.source.location))
 
 
 def _explained(

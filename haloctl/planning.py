@@ -28,11 +28,16 @@ class Planner:
     count_tokens: Callable[[str], int] | None = None
 
     def windows(
-        self, batches: Iterable[Batch], finished: Callable[[QueryIndex], bool] = lambda _index: False
+        self,
+        batches: Iterable[Batch],
+        finished: Callable[[QueryIndex], bool] = lambda _index: False,
+        prior: Mapping[WorkerId, tuple[ModelName, ...]] | None = None,
     ) -> Iterator[PhysicalPlan]:
-        """A plan for each batch; rows already finished are left out, and batches without any other."""
+        """A plan for each batch; rows already finished are left out, and batches without any other.
+
+        `prior`: models the workers hold before the first, least recently used first.
+        """
         first_node = 0
-        prior: dict[WorkerId, tuple[ModelName, ...]] | None = None
         for batch in batches:
             batch = _unfinished(batch, finished)
             if not batch.queries and not batch.rejected:
