@@ -52,6 +52,7 @@ class NodeDispatched(Record, tag=True, frozen=True, kw_only=True):
     operator: OperatorId
     lane: str
     attempt: int
+    members: int = 1
 
 
 class TokensDecoded(Record, tag=True, frozen=True, kw_only=True):
@@ -65,7 +66,8 @@ class TokensDecoded(Record, tag=True, frozen=True, kw_only=True):
 class NodeCompleted(Record, tag=True, frozen=True, kw_only=True):
     """A node has its value, for `members` (query, operator) pairs.
 
-    `from_cache`: from the result cache, or, with `recalled`, from an earlier attempt at the run.
+    `from_cache`: from the result cache, or, with `recalled`, from an earlier attempt at the run. After
+    `started_s` a generation waited `waited_s` for a slot, then took `prefill_s` to its first token.
     """
 
     at: float
@@ -75,18 +77,21 @@ class NodeCompleted(Record, tag=True, frozen=True, kw_only=True):
     members: int
     started_s: float
     usage: Usage | None = None
+    waited_s: float = 0.0
+    prefill_s: float = 0.0
     from_cache: bool = False
     recalled: bool = False
 
 
 class NodeCoalesced(Record, tag=True, frozen=True, kw_only=True):
-    """A node will take, or took, its value from `leader`, which does identical work."""
+    """A node took its value from `leader`, which did identical work; its prompt has `prompt_tokens`."""
 
     at: float
     node: NodeId
     operator: OperatorId
     leader: NodeId
     members: int
+    prompt_tokens: int = 0
 
 
 class NodeFailed(Record, tag=True, frozen=True, kw_only=True):
@@ -129,6 +134,8 @@ class WorkerReady(Record, tag=True, frozen=True, kw_only=True):
     pid: int
     backend: str
     resident: tuple[ModelName, ...] = ()
+    slots: int = 0
+    memory_bytes: int = 0
 
 
 class WorkerLost(Record, tag=True, frozen=True, kw_only=True):
@@ -201,6 +208,39 @@ class ChannelMeasured(Record, tag=True, frozen=True, kw_only=True):
     blocked_s: float
 
 
+class LaneMeasured(Record, tag=True, frozen=True, kw_only=True):
+    """A lane's queue, told once a second while it changes: a worker's, or a tool kind's.
+
+    `queued` nodes are ready and wait for the lane, `ready` counts their (query, operator) pairs by operator;
+    `in_flight` are out, of at most `limit` at once.
+    """
+
+    at: float
+    lane: str
+    queued: int
+    in_flight: int
+    limit: int
+    ready: dict[OperatorId, int]
+
+
+class WorkerMeasured(Record, tag=True, frozen=True, kw_only=True):
+    """What a worker process said of itself, told once a second while it changes.
+
+    Seconds are totals of the run; `sequences` run in its batches, `waiting` requests wait in it for a slot,
+    `cells` are key-value cells of the resident models.
+    """
+
+    at: float
+    worker: WorkerId
+    prefill_s: float
+    decode_s: float
+    sequences: int
+    waiting: int
+    resident_bytes: int
+    cells_used: int
+    cells_total: int
+
+
 class RunPaused(Record, tag=True, frozen=True, kw_only=True):
     """Somebody paused the run: nothing is dispatched until it goes on; what runs finishes."""
 
@@ -267,6 +307,8 @@ Event: TypeAlias = (
     | PrefixEvicted
     | PrefixMoved
     | ChannelMeasured
+    | LaneMeasured
+    | WorkerMeasured
     | RunPaused
     | RunContinued
     | RunDraining

@@ -64,6 +64,17 @@ class Dispatcher:
         llm = sum(len(lane.in_flight) for lane in self._llm.values())
         return llm + sum(len(lane.in_flight) for lane in self._tools.values())
 
+    def spec(self, worker: WorkerId) -> LaneSpec:
+        """What a worker offers."""
+        return self._llm[worker].spec
+
+    def queues(self) -> Iterator[tuple[str, list[NodeState], int, int]]:
+        """Each lane's name, what is queued on it, how many nodes are out, and how many may be."""
+        for worker, lane in self._llm.items():
+            yield worker, lane.waiting(), len(lane.in_flight), lane.capacity
+        for kind, tool in self._tools.items():
+            yield kind, [entry[2] for entry in tool.ready], len(tool.in_flight), tool.concurrency
+
     def idempotent(self, operator: Operator) -> bool:
         """Whether repeating a write is safe: the call carries an idempotency key."""
         return isinstance(operator, ToolOperator) and bool(operator.arguments.get("idempotency_key"))
@@ -204,7 +215,12 @@ class Dispatcher:
         policy = node.operator.policy
         intent: ContentKey | None = node.plan.key if policy.effects == "write" else None
         dispatched = ev.NodeDispatched(
-            at=at, node=node.id, operator=node.operator.id, lane=node.lane, attempt=node.attempts
+            at=at,
+            node=node.id,
+            operator=node.operator.id,
+            lane=node.lane,
+            attempt=node.attempts,
+            members=len(node.plan.members),
         )
         return Tell(dispatched), Dispatch(
             node.id, node.lane, node.prepared.work, node.attempts, policy.timeout_s, intent

@@ -223,7 +223,7 @@ class LiveGraph:
 
     def _settle_coalesced(self, node: NodeState, completed: Completed, leader: NodeId) -> None:
         self.ledger.count_coalesced(completed, len(node.plan.members))
-        self.tell(telling.coalesced(node, leader, self.at))
+        self.tell(telling.coalesced(node, leader, completed, self.at))
         self.settle(node, completed, counted=True, coalesced=True)
 
     def _release_followers(self, node: NodeState, key: ContentKey | None, outcome: NodeOutcome) -> None:

@@ -67,6 +67,10 @@ class LlmLane:
     def queued(self, models: Iterable[ModelName]) -> int:
         return sum(len(self.ready.get(model, ())) for model in models)
 
+    def waiting(self) -> list[NodeState]:
+        """Everything queued, left where it is."""
+        return [entry[2] for heap in self.ready.values() for entry in heap] + list(self.suspects)
+
     def take_queued(self, model: ModelName | None = None) -> list[NodeState]:
         """Everything queued, or what is queued for one model, taken off."""
         models = tuple(self.ready) if model is None else (model,)

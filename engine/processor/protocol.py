@@ -128,12 +128,17 @@ class Progress(Signal, frozen=True):
 
 
 class Measured(Signal, frozen=True):
-    """What a worker's counters gained since the last such stimulus."""
+    """What a worker's counters gained since the last such stimulus, and what it has in hand now."""
 
     worker: WorkerId
     prefill_s: float
     decode_s: float
     evicted_tokens: int
+    sequences: int = 0
+    waiting: int = 0
+    resident_bytes: int = 0
+    cells_used: int = 0
+    cells_total: int = 0
 
 
 class WorkerDied(Signal, frozen=True):

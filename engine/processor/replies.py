@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 
 from engine.ir.ids import WorkerId
-from engine.ir.request import BackendInfo
+from engine.ir.request import BackendInfo, BackendStatistics
 from engine.ir.result import Completed, Failure, Provenance
 from engine.processor.attempts import Held
 from engine.processor.protocol import (
@@ -66,10 +66,7 @@ def stimulus_of(reply: Reply, held: Held, worker: WorkerId, at: float) -> Stimul
                 return None
             return LoadFailed(worker, reply.model, Failure(code="generation_failed", message=reply.message))
         case Statistics():
-            gain = held.absorb(reply, at)
-            if not gain.steps:
-                return None
-            return Measured(worker, gain.prefill_s, gain.decode_s, gain.evicted_tokens)
+            return _measured(reply, held.absorb(reply, at), worker)
         case Ready() | PrefixExported() | PrefixImported() | Calibrated() | Drained():
             return None
         case _:
@@ -80,6 +77,21 @@ def note_model(info: BackendInfo, held: Held, worker: WorkerId) -> None:
     """A model is resident: requests on it can run, and results say where they come from."""
     held.slots[info.model] = info.slots
     held.provenance[info.model] = _provenance(worker, info)
+
+
+def _measured(beat: Statistics, gain: BackendStatistics, worker: WorkerId) -> Measured:
+    models = beat.models.values()
+    return Measured(
+        worker,
+        gain.prefill_s,
+        gain.decode_s,
+        gain.evicted_tokens,
+        sequences=sum(model.running for model in models),
+        waiting=sum(model.waiting for model in models),
+        resident_bytes=beat.resident_bytes,
+        cells_used=sum(model.cells_used for model in models),
+        cells_total=sum(model.cells_total for model in models),
+    )
 
 
 def _finished(reply: Finished, held: Held, at: float) -> Succeeded | Errored | None:

@@ -82,7 +82,7 @@ class Router:
             stimuli = await inbox.receive_many(BURST)
             for instruction in self._state.absorb(stimuli, self._clock()):
                 done = self._carry_out(instruction) or done
-            self._measure_channels()
+            self._measure()
             await self._flush()
 
     async def _flush(self) -> None:
@@ -128,7 +128,8 @@ class Router:
         self._batch.events.append(event)
         self._outlets.on_event(event)
 
-    def _measure_channels(self) -> None:
+    def _measure(self) -> None:
+        """Once a second: channels, lanes, workers."""
         at = self._clock()
         if at - self._measured_at < MEASURE_EVERY_S:
             return
@@ -144,3 +145,5 @@ class Router:
                     blocked_s=s.blocked_s,
                 )
             )
+        for event in self._state.measure(at):
+            self._publish(event)

@@ -19,6 +19,7 @@ from engine.journal.records import CrashRecord
 from engine.processor import telling
 from engine.processor.dispatch import Dispatcher
 from engine.processor.failures import attributed, crashed_loading, lost, quarantined
+from engine.processor.gauges import Gauges
 from engine.processor.graph import CacheLookup, LiveGraph
 from engine.processor.ledger import Ledger
 from engine.processor.nodes import NodeState, Status
@@ -65,6 +66,7 @@ class RunState:
         self._dispatcher = dispatcher
         self._graph = LiveGraph(options, preparer, dispatcher, cache)
         self._supervisor = Supervisor(options.backoff_s, options.backoff_max_s)
+        self._gauges = Gauges()
         self._delayed: set[NodeId] = set()
         self._exhausted = False
         self._window_asked = True  # the first window is asked for when the run starts
@@ -117,6 +119,10 @@ class RunState:
                 self._absorb_worker(stimulus)
             case _:
                 assert_never(stimulus)
+
+    def measure(self, at: float) -> list[ev.Event]:
+        """What lanes and workers have in hand now, as far as it changed since this was asked last."""
+        return self._gauges.read(self._dispatcher, at)
 
     def report(self, makespan_s: float, *, aborted: bool = False) -> RunReport:
         """The counts so far as a report."""
@@ -204,16 +210,15 @@ class RunState:
     def _absorb_worker(self, stimulus: LaneUp | Resident | LoadFailed | Measured | WorkerDied) -> None:
         worker = stimulus.worker
         match stimulus:
-            case LaneUp(pid=pid, backend=backend, resident=resident):
+            case LaneUp():
                 self._dispatcher.lane_up(stimulus)
-                self._tell(
-                    ev.WorkerReady(at=self._at, worker=worker, pid=pid, backend=backend, resident=resident)
-                )
+                self._tell(telling.ready(stimulus, self._dispatcher.spec(worker), self._at))
             case Resident():
                 self._on_resident(stimulus)
             case LoadFailed():
                 self._requeue(self._dispatcher.load_failed(stimulus))
             case Measured(evicted_tokens=evicted):
+                self._gauges.note(stimulus)
                 self.ledger.measure(stimulus.worker, stimulus.prefill_s, stimulus.decode_s)
                 if evicted:
                     self._tell(ev.PrefixEvicted(at=self._at, worker=worker, tokens=evicted))

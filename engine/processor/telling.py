@@ -7,7 +7,9 @@ from typing import assert_never
 from engine.ir import event as ev
 from engine.ir.ids import NodeId
 from engine.ir.result import Completed, Failed, Failure, NodeOutcome, Skipped
+from engine.processor.lanes import LaneSpec
 from engine.processor.nodes import NodeState
+from engine.processor.protocol import LaneUp
 
 
 def settled(
@@ -25,6 +27,8 @@ def settled(
                 members=members,
                 started_s=outcome.started_s,
                 usage=outcome.usage,
+                waited_s=outcome.waited_s,
+                prefill_s=outcome.prefill_s,
                 from_cache=from_cache or recalled,
                 recalled=recalled,
             )
@@ -58,7 +62,26 @@ def failed(
     )
 
 
-def coalesced(node: NodeState, leader: NodeId, at: float) -> ev.NodeCoalesced:
+def coalesced(node: NodeState, leader: NodeId, completed: Completed, at: float) -> ev.NodeCoalesced:
     """A node took its value from identical work."""
-    members = len(node.plan.members)
-    return ev.NodeCoalesced(at=at, node=node.id, operator=node.operator.id, leader=leader, members=members)
+    return ev.NodeCoalesced(
+        at=at,
+        node=node.id,
+        operator=node.operator.id,
+        leader=leader,
+        members=len(node.plan.members),
+        prompt_tokens=0 if completed.usage is None else completed.usage.prompt_tokens,
+    )
+
+
+def ready(stimulus: LaneUp, spec: LaneSpec, at: float) -> ev.WorkerReady:
+    """A worker process answered its handshake."""
+    return ev.WorkerReady(
+        at=at,
+        worker=stimulus.worker,
+        pid=stimulus.pid,
+        backend=stimulus.backend,
+        resident=stimulus.resident,
+        slots=spec.slots,
+        memory_bytes=spec.memory_bytes,
+    )
