@@ -17,7 +17,7 @@ from engine.ir.ids import QueryIndex
 from engine.ir.result import QueryResult
 from engine.journal.held_rows import BUFFER_BYTES, HeldRow, HeldRows
 from engine.journal.output_target import OutputTarget, open_line_file, open_stream
-from engine.journal.records import Emitted, EmittedRows
+from engine.journal.records import Emitted, EmittedRows, ForgetFailed
 from engine.journal.store import RunStore
 from engine.journal.view import RunView
 
@@ -63,13 +63,20 @@ class ResultWriter:
         self._submitted_bytes = 0
         self._buffer_bytes = buffer_bytes
         self._written = 0
+        self._order = order
+        self._taking_back: tuple[QueryIndex, ...] = ()
         self._ending: Literal["finish", "close"] | None = None
         self._failure: HaloError | None = None
-        self._restore()
+        self._restore(self._opened.emitted)
         self._unsubscribe = store.subscribe(lambda _: self._wake())
         store.on_failure(lambda _: self._wake())
         self._thread = threading.Thread(target=self._main, name="output", daemon=True)
         self._thread.start()
+
+    @property
+    def revocable(self) -> bool:
+        """Whether rows can be taken back: not from a stream, which has passed them on."""
+        return self._stream is None
 
     @property
     def written(self) -> int:
@@ -92,6 +99,22 @@ class ResultWriter:
             self._submitted_bytes += len(line) if keep else 0
             self._changed.notify()
         return sequence
+
+    def take_back(self, rows: tuple[QueryIndex, ...]) -> None:
+        """Take failed rows out of journal and output, to be submitted again.
+
+        Blocks until that is durable; call it from the thread that submits. Raises JournalError if the output
+        failed, and ValueError where rows cannot be taken back.
+        """
+        if not self.revocable:
+            raise ValueError("rows cannot be taken back from a stream")
+        self._store.flush()
+        with self._lock:
+            self._taking_back = rows
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._taking_back or self._failure is not None)
+            if self._failure is not None:
+                raise self._failure
 
     def finish(self) -> int:
         """Write all that was submitted, make Parquet of it where asked; returns the rows in the output.
@@ -128,10 +151,11 @@ class ResultWriter:
         if self._stream is not None:
             self._stream.close()
 
-    def _restore(self) -> None:
-        for row in self._opened.emitted:
+    def _restore(self, emitted: tuple[Emitted, ...]) -> None:
+        """Hold what the journal has beyond the rows that stand in the output."""
+        for row in emitted:
             self._held.written(row.index)
-        self._written = len(self._opened.emitted)
+        self._written = len(emitted)
         for index, _ in self._view.query_statuses():
             self._held.add(QueryIndex(index), None)
 
@@ -144,7 +168,10 @@ class ResultWriter:
             if self._stream is not None:
                 self._stream.copy(self._opened.file.path)
             while (group := self._next_group()) is not None:
-                self._write(group)
+                if self._taking_back:
+                    self._cut(self._taking_back)
+                else:
+                    self._write(group)
             self._store.flush()
         except HaloError as error:
             self._fail(error)
@@ -154,9 +181,14 @@ class ResultWriter:
             self._fail(failure)
 
     def _next_group(self) -> list[HeldRow] | None:
-        """Wait for rows whose turn it is; None when ended and nothing is left to write."""
+        """Wait for rows whose turn it is; None when ended and nothing is left to write.
+
+        Empty when rows are to be taken back first.
+        """
         with self._lock:
             while True:
+                if self._taking_back:
+                    return []
                 self._admit_durable()
                 if self._ending == "finish" and not self._submitted:
                     self._held.complete()
@@ -186,6 +218,23 @@ class ResultWriter:
         self._written += len(rows)
         if self._stream is not None:
             self._stream.write(b"".join(lines))
+
+    def _cut(self, rows: tuple[QueryIndex, ...]) -> None:
+        """Take rows back: the journal forgets them first, so that a crash finds a file merely too long."""
+        self._store.flush()  # what this thread has recorded of the file
+        known, gone = self._view.emitted(), frozenset(rows)
+        self._store.wait_durable(self._store.append(ForgetFailed(rows=rows)))
+        end = min((row.offset_bytes for row in known if row.index in gone), default=None)
+        if end is not None:
+            self._opened.file.truncate(end, self._format.header)
+            known = tuple(row for row in known if row.offset_bytes < end)
+        with self._lock:
+            self._held = HeldRows(self._order, self._buffer_bytes)
+            self._submitted.clear()
+            self._submitted_bytes = 0
+            self._restore(known)
+            self._taking_back = ()
+            self._changed.notify_all()
 
     def _line(self, index: QueryIndex) -> bytes:
         result = self._view.query(index)

@@ -133,7 +133,12 @@ class Unemit(Record, frozen=True, kw_only=True):
 
 
 class ForgetFailed(Record, frozen=True, kw_only=True):
-    """Failed nodes and rows, and crash counts, are to be tried again; every row is emitted anew."""
+    """Failed nodes and rows, and crash counts, are to be tried again; every row is emitted anew.
+
+    With `rows` only these failed rows are, and what stood in the output from the first of them on.
+    """
+
+    rows: tuple[QueryIndex, ...] | None = None
 
 
 JournalRecord: TypeAlias = (

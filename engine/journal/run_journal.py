@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import count
 
 from engine.ir.event import Event
-from engine.ir.ids import ContentKey, OperatorId
+from engine.ir.ids import ContentKey, OperatorId, QueryIndex
 from engine.ir.physical import PhysicalPlan
 from engine.ir.result import Completed, NodeRecord, QueryResult
 from engine.journal.output import ResultWriter
@@ -55,6 +55,9 @@ class RunJournal:
     def remember(self, key: ContentKey, completed: Completed) -> None:
         if self._remember is not None:
             self._remember(key, completed)
+
+    def take_back(self, rows: tuple[QueryIndex, ...]) -> None:
+        self._output.take_back(rows)
 
     def finish(self) -> None:
         self._store.flush()

@@ -7,7 +7,7 @@ import struct
 from collections import OrderedDict
 from hashlib import blake2b
 
-from engine.ir.ids import ContentKey
+from engine.ir.ids import ContentKey, QueryIndex
 from engine.ir.result import (
     LEAVES_DOUBT,
     Completed,
@@ -141,7 +141,7 @@ class RowWriter:
             case Unemit():
                 self._execute("DELETE FROM emit WHERE off >= ?", (record.offset_bytes,))
             case ForgetFailed():
-                self._forget()
+                self._forget(record.rows)
 
     def _node(self, record: NodeRecord, payload: bytes) -> None:
         key, kind = key_bytes(record.key or ContentKey("")), kind_of(record.outcome)
@@ -184,7 +184,7 @@ class RowWriter:
         row = (name, packed, seal("meta", name.encode(), packed))
         self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
 
-    def _forget(self) -> None:
+    def _forget(self, rows: tuple[QueryIndex, ...] | None) -> None:
         """Rows that share a failed row's payload are failed themselves: equal bytes, equal outcome.
 
         A write that failed for certain may be begun again; the intent of one in doubt stays.
@@ -194,10 +194,22 @@ class RowWriter:
             if isinstance(outcome, Failed) and outcome.failure.code not in LEAVES_DOUBT:
                 self._execute("DELETE FROM intent WHERE key = ?", (key,))
         self._execute("DELETE FROM op WHERE kind = ?", (FAILED,))
-        self._execute("DELETE FROM query WHERE status <> 'ok'")
         self._execute("DELETE FROM crash")
-        self._execute("DELETE FROM emit")
+        if rows is None:
+            self._execute("DELETE FROM query WHERE status <> 'ok'")
+            self._execute("DELETE FROM emit")
+        else:
+            self._forget_rows(rows)
         self._recent.clear()
+
+    def _forget_rows(self, rows: tuple[QueryIndex, ...]) -> None:
+        """The output is whole lines in order: what stood behind a row that goes is written again."""
+        offsets: list[int] = []
+        for row in rows:
+            offsets += [off for (off,) in self._execute("SELECT off FROM emit WHERE idx = ?", (row,))]
+            self._execute("DELETE FROM query WHERE idx = ? AND status <> 'ok'", (row,))
+        if offsets:
+            self._execute("DELETE FROM emit WHERE off >= ?", (min(offsets),))
 
 
 def _text(value: str) -> bytes:

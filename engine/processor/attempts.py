@@ -105,6 +105,16 @@ class Held:
                 expired.append((request, attempt))
         return expired
 
+    def let_go(self, node: NodeId, now: float) -> list[RequestId]:
+        """Requests of a node that nobody wants any more, marked as cancelled; none when it has ended."""
+        found = []
+        for request, attempt in self.attempts.items():
+            if attempt.node == node and not attempt.cancelled:
+                attempt.cancelled = True
+                attempt.deadline = now
+                found.append(request)
+        return found
+
     def hopeless(self, now: float) -> str | None:
         """Why the process is to be killed, if it is."""
         for attempt in self.attempts.values():

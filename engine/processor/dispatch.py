@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heappop
+from typing import Literal
 
 from engine.ir import event as ev
 from engine.ir.ids import ContentKey, ModelName, NodeId, WorkerId
@@ -63,6 +64,16 @@ class Dispatcher:
         """Nodes out on any lane."""
         llm = sum(len(lane.in_flight) for lane in self._llm.values())
         return llm + sum(len(lane.in_flight) for lane in self._tools.values())
+
+    @property
+    def workers(self) -> dict[WorkerId, int]:
+        """Slots of each worker, by name."""
+        return {worker: lane.spec.slots for worker, lane in self._llm.items()}
+
+    @property
+    def tool_kinds(self) -> tuple[str, ...]:
+        """Kinds of tools the run uses."""
+        return tuple(self._tools)
 
     def spec(self, worker: WorkerId) -> LaneSpec:
         """What a worker offers."""
@@ -136,6 +147,28 @@ class Dispatcher:
         """Tell the ledger which workers have anything in flight; once after each burst is enough."""
         for worker, lane in self._llm.items():
             self.ledger.mark_busy(worker, len(lane.in_flight), at)
+
+    def withdraw(self, node: NodeState) -> None:
+        """Take a ready node off its lane's queue, if it is in one."""
+        if isinstance(node.operator, ToolOperator):
+            self._tools[node.operator.tool].remove(node)
+        else:
+            self._llm[WorkerId(node.lane)].remove(node)
+
+    # --- limits -------------------------------------------------------------------------------------
+
+    def limit_calls(self, kind: str, calls: int) -> bool:
+        """How many calls of a known kind may run at once, from now on; False if it was so before."""
+        lane = self._tools[kind]
+        before, lane.concurrency = lane.concurrency, calls
+        return before != calls
+
+    def limit_sequences(self, worker: WorkerId, sequences: int) -> bool:
+        """How many sequences a known worker may run at once; False if it was so before."""
+        lane = self._llm[worker]
+        before = lane.slots
+        lane.limit = sequences if sequences < lane.spec.slots else None
+        return before != sequences
 
     # --- scheduling ---------------------------------------------------------------------------------
 
@@ -291,6 +324,17 @@ class Dispatcher:
         lane = self._llm[worker]
         wanted = [m for m in lane.spec.models if (worker, m) not in self._unloadable]
         return all(next(self._substitutes(lane, model), None) is not None for model in wanted)
+
+    def worker_status(self, worker: WorkerId) -> Literal["up", "down", "retired"] | None:
+        """How a worker stands; None when there is none of that name."""
+        lane = self._llm.get(worker)
+        if lane is None:
+            return None
+        return "retired" if lane.retired else "up" if lane.up else "down"
+
+    def revive(self, worker: WorkerId) -> None:
+        """A worker that was given up gets another chance: it is down, and about to start."""
+        self._llm[worker].retired = False
 
     def retire(self, worker: WorkerId) -> list[NodeState]:
         """The worker will not come back: what was queued on it is to be pushed again."""

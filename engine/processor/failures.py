@@ -7,6 +7,9 @@ import msgspec
 from engine.ir.result import Failed, Failure
 from engine.processor.nodes import NodeState
 
+CANCELLED = Failure(code="cancelled", message="cancelled on request")
+"""Of a row somebody cancelled, and of nodes that nobody wants without it."""
+
 
 def attributed(failure: Failure, node: NodeState) -> Failed:
     """A failure as that of `node`, with the attempts it took."""

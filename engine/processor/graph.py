@@ -13,16 +13,16 @@ from typing import TypeAlias
 from engine.errors import InvariantBroken
 from engine.ir import event as ev
 from engine.ir.consolidated import PlanNode
-from engine.ir.ids import ContentKey, Json, NodeId, OperatorId
+from engine.ir.ids import ContentKey, Json, NodeId, OperatorId, QueryIndex
 from engine.ir.options import RunOptions
 from engine.ir.result import Completed, Failed, NodeOutcome, NodeRecord, QueryResult, Skipped
 from engine.processor import telling
 from engine.processor.barriers import Barriers
 from engine.processor.dispatch import Dispatcher
-from engine.processor.failures import attributed, graver, in_doubt, upstream
+from engine.processor.failures import CANCELLED, attributed, graver, in_doubt, upstream
 from engine.processor.nodes import SETTLED, NodeState, QueryState, Status, Window
 from engine.processor.prepare import Preparer
-from engine.processor.protocol import Commit, Emit, Extended, Instruction, Tell
+from engine.processor.protocol import Commit, Emit, Extended, Instruction, LetGo, Tell
 from engine.processor.rows import finished_row, rejected_row
 from engine.processor.sharing import Sharing
 
@@ -48,6 +48,8 @@ class LiveGraph:
         self._became_ready: deque[NodeState] = deque()
         self.ledger = dispatcher.ledger
         self.nodes: dict[NodeId, NodeState] = {}
+        self.queries: dict[QueryIndex, QueryState] = {}
+        """Rows that are not out yet."""
         self.rows_left = 0
         self.unsettled = 0
         self.window_nodes = 0
@@ -56,13 +58,18 @@ class LiveGraph:
 
     # --- windows ------------------------------------------------------------------------------------
 
-    def extend(self, stimulus: Extended) -> None:
-        """A planned window joins; what an earlier attempt committed is taken over at once."""
+    def extend(self, stimulus: Extended, *, again: bool = False) -> None:
+        """A planned window joins; what was committed before is taken over at once.
+
+        `again`: it holds rows of earlier windows once more, and says nothing about the size of the next.
+        """
         plan = stimulus.plan
         window = Window(plan.consolidated)
         self._dispatcher.placement.adopt(plan)
-        self.window_nodes = len(plan.consolidated.nodes)
-        self.unsettled += self.window_nodes
+        nodes = len(plan.consolidated.nodes)
+        self.window_nodes = self.window_nodes if again else nodes
+        self.unsettled += nodes
+        self.queries.update((state.query.index, state) for state in window.queries)
         self.rows_left += len(window.queries) + len(plan.consolidated.rejected)
         logical = sum(len(node.members) for node in plan.consolidated.nodes)
         self.ledger.logical += logical
@@ -71,7 +78,7 @@ class LiveGraph:
             ev.WindowPlanned(
                 at=self.at,
                 queries=len(window.queries),
-                nodes=self.window_nodes,
+                nodes=nodes,
                 logical_nodes=logical,
                 estimate_s=plan.estimate.makespan_s,
                 planner=plan.planner,
@@ -106,7 +113,7 @@ class LiveGraph:
         outcome = stimulus.recall(node.plan.key)
         if outcome is not None:
             self.ledger.count_recalled(len(node.plan.members))
-            self.settle(node, outcome, commit=False, counted=True)
+            self.settle(node, outcome, commit=False, recalled=True, counted=True)
         elif stimulus.in_doubt(node.plan.key) and not self._dispatcher.idempotent(node.operator):
             self.settle(node, in_doubt(node))
 
@@ -186,13 +193,15 @@ class LiveGraph:
         outcome: NodeOutcome,
         *,
         commit: bool = True,
+        recalled: bool = False,
         counted: bool = False,
         from_cache: bool = False,
         coalesced: bool = False,
     ) -> None:
         """Give a node its outcome, and what follows: followers, readers, rows, journal, events.
 
-        `commit` is False for what the journal already holds; `counted` for what the ledger does.
+        `commit` is False for what the journal already holds (`recalled`), or is not to; `counted` for what
+        the ledger holds.
         """
         node.move(_STATUS_OF[type(outcome)])
         node.outcome = outcome
@@ -206,7 +215,6 @@ class LiveGraph:
         if not counted:
             self.ledger.count_unfinished(outcome, len(node.plan.members))
         if not coalesced:
-            recalled = not commit
             self.tell(telling.settled(node, outcome, self.at, from_cache=from_cache, recalled=recalled))
         self._release_followers(node, key, outcome)
         self.out.extend(self._dispatcher.placement.settled(node, self.at))
@@ -217,6 +225,8 @@ class LiveGraph:
         node.dependents = []
         node.prepared = None
         self._credit_rows(node, outcome)
+        if node.live == 0:
+            self.nodes.pop(node.id, None)
         if self._barriers is not None:
             for released in self._barriers.settled(node):
                 self.enqueue(released)
@@ -236,6 +246,36 @@ class LiveGraph:
                 case Skipped():
                     raise InvariantBroken(f"leader {node.id} was skipped after it was ready")
 
+    # --- cancelling ---------------------------------------------------------------------------------
+
+    def cancel(self, query: QueryState) -> None:
+        """End an unfinished row as cancelled, and whatever nobody wants any more without it."""
+        nodes = deque(dict.fromkeys(query.nodes.values()))
+        query.failure = CANCELLED
+        self._finish_row(query)
+        while nodes:
+            node = nodes.popleft()
+            if node.wanted or node.status in SETTLED:
+                continue
+            key = node.prepared.key if node.prepared is not None else None
+            leader = self._sharing.unfollow(node, key) if node.status is Status.FOLLOWING else None
+            if leader is not None:
+                nodes.append(leader)  # it may have gone on for this follower alone
+            if node.status is not Status.DISPATCHED:
+                self.drop(node)
+            elif node.operator.policy.effects != "write":  # one cut short would leave doubt
+                self._sharing.abdicate(node, key)
+                self.out.append(LetGo(node.id, node.lane))
+
+    def drop(self, node: NodeState) -> None:
+        """Settle a node that nobody wants as cancelled. Not committed: it may yet be wanted elsewhere."""
+        if node.status is Status.READY:
+            self._dispatcher.withdraw(node)
+        if node.prepared is not None:
+            self._sharing.abdicate(node, node.prepared.key)
+        node.prepared = None
+        self.settle(node, attributed(CANCELLED, node), commit=False, recalled=False)
+
     # --- rows ---------------------------------------------------------------------------------------
 
     def _credit_rows(self, node: NodeState, outcome: NodeOutcome) -> None:
@@ -244,11 +284,13 @@ class LiveGraph:
             query.remaining -= 1
             if isinstance(outcome, Failed):
                 query.failure = graver(query.failure, outcome.failure)
-            if query.remaining == 0:
+            if query.remaining == 0 and not query.done:
                 self._finish_row(query)
 
     def _finish_row(self, query: QueryState) -> None:
         """Emit the row and drop what only it needed, so that memory follows the window, not the batch."""
+        query.done = True
+        self.queries.pop(query.query.index, None)
         self._emit(finished_row(query, usage=self._options.usage))
         for node in query.nodes.values():
             node.live -= 1
@@ -258,7 +300,7 @@ class LiveGraph:
 
     def _emit(self, row: QueryResult) -> None:
         self.rows_left -= 1
-        self.ledger.rows[row.status] += 1
+        self.ledger.count_row(row.index, row.status)
         self.out.append(Emit(row))
         self.tell(ev.QueryFinished(at=self.at, query=row.index, id=row.id, status=row.status))
 

@@ -9,7 +9,7 @@ import trio
 
 from engine.errors import JournalError
 from engine.ir.event import Event
-from engine.ir.ids import ContentKey, OperatorId
+from engine.ir.ids import ContentKey, OperatorId, QueryIndex
 from engine.ir.physical import PhysicalPlan
 from engine.ir.result import Completed, NodeRecord, QueryResult
 from engine.journal.records import CrashRecord
@@ -47,6 +47,13 @@ class JournalPort(Protocol):
         """Put a success into the cross-run cache, if there is one."""
         ...
 
+    def take_back(self, rows: tuple[QueryIndex, ...]) -> None:
+        """Forget finished rows that failed, and their failures; returns when that is durable.
+
+        The output no longer holds them; rows that stood behind them are written again.
+        """
+        ...
+
     def finish(self) -> None:
         """Everything given is durable and the output complete as far as it goes."""
         ...
@@ -82,3 +89,6 @@ def _write(port: JournalPort, bursts: list[Settled]) -> None:
     for record, key in records:
         if key is not None and isinstance(record.outcome, Completed):
             port.remember(key, record.outcome)
+    for burst in bursts:
+        if burst.take_back:
+            port.take_back(burst.take_back)

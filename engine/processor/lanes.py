@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from engine.ir.ids import ModelName, NodeId, WorkerId
 from engine.processor.nodes import NodeState, Priority
@@ -55,11 +55,18 @@ class LlmLane:
     """Nodes the plan gave this worker that are not settled, by epoch and model."""
     load_s: dict[ModelName, float] = field(default_factory=dict)
     idle_since: float | None = None
+    limit: int | None = None
+    """Sequences allowed at once, where that is fewer than the worker has slots."""
+
+    @property
+    def slots(self) -> int:
+        """Sequences that may run at once."""
+        return self.spec.slots if self.limit is None else self.limit
 
     @property
     def capacity(self) -> int:
-        """Requests that may be in flight at once."""
-        return self.spec.slots * QUEUE_AHEAD
+        """Requests that may be in flight at once. Under a limit none waits in the worker: it would run."""
+        return self.spec.slots * QUEUE_AHEAD if self.limit is None else self.limit
 
     def push(self, node: NodeState, model: ModelName, priority: Priority) -> None:
         heappush(self.ready.setdefault(model, []), (priority, node.id, node))
@@ -78,6 +85,13 @@ class LlmLane:
         taken += [node for node in self.suspects if model in (None, node.model)]
         self.suspects = deque(node for node in self.suspects if model not in (None, node.model))
         return taken
+
+    def remove(self, node: NodeState) -> None:
+        """Take a queued node off, wherever it waits."""
+        if node in self.suspects:
+            self.suspects.remove(node)
+        elif node.model in self.ready:
+            _remove(self.ready[node.model], node)
 
     def pop(self) -> NodeState | None:
         """The next node for a resident model, or None. Suspects run alone and before all else."""
@@ -177,11 +191,23 @@ class ToolLane:
     def push(self, node: NodeState, priority: Priority) -> None:
         heappush(self.ready, (priority, node.id, node))
 
+    def remove(self, node: NodeState) -> None:
+        """Take a queued node off."""
+        _remove(self.ready, node)
+
     def pop(self) -> NodeState | None:
         """The next node, or None while the kind is at its concurrency."""
         if not self.ready or len(self.in_flight) >= self.concurrency:
             return None
         return heappop(self.ready)[2]
+
+
+def _remove(heap: list[Entry], node: NodeState) -> None:
+    """Take one node out of a queue, if it is there; rare, so the whole queue may be looked through."""
+    kept = [entry for entry in heap if entry[2] is not node]
+    if len(kept) < len(heap):
+        heap[:] = kept
+        heapify(heap)
 
 
 def take_share(lane: LlmLane, others: Iterable[LlmLane]) -> bool:
@@ -192,10 +218,10 @@ def take_share(lane: LlmLane, others: Iterable[LlmLane]) -> bool:
     """
     if not lane.up or lane.loading or lane.solo or lane.suspects:
         return False
-    if len(lane.in_flight) >= lane.spec.slots or lane.queued(lane.resident):
+    if len(lane.in_flight) >= lane.slots or lane.queued(lane.resident):
         return False
     for other in others:
-        if other is lane or (other.up and len(other.in_flight) < other.spec.slots):
+        if other is lane or (other.up and len(other.in_flight) < other.slots):
             continue
         for model in lane.resident:
             waiting = sorted(other.ready.get(model, ()), key=lambda entry: entry[:2])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from engine.ir.ids import RunId
+from engine.ir.ids import QueryIndex, RunId
 from engine.ir.result import (
     Completed,
     Failed,
@@ -51,6 +52,20 @@ class Ledger:
     model_loads: int = 0
     estimate_s: float = 0.0
     workers: dict[str, WorkerTally] = field(default_factory=dict)
+    _bad_rows: dict[QueryIndex, RowStatus] = field(default_factory=dict)
+
+    def count_row(self, row: QueryIndex, status: RowStatus) -> None:
+        """A row is out."""
+        self.rows[status] += 1
+        if status != "ok":
+            self._bad_rows[row] = status
+
+    def forget_rows(self, rows: Iterable[QueryIndex]) -> None:
+        """These rows are to run again: they no longer count as failed, if they failed in this attempt."""
+        for row in rows:
+            status = self._bad_rows.pop(row, None)
+            if status is not None:
+                self.rows[status] -= 1
 
     def count_executed(self, completed: Completed, members: int) -> None:
         self.executed += 1

@@ -10,16 +10,18 @@ import msgspec
 import trio
 
 from engine.errors import WorkerError
-from engine.ir.ids import ModelName, RequestId
+from engine.ir.ids import ModelName, NodeId, RequestId
 from engine.ir.request import GenerateRequest, ModelFile
 from engine.ir.result import Failure
 from engine.processor.attempts import Attempt, Held
 from engine.processor.channels import Receiver, Sender
+from engine.processor.failures import CANCELLED
 from engine.processor.lending import Lender, Lent, lend_new
 from engine.processor.protocol import (
     Dispatch,
     Errored,
     LaneUp,
+    LetGo,
     LlmWork,
     Load,
     Respawn,
@@ -30,7 +32,7 @@ from engine.processor.replies import note_model, stimulus_of
 from engine.processor.workers import WorkerPort, WorkerSpec
 from engine.wire.messages import Cancel, Generate, LoadModel
 
-LaneCommand: TypeAlias = Dispatch | Load | Respawn
+LaneCommand: TypeAlias = Dispatch | Load | Respawn | LetGo
 WATCH_PERIOD_S = 0.2
 BURST = 64
 """Commands put into one write."""
@@ -55,6 +57,14 @@ class LlmActor:
         self._heartbeat_s = heartbeat_s
         self._lend = lend
         self._next_request = 0
+        self._port: WorkerPort | None = None
+        self._restarting = False
+
+    def restart(self) -> None:
+        """Kill the process now, though it may not be reading; it comes back as asked for. Else nothing."""
+        if self._port is not None:
+            self._restarting = True
+            self._port.kill("restarted on request")
 
     async def run(self, inbox: Receiver[LaneCommand]) -> None:
         """Serve until the inbox is closed; a crash is told as `WorkerDied` and waits for `Respawn`."""
@@ -65,15 +75,18 @@ class LlmActor:
                         if await self._serve(lent, inbox):
                             return
                 except* WorkerError as group:
-                    error = _first(group)
-                    blamed = error.signal != signal.SIGKILL
-                    await self._outbox.send(WorkerDied(self._spec.id, str(error), blamed, error.signal))
+                    await self._outbox.send(self._died(_first(group)))
                 if not await _wait_respawn(inbox):
                     return
 
+    def _died(self, error: WorkerError) -> WorkerDied:
+        asked, self._restarting, self._port = self._restarting, False, None
+        blamed = not asked and error.signal != signal.SIGKILL
+        return WorkerDied(self._spec.id, str(error), blamed, error.signal, asked)
+
     async def _serve(self, lent: Lent, inbox: Receiver[LaneCommand]) -> bool:
         """True when the inbox was closed. Raises WorkerError (in a group) when the process dies."""
-        port = lent.port
+        port = self._port = lent.port
         held = Held(heartbeat_s=self._heartbeat_s, progress_at=self._clock(), counters=dict(lent.counters))
         warm = self._take_over(lent, held)
         await self._outbox.send(LaneUp(self._spec.id, port.pid, self._spec.backend, warm))
@@ -108,6 +121,9 @@ class LlmActor:
                         await _send_generate(port, generate)  # the load may unload what they run on
                         held.load(self._clock())
                         await port.send(LoadModel(model=self._models[model]))
+                    case LetGo(node=node):
+                        await _send_generate(port, generate)  # it may be among these
+                        await self._let_go(port, held, node)
                     case Dispatch() | Respawn():
                         pass  # a respawn that crossed with a start: the process is up
                     case _:
@@ -121,6 +137,12 @@ class LlmActor:
         attempt = Attempt(dispatch.node, request, work.model, dispatch.attempt, dispatch.timeout_s)
         held.begin(request.id, attempt, self._clock())
         return request
+
+    async def _let_go(self, port: WorkerPort, held: Held, node: NodeId) -> None:
+        """Cancel what runs for a node; its end is told now, the worker's answer will not be."""
+        for request in held.let_go(node, self._clock()):
+            await port.send(Cancel(request=request))
+            await self._outbox.send(Errored(node, CANCELLED))
 
     async def _pump_replies(self, port: WorkerPort, held: Held) -> None:
         while True:

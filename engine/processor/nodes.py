@@ -87,6 +87,11 @@ class NodeState:
         self.live = len(plan.members)
 
     @property
+    def wanted(self) -> bool:
+        """Whether some row still needs it, or a node that does the same work for one."""
+        return self.live > 0 or bool(self.followers)
+
+    @property
     def model(self) -> ModelName:
         """The model of an LLM node; raises InvariantBroken for a tool's."""
         if isinstance(self.operator, LlmOperator):
@@ -103,9 +108,9 @@ class NodeState:
 
 
 class QueryState:
-    """One row in flight: its nodes by operator, and how many are not settled."""
+    """One row in flight: its nodes by operator, and how many are not settled. `done`: it is out."""
 
-    __slots__ = ("failure", "nodes", "query", "remaining", "window", "workflow")
+    __slots__ = ("done", "failure", "nodes", "query", "remaining", "window", "workflow")
 
     def __init__(self, query: Query, workflow: LogicalPlan, window: Window) -> None:
         self.query = query
@@ -114,6 +119,7 @@ class QueryState:
         self.nodes: dict[int, NodeState] = {}
         self.remaining = 0
         self.failure: Failure | None = None
+        self.done = False
 
 
 class Window:

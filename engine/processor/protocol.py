@@ -13,12 +13,13 @@ import msgspec
 
 from engine.errors import HaloError
 from engine.ir.event import Event
-from engine.ir.ids import ContentKey, Json, ModelName, NodeId, WorkerId
+from engine.ir.ids import ContentKey, Json, ModelName, NodeId, QueryIndex, WorkerId
 from engine.ir.logical import ToolOperator
 from engine.ir.physical import PhysicalPlan
 from engine.ir.request import GenerateRequest
 from engine.ir.result import Completed, Failure, NodeOutcome, NodeRecord, QueryResult
 from engine.journal.records import CrashRecord
+from engine.wire.orders import Answer, Order
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False):
@@ -142,18 +143,42 @@ class Measured(Signal, frozen=True):
 
 
 class WorkerDied(Signal, frozen=True):
-    """A worker process is gone. `blamed` is False when it was killed from outside (SIGKILL)."""
+    """A worker process is gone. `blamed` is False when it was killed from outside (SIGKILL).
+
+    `asked`: somebody wanted it restarted, so that its death says nothing about anything.
+    """
 
     worker: WorkerId
     reason: str
     blamed: bool
     signal: int | None = None
+    asked: bool = False
 
 
 class Draining(Signal, frozen=True):
     """Stop dispatching and let what runs finish; `at_once`: do not wait for it any longer."""
 
     at_once: bool = False
+
+
+class Ordered(Signal, frozen=True):
+    """Somebody asks something of the run; the answer carries the same `ticket`."""
+
+    order: Order
+    ticket: int
+
+
+class Requeued(Signal, frozen=True):
+    """Failed rows were taken back, for the order `ticket`: `rows`, of them so many had been quarantined.
+
+    `extended` is their new plan; None with `refusal`, the reason why no row was taken back.
+    """
+
+    ticket: int
+    rows: tuple[QueryIndex, ...]
+    quarantined: int
+    extended: Extended | None
+    refusal: Answer | None = None
 
 
 Stimulus: TypeAlias = (
@@ -170,6 +195,8 @@ Stimulus: TypeAlias = (
     | Measured
     | WorkerDied
     | Draining
+    | Ordered
+    | Requeued
 )
 
 
@@ -244,6 +271,46 @@ class NeedWindow(Signal, frozen=True):
     """Outstanding work fell low: plan the next window now."""
 
 
+class LetGo(Signal, frozen=True):
+    """Nobody wants this node any more: cancel it where it runs. It comes back as any attempt does."""
+
+    node: NodeId
+    lane: str
+
+
+class Restart(Signal, frozen=True):
+    """Kill a worker's process; it comes back as `WorkerDied` that was asked for."""
+
+    worker: WorkerId
+
+
+class StopLater(Signal, frozen=True):
+    """Give `Draining(at_once=True)` back when the grace is over."""
+
+
+class SetTotal(Signal, frozen=True):
+    """The run drains by itself so many seconds after it began; None: never."""
+
+    total_s: float | None
+
+
+class TakeBack(Signal, frozen=True):
+    """Take failed rows back from journal and output and plan them anew, after every Emit given before.
+
+    `queries` names some of them; empty means all that may succeed now. Answered by `Requeued`.
+    """
+
+    queries: tuple[str, ...]
+    ticket: int
+
+
+class Reply(Signal, frozen=True):
+    """The answer to an order."""
+
+    ticket: int
+    answer: Answer
+
+
 class Finish(Signal, frozen=True):
     """Nothing is left to do."""
 
@@ -265,6 +332,12 @@ Instruction: TypeAlias = (
     | Emit
     | Tell
     | NeedWindow
+    | LetGo
+    | Restart
+    | StopLater
+    | SetTotal
+    | TakeBack
+    | Reply
     | Finish
     | Abort
 )

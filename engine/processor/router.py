@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import trio
 
 from engine.errors import HaloError
 from engine.ir.event import ChannelMeasured, Event
-from engine.ir.ids import ContentKey
+from engine.ir.ids import ContentKey, QueryIndex, WorkerId
 from engine.ir.result import NodeRecord, QueryResult
 from engine.journal.records import CrashRecord
 from engine.processor.channels import Receiver, Sender
@@ -19,21 +20,30 @@ from engine.processor.protocol import (
     Commit,
     Delay,
     Dispatch,
+    Draining,
     Emit,
     Finish,
     Instruction,
+    LetGo,
     LlmWork,
     Load,
     NeedWindow,
     NoteCrash,
     Remind,
     Reminded,
+    Reply,
     Respawn,
+    Restart,
     RetryDue,
+    SetTotal,
     Stimulus,
+    StopLater,
+    TakeBack,
     Tell,
 )
 from engine.processor.state import RunState
+from engine.processor.tool_actor import ToolCommand
+from engine.wire.orders import Answer
 
 BURST = 256
 """Stimuli absorbed before the journal hears of what they settled."""
@@ -48,20 +58,30 @@ class Settled:
     crashes: list[CrashRecord] = field(default_factory=list)
     rows: list[QueryResult] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    take_back: tuple[QueryIndex, ...] = ()
+    """Failed rows to take out of journal and output, after all else here."""
     reached: trio.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outlets:
-    """Where the router sends instructions. Lane channels never fill: the state respects capacities."""
+    """Where the router sends instructions. Lane channels never fill: the state respects capacities.
+
+    `restart` kills a worker's process, `set_total` moves the run's own deadline, `answer` goes to whoever
+    gave the order of that ticket.
+    """
 
     workers: Mapping[str, Sender[LaneCommand]]
-    tools: Mapping[str, Sender[Dispatch]]
+    tools: Mapping[str, Sender[ToolCommand]]
     journal: Sender[Settled]
-    windows: Sender[NeedWindow]
+    windows: Sender[NeedWindow | TakeBack]
     delays: trio.Nursery
     stimuli: Sender[Stimulus]
     on_event: Callable[[Event], None]
+    restart: Callable[[WorkerId], None]
+    set_total: Callable[[float | None], None]
+    answer: Callable[[int, Answer], None]
+    grace_s: float
 
 
 class Router:
@@ -111,14 +131,35 @@ class Router:
                 self._outlets.delays.start_soon(self._after, delay_s, RetryDue(node))
             case Remind(worker=worker, delay_s=delay_s):
                 self._outlets.delays.start_soon(self._after, delay_s, Reminded(worker))
-            case NeedWindow():
+            case NeedWindow() | TakeBack():
                 self._outlets.windows.send_nowait(instruction)
+            case LetGo() | Restart() | StopLater() | SetTotal() | Reply():
+                self._carry_out_order(instruction)
             case Finish():
                 return True
             case Abort(error=error):
                 self.error = error
                 return True
         return False
+
+    def _carry_out_order(self, instruction: LetGo | Restart | StopLater | SetTotal | Reply) -> None:
+        """What follows from an order somebody gave."""
+        outlets = self._outlets
+        match instruction:
+            case LetGo(lane=lane) if lane in outlets.workers:
+                outlets.workers[lane].send_nowait(instruction)
+            case LetGo(lane=lane):
+                outlets.tools[lane].send_nowait(instruction)
+            case Restart(worker=worker):
+                outlets.restart(worker)
+            case StopLater():
+                outlets.delays.start_soon(self._after, outlets.grace_s, Draining(at_once=True))
+            case SetTotal(total_s=total_s):
+                outlets.set_total(total_s)
+            case Reply(ticket=ticket, answer=answer):
+                outlets.answer(ticket, answer)
+            case _:
+                assert_never(instruction)
 
     async def _after(self, delay_s: float, stimulus: Stimulus) -> None:
         await trio.sleep(delay_s)

@@ -4,36 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
 from engine.errors import HaloError, InvariantBroken, JournalError
 from engine.ir.event import Event, RunFinished, RunStarted
-from engine.ir.ids import ContentKey, ModelName, OperatorId, RunId
+from engine.ir.ids import ContentKey, ModelName, OperatorId, RunId, WorkerId
 from engine.ir.options import RunOptions
 from engine.ir.physical import PhysicalPlan
 from engine.ir.request import ModelFile
 from engine.ir.result import Completed, NodeOutcome, NodeRecord, RunReport
 from engine.journal.records import CrashRecord
-from engine.processor.channels import Channel, Receiver, Sender
+from engine.processor.channels import Channel, Sender
+from engine.processor.control_port import ControlPort, NoControl
+from engine.processor.deadline import Deadline
 from engine.processor.dispatch import Dispatcher
+from engine.processor.feeding import Feed, SecondChance, feed
 from engine.processor.journal_actor import JournalPort, journal_actor
 from engine.processor.lanes import QUEUE_AHEAD, LaneSpec
 from engine.processor.lending import Lender, lend_new
 from engine.processor.llm_actor import LaneCommand, LlmActor
+from engine.processor.orders import ORDERS_WAITING
 from engine.processor.prepare import Preparer
-from engine.processor.protocol import (
-    Dispatch,
-    Draining,
-    Extended,
-    InputExhausted,
-    NeedWindow,
-    Stimulus,
-)
+from engine.processor.protocol import Extended, NeedWindow, Stimulus, TakeBack
 from engine.processor.router import Outlets, Router, Settled
 from engine.processor.state import RunState
-from engine.processor.tool_actor import OpenedTool, tool_actor
+from engine.processor.tool_actor import OpenedTool, ToolCommand, tool_actor
 from engine.processor.workers import WorkerSpec
+from engine.wire.orders import MOST_CALLS
 
 STIMULI_CAPACITY = 4096
 JOURNAL_CAPACITY = 1
@@ -48,7 +47,8 @@ class Job:
     `windows` is consumed lazily in a thread: each item is planned when outstanding work falls low.
     `recall` gives outcomes committed by an earlier attempt, by structural key; `in_doubt` says whether a
     side effect was begun and never committed; `crashes` is what earlier attempts saw of nodes that crashed
-    workers. `lend` gives worker processes: new ones, or those of a pool. `drain` is set by the front end to
+    workers. `lend` gives worker processes: new ones, or those of a pool. `again` runs failed rows once more,
+    where somebody asks for it; `control` passes on what people order. `drain` is set by the front end to
     stop gently.
     """
 
@@ -68,6 +68,8 @@ class Job:
     on_event: Callable[[Event], None] = lambda _event: None
     resumed: bool = False
     lend: Lender = lend_new
+    again: SecondChance | None = None
+    control: ControlPort = field(default_factory=NoControl)
     drain: trio.Event = field(default_factory=trio.Event)
 
 
@@ -90,21 +92,28 @@ async def process(job: Job) -> RunReport:
 
     fatal = _Fatal()
     state = _state_of(job)
-    job.on_event(RunStarted(at=0.0, run=job.run, resumed=job.resumed))
+    _tell(job, RunStarted(at=0.0, run=job.run, resumed=job.resumed))
     try:
         async with trio.open_nursery() as nursery:
             await _start_actors(job, state, nursery, clock, fatal)
     except* Exception as group:
         fatal.error = fatal.error or _first_error(group)
+    finally:
+        job.control.close_run()
     report = state.report(clock(), aborted=fatal.error is not None)
     finished: Event = RunFinished(at=clock(), report=report)
     if not isinstance(fatal.error, JournalError):
         await trio.to_thread.run_sync(job.journal.commit, list[NodeRecord](), [finished])
         await trio.to_thread.run_sync(job.journal.finish)
-    job.on_event(finished)
+    _tell(job, finished)
     if fatal.error is not None:
         raise fatal.error
     return report
+
+
+def _tell(job: Job, event: Event) -> None:
+    job.control.tell(event)
+    job.on_event(event)
 
 
 def _state_of(job: Job) -> RunState:
@@ -128,22 +137,35 @@ async def _start_actors(
     """Open the channels, start the actors, run the router here, and take everything down after it."""
     stimuli = Channel[Stimulus]("stimuli", STIMULI_CAPACITY)
     settled = Channel[Settled]("journal", JOURNAL_CAPACITY)
-    windows = Channel[NeedWindow]("windows", 1)
+    windows = Channel[NeedWindow | TakeBack]("windows", 1 + ORDERS_WAITING)
+    deadline = Deadline(job.drain, trio.current_time() - clock(), job.options.total_s, job.options.grace_s)
 
     def fail(error: JournalError) -> None:
         fatal.error = error
         nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as background:
-        workers = _start_workers(job, background, stimuli.sender, clock)
+        actors, workers = _start_workers(job, background, stimuli.sender, clock)
         tools = _start_tools(job, background, stimuli.sender, settled.sender, clock)
-        background.start_soon(_feed, job, windows.receiver, stimuli.sender.clone())
-        background.start_soon(_watch_drain, job, stimuli.sender.clone())
+        source = _source_of(job)
+        background.start_soon(feed, source, windows.receiver, stimuli.sender.clone(), settled.sender)
+        background.start_soon(deadline.watch, stimuli.sender.clone())
         nursery.start_soon(journal_actor, job.journal, settled.receiver, fail)
         outlets = Outlets(
-            workers, tools, settled.sender, windows.sender, background, stimuli.sender, job.on_event
+            workers,
+            tools,
+            settled.sender,
+            windows.sender,
+            background,
+            stimuli.sender,
+            partial(_tell, job),
+            restart=lambda worker: actors[worker].restart(),
+            set_total=deadline.set_total,
+            answer=job.control.answer,
+            grace_s=job.options.grace_s,
         )
         router = Router(state, outlets, clock)
+        job.control.open_run(stimuli.sender.clone())
         windows.sender.send_nowait(NeedWindow())
         await router.run(stimuli.receiver)
         fatal.error = fatal.error or router.error
@@ -153,15 +175,18 @@ async def _start_actors(
 
 def _start_workers(
     job: Job, nursery: trio.Nursery, stimuli: Sender[Stimulus], clock: Callable[[], float]
-) -> dict[str, Sender[LaneCommand]]:
+) -> tuple[dict[WorkerId, LlmActor], dict[str, Sender[LaneCommand]]]:
+    actors: dict[WorkerId, LlmActor] = {}
     senders: dict[str, Sender[LaneCommand]] = {}
     for spec, lane in zip(job.workers, job.lanes, strict=True):
-        # Everything that can be in flight, one load and one respawn: sends to a lane never wait.
-        channel = Channel[LaneCommand](spec.id, lane.slots * QUEUE_AHEAD + 8)
-        actor = LlmActor(spec, job.models, stimuli.clone(), clock, job.options.heartbeat_s, job.lend)
+        # Everything that can be in flight and be let go of, a load, respawns: sends to a lane never wait.
+        channel = Channel[LaneCommand](spec.id, 2 * lane.slots * QUEUE_AHEAD + 16)
+        actor = actors[spec.id] = LlmActor(
+            spec, job.models, stimuli.clone(), clock, job.options.heartbeat_s, job.lend
+        )
         nursery.start_soon(actor.run, channel.receiver)
-        senders[spec.id] = channel.sender
-    return senders
+        actors[spec.id], senders[spec.id] = actor, channel.sender
+    return actors, senders
 
 
 def _start_tools(
@@ -170,7 +195,7 @@ def _start_tools(
     stimuli: Sender[Stimulus],
     settled: Sender[Settled],
     clock: Callable[[], float],
-) -> dict[str, Sender[Dispatch]]:
+) -> dict[str, Sender[ToolCommand]]:
     async def intend(key: ContentKey, operator: OperatorId) -> None:
         """Durable behind what the write depends on: that is in the journal's channel already."""
         reached = trio.Event()
@@ -178,40 +203,22 @@ def _start_tools(
         await reached.wait()
         await trio.to_thread.run_sync(job.journal.intend, key, operator)
 
-    senders: dict[str, Sender[Dispatch]] = {}
+    senders: dict[str, Sender[ToolCommand]] = {}
     for kind, opened in job.tools.items():
-        channel = Channel[Dispatch](kind, opened.concurrency + 8)
+        # As many calls as an order may allow, each of which may be let go of: sends never wait.
+        channel = Channel[ToolCommand](kind, 2 * max(opened.concurrency, MOST_CALLS) + 8)
         nursery.start_soon(tool_actor, opened, channel.receiver, stimuli.clone(), clock, intend)
         senders[kind] = channel.sender
     return senders
 
 
-async def _feed(job: Job, asked: Receiver[NeedWindow], stimuli: Sender[Stimulus]) -> None:
-    """Plan the next window in a thread whenever the state asks for one."""
+def _source_of(job: Job) -> Feed:
     solo_crashes = {key: sum(crash.solo for crash in seen) for key, seen in job.crashes.items()}
-    with stimuli:
-        async for _need in asked:
-            plan = await trio.to_thread.run_sync(next, job.windows, None)
-            if plan is None:
-                await stimuli.send(InputExhausted())
-                return
-            await trio.to_thread.run_sync(job.journal.plan, plan)
-            await stimuli.send(Extended(plan, job.recall, job.in_doubt, solo_crashes))
 
+    def extended(plan: PhysicalPlan) -> Extended:
+        return Extended(plan, job.recall, job.in_doubt, solo_crashes)
 
-async def _watch_drain(job: Job, stimuli: Sender[Stimulus]) -> None:
-    """Pass on the front end's wish to stop, and the run's own total deadline.
-
-    After the deadline what runs gets the grace; a front end that drains decides on that itself.
-    """
-    total_s = job.options.total_s if job.options.total_s is not None else float("inf")
-    with stimuli:
-        with trio.move_on_after(total_s) as scope:
-            await job.drain.wait()
-        await stimuli.send(Draining())
-        if scope.cancelled_caught:
-            await trio.sleep(job.options.grace_s)
-            await stimuli.send(Draining(at_once=True))
+    return Feed(job.windows, extended, job.again, job.journal, job.control.planned)
 
 
 def _first_error(group: BaseExceptionGroup[Exception]) -> HaloError:

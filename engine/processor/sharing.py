@@ -43,6 +43,19 @@ class Sharing:
         leader.followers.append(node)
         return True
 
+    def unfollow(self, node: NodeState, key: ContentKey | None) -> NodeState | None:
+        """Take a node out from behind its leader; gives the leader."""
+        leader = self._leaders.get(key) if key is not None else None
+        if leader is None or node not in leader.followers:
+            return None
+        leader.followers.remove(node)
+        return leader
+
+    def abdicate(self, node: NodeState, key: ContentKey | None) -> None:
+        """A leader is about to be let go: whoever comes next with its key leads anew."""
+        if key is not None and self._leaders.get(key) is node:
+            del self._leaders[key]
+
     def settle(self, node: NodeState, key: ContentKey | None, outcome: NodeOutcome) -> list[NodeState]:
         """The nodes that waited for `node`; its success is remembered."""
         if key is not None and self._enabled:

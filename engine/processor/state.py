@@ -17,12 +17,13 @@ from engine.ir.options import RunOptions
 from engine.ir.result import Completed, Failure, RunReport
 from engine.journal.records import CrashRecord
 from engine.processor import telling
-from engine.processor.dispatch import Dispatcher
+from engine.processor.dispatch import Dispatcher, Returned
 from engine.processor.failures import attributed, crashed_loading, lost, quarantined
 from engine.processor.gauges import Gauges
 from engine.processor.graph import CacheLookup, LiveGraph
 from engine.processor.ledger import Ledger
 from engine.processor.nodes import NodeState, Status
+from engine.processor.orders import Orders, Standing
 from engine.processor.prepare import Preparer
 from engine.processor.protocol import (
     Abort,
@@ -38,8 +39,11 @@ from engine.processor.protocol import (
     Measured,
     NeedWindow,
     NoteCrash,
+    Ordered,
     Progress,
     Reminded,
+    Reply,
+    Requeued,
     Resident,
     Respawn,
     RetryDue,
@@ -47,7 +51,7 @@ from engine.processor.protocol import (
     Succeeded,
     WorkerDied,
 )
-from engine.processor.supervision import CRASHES_TO_RETIRE, Supervisor, Verdict
+from engine.processor.supervision import CRASHES_TO_RETIRE, NO_BLAME, Supervisor, Verdict
 
 
 class RunState:
@@ -68,11 +72,10 @@ class RunState:
         self._supervisor = Supervisor(options.backoff_s, options.backoff_max_s)
         self._gauges = Gauges()
         self._delayed: set[NodeId] = set()
+        self._standing = Standing(total_s=options.total_s)
+        self._orders = Orders(self._standing, self._graph, dispatcher)
         self._exhausted = False
         self._window_asked = True  # the first window is asked for when the run starts
-        self._draining = False
-        self._at_once = False
-        self._finished = False
         self._at = 0.0
 
     @property
@@ -111,8 +114,13 @@ class RunState:
                 for node, tokens in decoded:
                     self._tell(ev.TokensDecoded(at=at, node=node, tokens=tokens))
             case Draining(at_once=at_once):
-                self._draining = True
-                self._at_once |= at_once
+                self._orders.drain(at_once=at_once)
+            case Ordered(order=order, ticket=ticket):
+                answer = self._orders.carry_out(order, ticket)
+                if answer is not None:
+                    self._graph.out.append(Reply(ticket, answer))
+            case Requeued(ticket=ticket):
+                self._graph.out.append(Reply(ticket, self._orders.requeued(stimulus)))
             case Reminded():
                 pass  # scheduling, which follows every stimulus, sees that the time is over
             case LaneUp() | Resident() | LoadFailed() | Measured() | WorkerDied():
@@ -126,21 +134,22 @@ class RunState:
 
     def report(self, makespan_s: float, *, aborted: bool = False) -> RunReport:
         """The counts so far as a report."""
-        stopped = self._graph.rows_left > 0 or not self._exhausted
+        stopped = self._graph.rows_left > 0 or not self._exhausted or self._standing.taking_back > 0
         return self.ledger.report(self._run, makespan_s, stopped=stopped, aborted=aborted)
 
     def _schedule(self) -> None:
-        out = self._graph.out
-        if not self._draining:
+        out, standing = self._graph.out, self._standing
+        if not (standing.draining or standing.paused):
             out.extend(self._dispatcher.schedule(self._at))
         self._dispatcher.note_busy(self._at)
         low = self._graph.unsettled <= self._graph.window_nodes // 4
-        if low and not (self._exhausted or self._window_asked or self._draining):
+        if low and not (self._exhausted or self._window_asked or standing.draining):
             self._window_asked = True
             out.append(NeedWindow())
-        done = self._draining or (self._exhausted and self._graph.rows_left == 0)
-        if done and not self._finished and (self._at_once or not self._dispatcher.in_flight):
-            self._finished = True
+        settled = self._exhausted and self._graph.rows_left == 0 and not standing.taking_back
+        done = standing.draining or settled
+        if done and not standing.finished and (standing.at_once or not self._dispatcher.in_flight):
+            standing.finished = True
             out.append(Finish())
 
     def _take_over_crashes(self, extended: Extended) -> None:
@@ -173,13 +182,16 @@ class RunState:
         if node is None:
             return
         self._supervisor.absorb_answer(WorkerId(node.lane))
+        if not node.wanted:
+            self._graph.drop(node)
+            return
         node.errors += 1
         if not self._may_retry(node, failure):
             self._graph.settle(node, attributed(failure, node))
             return
         node.move(Status.READY)
         self._tell(telling.failed(node, failure, self._at, final=False))
-        if self._draining:
+        if self._standing.draining:
             return  # resuming the run makes the next attempt
         self._delayed.add(node.id)
         backoff_s = self._options.backoff_s * 2 ** (node.errors - 1)
@@ -193,9 +205,10 @@ class RunState:
 
     def _on_retry_due(self, node_id: NodeId) -> None:
         node = self._graph.nodes.get(node_id)
-        if node is not None and node_id in self._delayed:
+        if node_id in self._delayed:
             self._delayed.discard(node_id)
-            self._graph.enqueue(node)
+            if node is not None:  # nobody may want it any more
+                self._graph.enqueue(node)
 
     def _returned(self, node_id: NodeId) -> NodeState | None:
         """The node whose attempt came back; None for an answer that crossed with a crash."""
@@ -239,13 +252,8 @@ class RunState:
     def _on_worker_died(self, stimulus: WorkerDied) -> None:
         worker, reason = stimulus.worker, stimulus.reason
         returned = self._dispatcher.worker_died(worker)
-        verdict = self._supervisor.absorb_crash(
-            worker,
-            tuple(node.id for node in returned.nodes),
-            solo=returned.solo,
-            blamed=stimulus.blamed,
-            loading=returned.loading,
-        )
+        self._standing.restarting.discard(worker)
+        verdict = self._judge(stimulus, returned)
         self._tell(ev.WorkerLost(at=self._at, worker=worker, reason=reason, in_flight=len(returned.nodes)))
         for node in reversed(returned.nodes):  # suspects queue at the front, so the first comes last
             self._note_crash(node, stimulus, solo=returned.solo)
@@ -253,7 +261,7 @@ class RunState:
         if verdict.unloadable is not None:
             failure = crashed_loading(worker, reason)
             self._requeue(self._dispatcher.load_failed(LoadFailed(worker, verdict.unloadable, failure)))
-        if self._draining:
+        if self._standing.draining:
             return
         if verdict.retire:
             self._retire(worker, reason)
@@ -261,8 +269,21 @@ class RunState:
             self.ledger.worker(worker).restarts += 1
             self._graph.out.append(Respawn(worker, verdict.delay_s))
 
+    def _judge(self, stimulus: WorkerDied, returned: Returned) -> Verdict:
+        if stimulus.asked:
+            return NO_BLAME
+        return self._supervisor.absorb_crash(
+            stimulus.worker,
+            tuple(node.id for node in returned.nodes),
+            solo=returned.solo,
+            blamed=stimulus.blamed,
+            loading=returned.loading,
+        )
+
     def _after_crash(self, node: NodeState, verdict: Verdict, worker: WorkerId, reason: str) -> None:
-        if node.id in verdict.quarantined:
+        if not node.wanted:
+            self._graph.drop(node)
+        elif node.id in verdict.quarantined:
             self._graph.settle(node, quarantined(node, worker, reason))
         elif node.id in verdict.lost:
             self._graph.settle(node, lost(node, worker, reason))
@@ -272,7 +293,7 @@ class RunState:
             self._graph.enqueue(node)
 
     def _note_crash(self, node: NodeState, stimulus: WorkerDied, *, solo: bool) -> None:
-        if stimulus.blamed:
+        if stimulus.blamed and not stimulus.asked:
             key, worker = node.plan.key, stimulus.worker
             record = CrashRecord(key=key, worker=worker, signal=stimulus.signal, solo=solo)
             self._graph.out.append(NoteCrash(record))

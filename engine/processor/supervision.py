@@ -38,6 +38,10 @@ class Verdict:
     retire: bool
 
 
+NO_BLAME = Verdict(0.0, frozenset(), frozenset(), frozenset(), None, False)
+"""Of a death that was asked for: start again at once."""
+
+
 @dataclass(slots=True)
 class Supervisor:
     """Crash history of all workers of a run."""

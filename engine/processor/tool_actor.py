@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import trio
 
 from engine.contracts import Cancellation, Tool
 from engine.errors import ToolError
-from engine.ir.ids import ContentKey, OperatorId
+from engine.ir.ids import ContentKey, NodeId, OperatorId
 from engine.ir.result import Completed, Failure
 from engine.processor.channels import Receiver, Sender
-from engine.processor.protocol import Dispatch, Errored, Stimulus, Succeeded, ToolWork
+from engine.processor.failures import CANCELLED
+from engine.processor.protocol import Dispatch, Errored, LetGo, Stimulus, Succeeded, ToolWork
 
 BACKSTOP_S = 5.0
 """A call is cancelled from outside this long after the tool should have kept its own deadline."""
@@ -31,23 +33,48 @@ class OpenedTool:
     default_timeout_s: float
 
 
+ToolCommand: TypeAlias = Dispatch | LetGo
 Intend: TypeAlias = Callable[[ContentKey, OperatorId], Awaitable[None]]
 """Journals the intent of a side effect; returns when it is durable."""
 
 
 async def tool_actor(
     opened: OpenedTool,
-    inbox: Receiver[Dispatch],
+    inbox: Receiver[ToolCommand],
     outbox: Sender[Stimulus],
     clock: Callable[[], float],
     intend: Intend,
 ) -> None:
     """Serve until the inbox is closed. Calls in flight are cancelled when the actor is."""
     limiter = trio.CapacityLimiter(opened.concurrency + ABANDONED_CALLS)
+    running: dict[NodeId, trio.CancelScope] = {}
     with outbox:
         async with trio.open_nursery() as nursery:
-            async for dispatch in inbox:
-                nursery.start_soon(_attempt, opened, dispatch, outbox, clock, intend, limiter)
+            async for command in inbox:
+                if isinstance(command, Dispatch):
+                    scope = running[command.node] = trio.CancelScope()
+                    # As many threads as the run allows calls, which may be more than at first.
+                    limiter.total_tokens = max(limiter.total_tokens, len(running) + ABANDONED_CALLS)
+                    attempt = partial(_attempt, opened, command, outbox, clock, intend, limiter)
+                    nursery.start_soon(_cancellable, attempt, command.node, running, scope, outbox)
+                elif command.node in running:
+                    running[command.node].cancel()
+
+
+async def _cancellable(
+    attempt: Callable[[], Awaitable[None]],
+    node: NodeId,
+    running: dict[NodeId, trio.CancelScope],
+    scope: trio.CancelScope,
+    outbox: Sender[Stimulus],
+) -> None:
+    """An attempt that can be let go of: its thread is left behind, and told to end."""
+    with scope:
+        await attempt()
+    if running.get(node) is scope:
+        del running[node]
+    if scope.cancelled_caught:
+        await outbox.send(Errored(node, CANCELLED))
 
 
 async def _attempt(

@@ -6,7 +6,9 @@ choices come from the test, hypothesis mostly, so every interleaving can be expl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from engine.ir.event import Event
 from engine.ir.ids import ContentKey, NodeId, WorkerId
@@ -17,41 +19,59 @@ from engine.processor.protocol import (
     Commit,
     Delay,
     Dispatch,
+    Draining,
     Emit,
     Errored,
     Finish,
     Instruction,
     LaneUp,
+    LetGo,
     LlmWork,
     Load,
     LoadFailed,
     NeedWindow,
     NoteCrash,
+    Ordered,
     Remind,
     Reminded,
+    Reply,
     Resident,
     Respawn,
+    Restart,
     RetryDue,
+    SetTotal,
     Stimulus,
+    StopLater,
     Succeeded,
+    TakeBack,
     Tell,
     WorkerDied,
 )
 from engine.processor.state import RunState
+from engine.wire.orders import Answer, Order
+
+Pending: TypeAlias = Dispatch | Load | Respawn | Delay | Remind | LetGo | Restart | StopLater | TakeBack
 
 
 @dataclass(slots=True)
 class World:
-    """What the instructions asked for so far, and what has not been answered yet."""
+    """What the instructions asked for so far, and what has not been answered yet.
+
+    `take_back` stands for journal and planner: it gives what `TakeBack` is answered with.
+    """
 
     state: RunState
-    pending: list[Dispatch | Load | Respawn | Delay | Remind] = field(default_factory=list)
+    take_back: Callable[[World, TakeBack], Stimulus] | None = None
+    pending: list[Pending] = field(default_factory=list)
     dispatched: list[NodeId] = field(default_factory=list)
     records: list[NodeRecord] = field(default_factory=list)
     cached: dict[ContentKey, Completed] = field(default_factory=dict)
     crashes: list[CrashRecord] = field(default_factory=list)
     rows: list[QueryResult] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    answers: list[Answer | None] = field(default_factory=list)
+    """By the number of the order, from 0; None while it is not answered."""
+    total_s: float | None = None
     finished: bool = False
     aborted: Abort | None = None
     at: float = 0.0
@@ -62,6 +82,12 @@ class World:
         for instruction in self.state.absorb((stimulus,), self.at):
             self._take(instruction)
 
+    def order(self, order: Order) -> Answer | None:
+        """Give an order; the answer, if it came at once."""
+        self.answers.append(None)
+        self.tell(Ordered(order, len(self.answers) - 1))
+        return self.answers[-1]
+
     def _take(self, instruction: Instruction) -> None:
         match instruction:
             case Dispatch():
@@ -69,6 +95,13 @@ class World:
                 self.dispatched.append(instruction.node)
             case Load() | Respawn() | Delay() | Remind():
                 self.pending.append(instruction)
+            case LetGo() | Restart() | StopLater() | TakeBack():
+                self.pending.append(instruction)
+            case SetTotal(total_s=total_s):
+                self.total_s = total_s
+            case Reply(ticket=ticket, answer=given):
+                assert self.answers[ticket] is None, "an order is answered once"
+                self.answers[ticket] = given
             case Commit(record=record, cache_key=key):
                 self.records.append(record)
                 if key is not None and isinstance(record.outcome, Completed):
@@ -103,6 +136,23 @@ class World:
             case Remind(worker=worker, delay_s=delay_s):
                 self.at += delay_s
                 self.tell(Reminded(worker))
+            case LetGo(node=node):
+                self._let_go(node)
+            case Restart(worker=worker):
+                self.kill(worker, blamed=False, asked=True)
+            case StopLater():
+                self.tell(Draining(at_once=True))
+            case TakeBack():
+                assert self.take_back is not None
+                self.tell(self.take_back(self, instruction))
+
+    def _let_go(self, node: NodeId) -> None:
+        """A lane cancels an attempt, unless it ended before."""
+        for entry in self.pending:
+            if isinstance(entry, Dispatch) and entry.node == node:
+                self.pending.remove(entry)
+                self.tell(Errored(node, Failure(code="cancelled", message="let go")))
+                return
 
     def refuse_load(self, load: Load) -> None:
         """A pending load fails."""
@@ -110,15 +160,15 @@ class World:
         failure = Failure(code="generation_failed", message="refused by the test")
         self.tell(LoadFailed(load.worker, load.model, failure))
 
-    def kill(self, worker: str, *, blamed: bool) -> None:
+    def kill(self, worker: str, *, blamed: bool, asked: bool = False) -> None:
         """The worker dies, or does not come up again: what was pending on it is never answered."""
         self.pending = [
             entry
             for entry in self.pending
             if not (isinstance(entry, Dispatch) and entry.lane == worker)
-            and not (isinstance(entry, Load | Respawn) and entry.worker == worker)
+            and not (isinstance(entry, Load | Respawn | Restart) and entry.worker == worker)
         ]
-        self.tell(WorkerDied(WorkerId(worker), "killed by the test", blamed))
+        self.tell(WorkerDied(WorkerId(worker), "killed by the test", blamed, asked=asked))
 
 
 def answer(dispatch: Dispatch, at: float) -> Completed:
