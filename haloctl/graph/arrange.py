@@ -12,6 +12,8 @@ from haloctl.graph.tree import lay_out_tree
 
 Detail = Literal["counts", "share", "name"]
 """What stands behind a name in its label: `412/500`, `82%`, or nothing."""
+DETAILS: tuple[Detail, ...] = ("counts", "share", "name")
+"""From most to least."""
 
 GLYPH = 2
 """Cells before a name: a glyph and a space."""
@@ -59,20 +61,23 @@ def arrange(
         layout = lay_out(graph, labels, direction=step.direction, gap=step.gap)
         if layout.width <= width and layout.height <= step.rows:
             return Arrangement(layout=layout, detail=detail)
-    return Arrangement(layout=lay_out_tree(graph, _labels("counts", names, counts)), detail="counts")
+    for detail in DETAILS:
+        tree = lay_out_tree(graph, _labels(detail, names, counts))
+        if tree.width <= width or detail == DETAILS[-1]:
+            break
+    return Arrangement(layout=tree, detail=detail)
 
 
 def _ladder(height: int, limit: int) -> Iterator[tuple[_Try, Detail, int]]:
     """What to try, best first: airy lines to the right where they need no scrolling, else dense ones."""
-    details: tuple[Detail, ...] = ("counts", "share", "name")
     names: tuple[tuple[Detail, int], ...] = (
-        *((detail, LONGEST_NAME) for detail in details),
+        *((detail, LONGEST_NAME) for detail in DETAILS),
         ("name", SHORT_NAME),
     )
     for detail, longest in names:
         yield _Try("right", 1, height), detail, longest
         yield _Try("right", 0, limit), detail, longest
-    for detail in details:
+    for detail in DETAILS:
         yield _Try("down", SIBLING_GAP, limit), detail, LONGEST_NAME
 
 

@@ -1,0 +1,83 @@
+"""How an operator stands, as a plain value: what the graph shows of a running batch."""
+
+from __future__ import annotations
+
+from engine.ir.ids import Record
+from haloctl.tui.scales import quantity
+from haloctl.tui.themes import State
+
+_COUNTED_OUT = 9999
+"""Up to here calls are written digit by digit."""
+_LEAST_TOTAL = 999
+"""Labels leave room for this many calls, so that small growth does not move them."""
+
+
+class OperatorStatus(Record, frozen=True, kw_only=True):
+    """Distinct calls of one operator, by where they are.
+
+    `total` counts the calls known so far; `done` those that have a result, of which `coalesced` were served
+    by another call's execution and `cached` by an earlier run. What is in none of the counts waits for its
+    inputs.
+    """
+
+    operator: str
+    total: int = 0
+    queued: int = 0
+    running: int = 0
+    done: int = 0
+    coalesced: int = 0
+    cached: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    @property
+    def settled(self) -> int:
+        """Calls that will not change any more."""
+        return self.done + self.failed + self.skipped
+
+
+def state_of(status: OperatorStatus) -> State:
+    """One state for all calls of an operator: what runs comes first, then what failed."""
+    if status.running:
+        return "running"
+    if status.failed:
+        return "failed"
+    if status.queued:
+        return "queued"
+    if not status.total or status.settled < status.total:
+        return "pending"
+    if not status.done:
+        return "skipped"
+    return "cached" if status.cached == status.done else "done"
+
+
+def counts_text(status: OperatorStatus) -> str:
+    """`412/500`; nothing while no calls are known."""
+    return f"{_number(status.settled)}/{_number(status.total)}" if status.total else ""
+
+
+def counts_cells(status: OperatorStatus) -> int:
+    """Cells that `counts_text` may come to take while the total stays as it is."""
+    total = max(status.total, _LEAST_TOTAL)
+    return 1 + 2 * (len(str(total)) if total <= _COUNTED_OUT else 5)
+
+
+def share_text(status: OperatorStatus) -> str:
+    """`82%` of calls settled, never 100% before all are; nothing while no calls are known."""
+    return f"{status.settled * 100 // status.total}%" if status.total else ""
+
+
+def described(status: OperatorStatus) -> str:
+    """All that is known in one line: `412 of 500 · 3 running · 12 coalesced · 1 failed`."""
+    if not status.total:
+        return "nothing to do yet"
+    parts = [f"{_number(status.settled)} of {_number(status.total)}"]
+    for name in ("running", "queued", "coalesced", "cached", "failed", "skipped"):
+        count = getattr(status, name)
+        if count:
+            parts.append(f"{_number(count)} {name}")
+    return " · ".join(parts)
+
+
+def _number(count: int) -> str:
+    return str(count) if count <= _COUNTED_OUT else quantity(count)
