@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from engine.ir.consolidated import ConsolidatedPlan
 from engine.ir.cost import CostEstimate
 from engine.ir.ids import ModelName, OperatorId, Record, WorkerId
 from engine.ir.logical import LlmOperator, Operator, depends_on
-from engine.ir.physical import Assignment, PhysicalPlan, epoch_span
+from engine.ir.physical import Assignment, Epoch, PhysicalPlan, epoch_span
 
 
 class OperatorShape(Record, frozen=True, kw_only=True):
@@ -60,27 +62,39 @@ class RunShape(Record, frozen=True, kw_only=True):
     next_epoch: int = 0
 
 
-def extend_shape(shape: RunShape, plan: PhysicalPlan) -> RunShape:
-    """The shape with one more window; operators keep the place they have."""
+class WindowShape(Record, frozen=True, kw_only=True):
+    """What one window's plan adds; its epochs are numbered from 0 and take `epoch_span` numbers."""
+
+    operators: tuple[OperatorShape, ...]
+    edges: tuple[Edge, ...]
+    epochs: tuple[EpochShape, ...]
+    epoch_span: int
+
+
+def window_shape(plan: PhysicalPlan) -> WindowShape:
+    """A plan as front ends see it."""
+    return WindowShape(
+        operators=_operators(plan.consolidated),
+        edges=_edges(plan.consolidated),
+        epochs=tuple(map(_epoch, plan.epochs)),
+        epoch_span=epoch_span(plan),
+    )
+
+
+def extend_shape(shape: RunShape, window: WindowShape | None) -> RunShape:
+    """The shape with one more window, None for one whose plan is not known; operators keep their place."""
+    if window is None:
+        return replace(shape, windows=shape.windows + 1)
     known = {operator.id for operator in shape.operators}
-    added = tuple(o for o in _operators(plan.consolidated) if o.id not in known)
-    edges = _edges(plan.consolidated, {o.id for o in added})
     epochs = tuple(
-        EpochShape(
-            index=shape.next_epoch + epoch.index,
-            window=shape.windows,
-            work=tuple(map(_placed, epoch.assignments)),
-            prepare=epoch.prepare,
-            estimate=epoch.estimate,
-        )
-        for epoch in plan.epochs
+        replace(epoch, index=shape.next_epoch + epoch.index, window=shape.windows) for epoch in window.epochs
     )
     return RunShape(
-        operators=shape.operators + added,
-        edges=shape.edges + edges,
+        operators=shape.operators + tuple(o for o in window.operators if o.id not in known),
+        edges=shape.edges + tuple(edge for edge in window.edges if edge.target not in known),
         epochs=shape.epochs + epochs,
         windows=shape.windows + 1,
-        next_epoch=shape.next_epoch + epoch_span(plan),
+        next_epoch=shape.next_epoch + window.epoch_span,
     )
 
 
@@ -101,12 +115,21 @@ def _operator(operator: Operator, dropped: bool) -> OperatorShape:
     )
 
 
-def _edges(plan: ConsolidatedPlan, targets: set[OperatorId]) -> tuple[Edge, ...]:
+def _edges(plan: ConsolidatedPlan) -> tuple[Edge, ...]:
     return tuple(
         Edge(source=source, target=operator.id)
         for operator in plan.operators
-        if operator.id in targets
         for source in depends_on(operator)
+    )
+
+
+def _epoch(epoch: Epoch) -> EpochShape:
+    return EpochShape(
+        index=epoch.index,
+        window=0,
+        work=tuple(map(_placed, epoch.assignments)),
+        prepare=epoch.prepare,
+        estimate=epoch.estimate,
     )
 
 

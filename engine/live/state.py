@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Literal, TypeAlias
 
+from msgspec import field
+
 from engine.ir.ids import ModelName, NodeId, OperatorId, QueryIndex, Record, WorkerId
 from engine.ir.result import RunReport
 from engine.live.shape import RunShape
@@ -77,13 +79,15 @@ class OperatorLive(Record, frozen=True, kw_only=True):
 
 
 class LaneLive(Record, frozen=True, kw_only=True):
-    """What a lane has in hand, a worker's or a tool kind's. `queued` and `limit` are sampled once a second.
+    """What a lane has in hand, a worker's or a tool kind's; `queued`, `ready` and `limit` are sampled.
 
     `running` counts nodes in flight, those queued inside the worker included; `limit` is how many the lane
-    takes at once. `busy_s` is time with anything in flight: add `at - busy_since_s` while that is not None.
+    takes at once; `ready` are the pairs of the queued nodes by operator. `busy_s` is time with anything in
+    flight: add `at - busy_since_s` while that is not None.
     """
 
     lane: str
+    tool: bool = True
     running: int = 0
     queued: int = 0
     limit: int = 0
@@ -92,6 +96,7 @@ class LaneLive(Record, frozen=True, kw_only=True):
     decoded_tokens: int = 0
     busy_s: float = 0.0
     busy_since_s: float | None = None
+    ready: dict[OperatorId, int] = field(default_factory=dict)
 
 
 class WorkerLive(Record, frozen=True, kw_only=True):
@@ -111,9 +116,10 @@ class WorkerLive(Record, frozen=True, kw_only=True):
     prefill_s: float = 0.0
     decode_s: float = 0.0
     evicted_tokens: int = 0
-    sequences: int = 0
-    """Sequences in its batches now, and further down those it may have."""
     slots: int = 0
+    sequences: int = 0
+    """Sequences in its batches now, of at most `slots` a model; `waiting` requests have none yet."""
+    waiting: int = 0
     resident_bytes: int = 0
     memory_bytes: int = 0
     cells_used: int = 0
@@ -169,7 +175,8 @@ class EpochLive(Record, frozen=True, kw_only=True):
 class Span(Record, frozen=True, kw_only=True):
     """Something took time on a lane: one bar of a Gantt chart. `what` is an operator, or a model loaded.
 
-    Spans of one lane and slot do not overlap. `node` is None for loads; `ok` is False for failed attempts.
+    Spans of one lane and slot do not overlap; loads have slot -1 and no node. `ok` is False for attempts
+    that failed or were lost.
     """
 
     lane: str
@@ -185,8 +192,9 @@ class Span(Record, frozen=True, kw_only=True):
 class LaneUse(Record, frozen=True, kw_only=True):
     """How a lane's time went, from the start: slot-seconds of each span kind in buckets of `width_s`.
 
-    `seconds` holds little-endian float32, bucket after bucket, in each the kinds of SPAN_KINDS. The width
-    doubles when the run outgrows the buckets, so that this stays small however long the run.
+    `seconds` holds float32 of this machine, bucket after bucket, in each the kinds of SPAN_KINDS: read them
+    with `engine.live.uses.use_seconds`. The width doubles when the run outgrows the buckets, so that this
+    stays small however long the run.
     """
 
     lane: str

@@ -37,6 +37,9 @@ class Totals(Record, frozen=True, kw_only=True):
     rows: int = 0
     rows_failed: int = 0
     """Rows that failed, quarantined ones included."""
+    rows_before: int = 0
+    """Rows that an earlier attempt finished; they are in no other count."""
+    rows_before_failed: int = 0
     pairs: int = 0
     pairs_done: int = 0
     executed: int = 0

@@ -1,0 +1,354 @@
+"""`LiveState`: a run's events folded into what front ends show, one at a time.
+
+Mutable while it folds, for a run tells tens of thousands of events a second; `snapshot` gives a value, and
+`LiveState.of` goes on from one. What it holds is bounded: a few bytes a row, a value an operator, lane,
+worker, window and epoch, the nodes in flight, and the latest spans and failures. Nothing is kept of a node
+once it is settled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from engine.ir import event as ev
+from engine.ir.ids import NodeId, OperatorId
+from engine.ir.result import RowStatus, RunReport
+from engine.live.lanes import Lanes
+from engine.live.membership import KnownPlans, WindowMembers
+from engine.live.operators import Operators, Settled
+from engine.live.rows import Rows
+from engine.live.shape import RunShape, extend_shape
+from engine.live.state import (
+    FAILURES_KEPT,
+    MESSAGE_LENGTH,
+    ChannelLive,
+    EpochLive,
+    FailureLive,
+    LiveSnapshot,
+    QueryStatus,
+    RunningNode,
+    WindowLive,
+)
+from engine.live.tally import Tally
+from engine.live.workers import Workers
+
+
+class LiveState:
+    """What a run has come to. `plans` must know a window's plan before the event that it was planned.
+
+    Where a plan is not known, rows and operators are followed as far as events name them.
+    """
+
+    def __init__(self, plans: KnownPlans | None = None, window_queries: int | None = None) -> None:
+        self._plans = KnownPlans() if plans is None else plans
+        self._window_queries = window_queries
+        self._attempt = 0
+        self._begin(Rows())
+
+    def _begin(self, rows: Rows) -> None:
+        """What a new attempt begins with."""
+        self._attempt += 1
+        self._tally = Tally(self._window_queries)
+        self._operators = Operators()
+        self._lanes = Lanes()
+        self._workers = Workers()
+        self._rows = rows
+        self._note_before()
+        self._shape = RunShape()
+        self._channels: dict[str, ChannelLive] = {}
+        self._windows: list[WindowLive] = []
+        self._open: dict[int, WindowMembers] = {}
+        self._epochs: dict[int, EpochLive] = {}
+        self._failures: deque[FailureLive] = deque(maxlen=FAILURES_KEPT)
+        self._failures_seen = 0
+        self._report: RunReport | None = None
+
+    def take_over(self, rows: Iterable[tuple[int, RowStatus]]) -> None:
+        """Rows that earlier attempts finished, by index: for a resumed run, before its first event."""
+        for row, status in rows:
+            self._rows.finish(row, status)
+        self._note_before()
+
+    def _note_before(self) -> None:
+        rows, failed = self._rows.finished()
+        self._tally.totals = replace(self._tally.totals, rows_before=rows, rows_before_failed=failed)
+
+    @classmethod
+    def of(
+        cls, snapshot: LiveSnapshot, plans: KnownPlans | None = None, window_queries: int | None = None
+    ) -> LiveState:
+        """The state as it was at a snapshot, ready to absorb what came after."""
+        state = cls(plans, window_queries)
+        state._restore(snapshot)
+        return state
+
+    def _restore(self, then: LiveSnapshot) -> None:
+        self._attempt = then.attempt
+        tokens = {node.node: node.tokens for node in then.running if node.first_token_s is not None}
+        queued = {lane.lane: lane.queued for lane in then.lanes}
+        self._tally.restore(then.at, then.totals, then.series, tokens, queued)
+        self._operators = Operators(then.operators)
+        self._lanes.restore(then.lanes, then.running, then.spans, then.spans_seen, then.uses)
+        self._workers = Workers(then.workers)
+        self._rows = Rows(then.queries, then.steps, then.steps_total)
+        self._shape = then.shape
+        self._channels = {channel.channel: channel for channel in then.channels}
+        self._windows = list(then.windows)
+        for window in then.windows:
+            known = self._plans.get(then.attempt, window.index)
+            if known is not None and window.left:
+                self._open[window.index] = known.members
+        self._epochs = {epoch.index: epoch for epoch in then.epochs}
+        self._failures.extend(then.failures)
+        self._failures_seen = then.failures_seen
+        self._report = then.report
+
+    def snapshot(self) -> LiveSnapshot:
+        """All of it as a value. Values that did not change are the same objects as in the last snapshot."""
+        return LiveSnapshot(
+            at=self._tally.at,
+            attempt=self._attempt,
+            shape=self._shape,
+            totals=self._tally.totals,
+            series=self._tally.series(),
+            operators=tuple(self._operators.values.values()),
+            lanes=tuple(self._lanes.values.values()),
+            workers=tuple(self._workers.values.values()),
+            channels=tuple(self._channels.values()),
+            windows=tuple(self._windows),
+            epochs=tuple(self._epochs.values()),
+            running=tuple(sorted(self._lanes.running.values(), key=_node)),
+            queries=bytes(self._rows.status),
+            steps=bytes(self._rows.steps),
+            steps_total=bytes(self._rows.steps_total),
+            spans=tuple(self._lanes.spans),
+            spans_seen=self._lanes.spans_seen,
+            uses=self._lanes.uses(),
+            failures=tuple(self._failures),
+            failures_seen=self._failures_seen,
+            report=self._report,
+        )
+
+    def advance(self, at: float) -> None:
+        """Note that time has passed without an event."""
+        self._tally.advance(at)
+
+    def absorb(self, event: ev.Event) -> None:
+        """Take the next event into account."""
+        if isinstance(event, ev.RunStarted) and self._tally.totals.run:
+            self._begin(self._rows.finished_only())
+        self._tally.absorb(event)
+        handler = _HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+
+    # --- nodes --------------------------------------------------------------------------------------
+
+    def _on_dispatched(self, event: ev.NodeDispatched) -> None:
+        _index, members = self._window_of(event.node)
+        if members is None:
+            self._lanes.dispatch(event, None)
+            self._operators.dispatch({event.operator: event.members}, event.at)
+            return
+        self._lanes.dispatch(event, members.first_query(event.node))
+        self._operators.dispatch(members.pairs_of(event.node), event.at)
+        self._rows.start(members.queries_of(event.node))
+
+    def _on_tokens(self, event: ev.TokensDecoded) -> None:
+        self._lanes.decode(event)
+
+    def _on_completed(self, event: ev.NodeCompleted) -> None:
+        running = self._lanes.complete(event)
+        pairs = self._settle(event)
+        if event.from_cache or event.recalled:
+            how: Settled = "recalled" if event.recalled else "cached"
+            self._operators.settle(pairs, how, event.at, running=running is not None)
+            return
+        took_s = max(0.0, event.at - event.started_s - event.waited_s)
+        self._operators.complete(pairs, took_s, event.usage, event.at, running=running is not None)
+
+    def _on_coalesced(self, event: ev.NodeCoalesced) -> None:
+        self._operators.settle(self._settle(event), "coalesced", event.at, running=False)
+
+    def _on_skipped(self, event: ev.NodeSkipped) -> None:
+        how: Settled = "recalled" if event.recalled else "skipped"
+        self._operators.settle(self._settle(event), how, event.at, running=False)
+
+    def _on_failed(self, event: ev.NodeFailed) -> None:
+        running = self._lanes.fail(event.node, event.at)
+        if event.final:
+            how: Settled = "recalled" if event.recalled else "failed"
+            pairs = self._settle(event)
+            self._operators.settle(pairs, how, event.at, running=running is not None)
+        elif running is not None:
+            self._operators.give_back(self._pairs(event.node, event.operator, event.members), failed=True)
+        if not event.recalled:
+            self._note_failure(event)
+
+    def _note_failure(self, event: ev.NodeFailed) -> None:
+        _index, members = self._window_of(event.node)
+        failure = event.failure
+        self._failures_seen += 1
+        self._failures.append(
+            FailureLive(
+                at=event.at,
+                node=event.node,
+                operator=event.operator,
+                code=failure.code,
+                message=failure.message[:MESSAGE_LENGTH],
+                final=event.final,
+                members=event.members,
+                query=None if members is None else members.first_query(event.node),
+            )
+        )
+
+    def _settle(
+        self, event: ev.NodeCompleted | ev.NodeCoalesced | ev.NodeSkipped | ev.NodeFailed
+    ) -> Mapping[OperatorId, int]:
+        """A node is settled: its window and rows have one less to wait for. Returns the pairs it served."""
+        index, members = self._window_of(event.node)
+        if members is None:
+            return {event.operator: event.members}
+        pairs = members.pairs_of(event.node)
+        self._rows.settle(members.queries_of(event.node))
+        window = self._windows[index]
+        left = window.left - 1
+        self._windows[index] = replace(window, left=left, finished_s=None if left else event.at)
+        if not left:
+            self._plans.forget(self._attempt, index)
+        return pairs
+
+    def _pairs(self, node: NodeId, operator: OperatorId, members: int) -> Mapping[OperatorId, int]:
+        _index, known = self._window_of(node)
+        return {operator: members} if known is None else known.pairs_of(node)
+
+    def _window_of(self, node: NodeId) -> tuple[int, WindowMembers | None]:
+        for index in reversed(self._open):
+            if node in self._open[index]:
+                return index, self._open[index]
+        return -1, None
+
+    # --- rows and windows ---------------------------------------------------------------------------
+
+    def _on_query(self, event: ev.QueryFinished) -> None:
+        self._rows.finish(event.query, event.status)
+
+    def _on_requeued(self, event: ev.RowsRequeued) -> None:
+        self._rows.take_back(event.rows)
+
+    def _on_window(self, event: ev.WindowPlanned) -> None:
+        index = len(self._windows)
+        known = self._plans.get(self._attempt, index)
+        self._windows.append(
+            WindowLive(
+                index=index,
+                planned_s=event.at,
+                queries=event.queries,
+                nodes=event.nodes,
+                pairs=event.logical_nodes,
+                estimate_s=event.estimate_s,
+                planner=event.planner,
+                left=event.nodes,
+                finished_s=None if event.nodes else event.at,
+            )
+        )
+        self._shape = extend_shape(self._shape, None if known is None else known.shape)
+        if known is not None:
+            self._open = {i: m for i, m in self._open.items() if self._windows[i].left}
+            self._open[index] = known.members
+            self._plan_rows(known.members)
+            ids = (operator.id for operator in known.shape.operators)
+            self._operators.add(ids, known.members.pairs_of_operators())
+
+    def _plan_rows(self, members: WindowMembers) -> None:
+        """Rows join; those an earlier attempt had finished are tried again (failed ones, when asked for)."""
+        pairs = members.pairs_of_rows()
+        again = [self._rows.status[row] for row in pairs if row < len(self._rows.status)]
+        failed = sum(status in (QueryStatus.FAILED, QueryStatus.QUARANTINED) for status in again)
+        finished = failed + again.count(QueryStatus.OK)
+        totals = self._tally.totals
+        self._tally.totals = replace(
+            totals,
+            rows_before=totals.rows_before - finished,
+            rows_before_failed=totals.rows_before_failed - failed,
+        )
+        self._rows.plan(pairs)
+
+    def _on_epoch_started(self, event: ev.EpochStarted) -> None:
+        self._epochs[event.index] = EpochLive(index=event.index, started_s=event.at)
+
+    def _on_epoch_finished(self, event: ev.EpochFinished) -> None:
+        epoch = self._epochs.get(event.index, EpochLive(index=event.index))
+        self._epochs[event.index] = replace(epoch, finished_s=event.at)
+
+    # --- workers and lanes --------------------------------------------------------------------------
+
+    def _on_worker_ready(self, event: ev.WorkerReady) -> None:
+        self._workers.ready(event)
+        self._lanes.get(event.worker, tool=False)
+
+    def _on_worker_lost(self, event: ev.WorkerLost) -> None:
+        self._workers.lost(event)
+        self._give_back(self._lanes.empty(event.worker, event.at))
+
+    def _on_loaded(self, event: ev.ModelLoaded) -> None:
+        began_s = self._workers.loaded(event)
+        self._lanes.load(event.worker, event.model, began_s, event.at)
+
+    def _on_lane(self, event: ev.LaneMeasured) -> None:
+        lane = self._lanes.get(event.lane)
+        self._operators.measure(lane.ready, event.ready)
+        self._lanes.values[event.lane] = replace(
+            lane, queued=event.queued, limit=event.limit, ready=event.ready
+        )
+
+    def _on_channel(self, event: ev.ChannelMeasured) -> None:
+        self._channels[event.channel] = ChannelLive(
+            channel=event.channel,
+            depth=event.depth,
+            high_water=event.high_water,
+            blocked_s=event.blocked_s,
+        )
+
+    def _on_finished(self, event: ev.RunFinished) -> None:
+        self._report = event.report
+        for lane in tuple(self._lanes.values):
+            self._give_back(self._lanes.empty(lane, event.at))
+
+    def _give_back(self, lost: list[RunningNode]) -> None:
+        self._tally.forget_running(node.node for node in lost)
+        for node in lost:
+            self._operators.give_back(self._pairs(node.node, node.operator, node.members), failed=False)
+
+
+def _node(running: RunningNode) -> NodeId:
+    return running.node
+
+
+_HANDLERS: dict[type, Callable[[LiveState, Any], None]] = {
+    ev.NodeDispatched: LiveState._on_dispatched,
+    ev.TokensDecoded: LiveState._on_tokens,
+    ev.NodeCompleted: LiveState._on_completed,
+    ev.NodeCoalesced: LiveState._on_coalesced,
+    ev.NodeFailed: LiveState._on_failed,
+    ev.NodeSkipped: LiveState._on_skipped,
+    ev.QueryFinished: LiveState._on_query,
+    ev.RowsRequeued: LiveState._on_requeued,
+    ev.WindowPlanned: LiveState._on_window,
+    ev.EpochStarted: LiveState._on_epoch_started,
+    ev.EpochFinished: LiveState._on_epoch_finished,
+    ev.WorkerReady: LiveState._on_worker_ready,
+    ev.WorkerLost: LiveState._on_worker_lost,
+    ev.ModelLoading: lambda state, event: state._workers.loading(event),
+    ev.ModelLoaded: LiveState._on_loaded,
+    ev.ModelUnloaded: lambda state, event: state._workers.unloaded(event),
+    ev.PrefixEvicted: lambda state, event: state._workers.evicted(event),
+    ev.WorkerMeasured: lambda state, event: state._workers.measured(event),
+    ev.LaneMeasured: LiveState._on_lane,
+    ev.ChannelMeasured: LiveState._on_channel,
+    ev.RunFinished: LiveState._on_finished,
+}

@@ -1,0 +1,258 @@
+"""What a run has come to, folded from its events: totals and the last minutes second by second.
+
+Mutable on purpose: it absorbs every event of a run in the coordinator's thread, a few per node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from engine.ir import event as ev
+from engine.ir.ids import NodeId
+from engine.live.totals import SERIES_S, Series, Totals, tokens_per_s
+
+_COLUMNS = tuple(name for name in Series.__struct_fields__ if name != "from_s")
+
+
+class Tally:
+    """Counts so far. `at` is seconds since the attempt began.
+
+    The rows to come are known once a window of less than `window_queries` was planned.
+    """
+
+    def __init__(self, window_queries: int | None = None) -> None:
+        self._window_queries = window_queries
+        self.at = 0.0
+        self.totals = Totals()
+        self._live: dict[NodeId, int] = {}
+        self._columns: dict[str, list[int]] = {name: [] for name in _COLUMNS}
+        self._from_s = 0
+        self._queued: dict[str, int] = {}
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Decoded tokens a second over the last ten seconds."""
+        return tokens_per_s(self.series(), self.at)
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds to go, as far as can be told."""
+        return self.totals.eta_s(self.at)
+
+    def series(self) -> Series:
+        """The last minutes as a value."""
+        columns = {name: tuple(column) for name, column in self._columns.items()}
+        return Series(from_s=self._from_s, **columns)
+
+    def restore(
+        self,
+        at: float,
+        totals: Totals,
+        series: Series,
+        live: Mapping[NodeId, int],
+        queued: Mapping[str, int],
+    ) -> None:
+        """Go on from an earlier moment: tokens of the nodes that ran then, and what lanes had queued."""
+        self.at, self.totals = at, totals
+        self._live, self._queued = dict(live), dict(queued)
+        self._from_s = series.from_s
+        self._columns = {name: list(getattr(series, name)) for name in _COLUMNS}
+
+    def advance(self, at: float) -> None:
+        """Note that time has passed without an event."""
+        self.at = max(self.at, at)
+
+    def absorb(self, event: ev.Event) -> None:
+        """Take one more event into account; events that change no number only advance the time."""
+        self.at = max(self.at, event.at)
+        handler = _HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+
+    # --- nodes --------------------------------------------------------------------------------------
+
+    def _on_dispatched(self, event: ev.NodeDispatched) -> None:
+        """A node whose worker died begins anew: its tokens of before count for nothing."""
+        if event.node in self._live:
+            self.forget_running((event.node,))
+
+    def _on_tokens(self, event: ev.TokensDecoded) -> None:
+        gained = event.tokens - self._live.get(event.node, 0)
+        self._live[event.node] = event.tokens
+        self.totals = replace(self.totals, running_tokens=self.totals.running_tokens + gained)
+        self._count("decoded", gained)
+
+    def _on_completed(self, event: ev.NodeCompleted) -> None:
+        totals, members, usage = self.totals, event.members, event.usage
+        decoded = self._live.pop(event.node, 0)
+        done = totals.pairs_done + members
+        prompts = totals.prompt_logical + (usage.prompt_tokens * members if usage is not None else 0)
+        if event.recalled:
+            self.totals = replace(totals, pairs_done=done, recalled=totals.recalled + members)
+        elif event.from_cache:
+            cached = totals.cached + members
+            self.totals = replace(totals, pairs_done=done, cached=cached, prompt_logical=prompts)
+        else:
+            self.totals = replace(
+                totals,
+                pairs_done=done,
+                prompt_logical=prompts,
+                executed=totals.executed + 1,
+                coalesced=totals.coalesced + members - 1,
+                running_tokens=totals.running_tokens - decoded,
+            )
+            if usage is not None:
+                self._count_usage(event, decoded)
+
+    def _count_usage(self, event: ev.NodeCompleted, decoded: int) -> None:
+        totals, usage = self.totals, event.usage
+        assert usage is not None
+        self.totals = replace(
+            totals,
+            prompt_tokens=totals.prompt_tokens + usage.prompt_tokens,
+            computed_tokens=totals.computed_tokens + usage.computed_tokens,
+            reused_tokens=totals.reused_tokens + usage.reused_tokens,
+            decoded_tokens=totals.decoded_tokens + usage.decoded_tokens,
+        )
+        self._count("decoded", usage.decoded_tokens - decoded)
+        self._count("computed", usage.computed_tokens)
+        self._count("reused", usage.reused_tokens)
+
+    def _on_coalesced(self, event: ev.NodeCoalesced) -> None:
+        totals = self.totals
+        self.totals = replace(
+            totals,
+            pairs_done=totals.pairs_done + event.members,
+            coalesced=totals.coalesced + event.members,
+            prompt_logical=totals.prompt_logical + event.prompt_tokens * event.members,
+        )
+
+    def _on_skipped(self, event: ev.NodeSkipped) -> None:
+        totals = self.totals
+        done = totals.pairs_done + event.members
+        if event.recalled:
+            self.totals = replace(totals, pairs_done=done, recalled=totals.recalled + event.members)
+        else:
+            self.totals = replace(totals, pairs_done=done, skipped=totals.skipped + event.members)
+
+    def _on_failed(self, event: ev.NodeFailed) -> None:
+        totals, members = self.totals, event.members
+        running = totals.running_tokens - self._live.pop(event.node, 0)
+        if not event.final:
+            self.totals = replace(totals, running_tokens=running, retried=totals.retried + 1)
+            return
+        done = totals.pairs_done + members
+        recalled = totals.recalled + (members if event.recalled else 0)
+        failed = totals.failed + (0 if event.recalled else members)
+        self.totals = replace(
+            totals, running_tokens=running, pairs_done=done, recalled=recalled, failed=failed
+        )
+
+    def forget_running(self, nodes: Iterable[NodeId]) -> None:
+        """Nodes are no longer in flight although nothing came of them: their worker died."""
+        lost = sum(self._live.pop(node, 0) for node in nodes)
+        if lost:
+            self.totals = replace(self.totals, running_tokens=self.totals.running_tokens - lost)
+
+    # --- rows and windows ---------------------------------------------------------------------------
+
+    def _on_query(self, event: ev.QueryFinished) -> None:
+        totals = self.totals
+        rows = totals.rows + 1
+        self.totals = replace(
+            totals,
+            rows=rows,
+            rows_failed=totals.rows_failed + (event.status != "ok"),
+            rows_total=max(totals.rows_total, rows),
+        )
+        self._count("rows", 1)
+
+    def _on_window(self, event: ev.WindowPlanned) -> None:
+        totals = self.totals
+        # A resumed run leaves finished rows out of its windows, so they are never full.
+        full = self._window_queries is None or event.queries >= self._window_queries
+        self.totals = replace(
+            totals,
+            doing="running",
+            estimate_s=totals.estimate_s + event.estimate_s,
+            rows_total=totals.rows_total + event.queries,
+            pairs=totals.pairs + event.logical_nodes,
+            rows_known=not (full or totals.resumed),
+        )
+
+    def _on_requeued(self, event: ev.RowsRequeued) -> None:
+        """Rows are taken back; the window that follows counts them again."""
+        totals, taken = self.totals, len(event.rows)
+        self.totals = replace(
+            totals,
+            rows=totals.rows - taken,
+            rows_failed=totals.rows_failed - taken,
+            rows_total=totals.rows_total - taken,
+        )
+
+    # --- the run and its workers --------------------------------------------------------------------
+
+    def _on_started(self, event: ev.RunStarted) -> None:
+        self.totals = replace(self.totals, run=event.run, doing="planning", resumed=event.resumed)
+
+    def _on_loading(self, event: ev.ModelLoading) -> None:
+        self._do(f"loading {event.model}")
+
+    def _on_loaded(self, _event: ev.ModelLoaded) -> None:
+        self.totals = replace(self.totals, doing="running", model_loads=self.totals.model_loads + 1)
+
+    def _on_lost(self, _event: ev.WorkerLost) -> None:
+        self.totals = replace(self.totals, workers_lost=self.totals.workers_lost + 1)
+
+    def _on_lane(self, event: ev.LaneMeasured) -> None:
+        self._count("queued", 0)  # seconds that passed without word keep what was known then
+        self._queued[event.lane] = event.queued
+        self._columns["queued"][-1] = sum(self._queued.values())
+
+    def _on_finished(self, _event: ev.RunFinished) -> None:
+        self.totals = replace(self.totals, doing="finished", finished=True)
+
+    def _do(self, what: str) -> None:
+        self.totals = replace(self.totals, doing=what)
+
+    # --- seconds ------------------------------------------------------------------------------------
+
+    def _count(self, name: str, number: int) -> None:
+        """Add to this second's point, beginning it first if it is new."""
+        columns = self._columns
+        new = int(self.at) - self._from_s - len(columns["decoded"]) + 1
+        if new > 0:
+            self._begin_seconds(new)
+        columns[name][-1] += number
+
+    def _begin_seconds(self, new: int) -> None:
+        queued = sum(self._queued.values())
+        for name, column in self._columns.items():
+            column.extend([queued if name == "queued" else 0] * min(new, SERIES_S))
+            del column[: max(0, len(column) - SERIES_S)]
+        self._from_s = int(self.at) - len(self._columns["decoded"]) + 1
+
+
+_HANDLERS: dict[type, Callable[[Tally, Any], None]] = {
+    ev.NodeDispatched: Tally._on_dispatched,
+    ev.TokensDecoded: Tally._on_tokens,
+    ev.NodeCompleted: Tally._on_completed,
+    ev.NodeCoalesced: Tally._on_coalesced,
+    ev.NodeFailed: Tally._on_failed,
+    ev.NodeSkipped: Tally._on_skipped,
+    ev.QueryFinished: Tally._on_query,
+    ev.WindowPlanned: Tally._on_window,
+    ev.RowsRequeued: Tally._on_requeued,
+    ev.RunStarted: Tally._on_started,
+    ev.ModelLoading: Tally._on_loading,
+    ev.ModelLoaded: Tally._on_loaded,
+    ev.WorkerLost: Tally._on_lost,
+    ev.LaneMeasured: Tally._on_lane,
+    ev.RunFinished: Tally._on_finished,
+    ev.RunPaused: lambda tally, _event: tally._do("paused"),
+    ev.RunContinued: lambda tally, _event: tally._do("running"),
+    ev.RunDraining: lambda tally, _event: tally._do("stopping"),
+}

@@ -1,0 +1,230 @@
+"""The live state against runs in any order: it agrees with the report, and batches lose nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.ir.event import Event, LaneMeasured, RunFinished, RunStarted
+from engine.ir.ids import RunId, WorkerId
+from engine.ir.options import NAIVE, Mechanisms, RunOptions
+from engine.ir.result import Failure
+from engine.live.coalesce import LiveBatch, Mailbox, apply
+from engine.live.fold import LiveState
+from engine.live.membership import KnownPlans
+from engine.live.state import SPAN_KINDS, LiveSnapshot, QueryStatus
+from engine.live.uses import use_seconds
+from engine.optimizer.consolidate import consolidate
+from engine.optimizer.pipeline import make_plan
+from engine.processor.dispatch import Dispatcher
+from engine.processor.lanes import LaneSpec
+from engine.processor.prepare import Preparer
+from engine.processor.protocol import Dispatch, Extended, InputExhausted, LaneUp, LlmWork, Progress
+from engine.processor.state import RunState
+from engine.testing.plans import batch, flat_profiles, llm, tool, workflow
+from engine.testing.tools import LookupTool
+from engine.testing.world import World
+
+WORKERS = ("w0", "w1")
+PLAN = workflow(
+    "w",
+    [
+        llm("w", "key", inputs=["q"]),
+        tool("w", "facts", reads=["key"]),
+        tool("w", "early", inputs=["q"]),
+        llm("w", "left", reads=["facts", "key"], model="m"),
+        llm("w", "right", reads=["early"], model="n", retries=1),
+        llm("w", "merge", reads=["left", "right"], deterministic=False),
+    ],
+    inputs=["q"],
+    outputs={"answer": "merge", "facts": "facts"},
+)
+ACTIONS = ("step", "step", "step", "step", "tokens", "fail", "retry", "kill", "crash", "measure")
+STATUS = {"ok": QueryStatus.OK, "failed": QueryStatus.FAILED, "quarantined": QueryStatus.QUARANTINED}
+
+
+@dataclass
+class Story:
+    """A run as it went: its events, and what there is to compare them with."""
+
+    plans: list
+    events: list[Event]
+    world: World
+
+    def known(self) -> KnownPlans:
+        known = KnownPlans()
+        for plan in self.plans:
+            known.add(plan)
+        return known
+
+    def state(self) -> LiveState:
+        return LiveState(self.known())
+
+
+@st.composite
+def stories(draw) -> Story:
+    """A run of two windows, in any order, with failures, crashes, progress and measurements."""
+    mechanisms = draw(st.sampled_from([Mechanisms(), Mechanisms(merge=False), NAIVE]))
+    lanes = tuple(LaneSpec(WorkerId(w), 2, 1 << 30, {"m": 1 << 20, "n": 1 << 20}) for w in WORKERS)
+    dispatcher = Dispatcher(lanes, {"lookup": 2}, mechanisms)
+    preparer = Preparer({"lookup": LookupTool()}, {})
+    world = World(RunState(RunId("r"), RunOptions(mechanisms=mechanisms), preparer, dispatcher))
+    world.events.append(RunStarted(at=0.0, run=RunId("r")))
+    plans, first, row = [], 0, 0
+    for _ in range(draw(st.integers(1, 2))):
+        values = draw(st.lists(st.integers(0, 3), min_size=1, max_size=5))
+        window = batch("w", [{"q": f"question {value}"} for value in values], first=row)
+        consolidated = consolidate((PLAN,), window, first_node=first, merge=mechanisms.merge)
+        first, row = first + len(consolidated.nodes), row + len(values)
+        plans.append(make_plan(consolidated, flat_profiles(WORKERS, ["m", "n"], slots=2), mechanisms))
+        world.tell(Extended(plans[-1], lambda _key: None, lambda _key: False))
+    world.tell(InputExhausted())
+    for name in WORKERS:
+        world.tell(LaneUp(WorkerId(name), 1, "echo"))
+    _carry_out(draw, world)
+    world.events.append(RunFinished(at=world.at, report=world.state.report(world.at)))
+    return Story(plans, world.events, world)
+
+
+def _carry_out(draw, world: World) -> None:
+    kills = 0
+    while world.pending and not world.aborted:
+        action, choice = draw(st.sampled_from(ACTIONS)), draw(st.integers(0, 20))
+        generations = [e for e in world.pending if isinstance(e, Dispatch) and isinstance(e.work, LlmWork)]
+        if action == "tokens" and generations:
+            node = generations[choice % len(generations)].node
+            world.tell(Progress(((node, choice),)))
+        elif action == "measure":
+            world.at += draw(st.floats(0, 3))
+            world.events += world.state.measure(world.at)
+        elif action in ("kill", "crash") and kills < 3:
+            kills += 1
+            world.kill(WORKERS[choice % 2], blamed=action == "crash")
+        elif action in ("fail", "retry"):
+            world.step(
+                choice, failure=Failure(code="http_status", message="503", retryable=action == "retry")
+            )
+        else:
+            world.step(choice)
+
+
+@settings(max_examples=50, deadline=None)
+@given(story=stories())
+def test_the_live_state_agrees_with_the_report(story):
+    state = story.state()
+    for event in story.events:
+        state.absorb(event)
+    now, report = state.snapshot(), story.world.state.report(story.world.at)
+    totals, nodes = now.totals, report.nodes
+    assert (totals.executed, totals.coalesced, totals.cached) == (
+        nodes.executed,
+        nodes.coalesced,
+        nodes.cached,
+    )
+    assert (totals.skipped, totals.failed) == (nodes.skipped, nodes.failed)
+    assert totals.pairs == totals.pairs_done == nodes.logical
+    assert sum(o.total for o in now.operators) == sum(o.settled for o in now.operators) == nodes.logical
+    assert all(o.waiting == o.running == 0 for o in now.operators)
+    assert sum(o.done for o in now.operators) == nodes.executed
+    assert now.running == ()
+    assert totals.running_tokens == 0
+    assert (totals.prompt_logical, totals.decoded_tokens) == (
+        report.tokens.prompt_logical,
+        report.tokens.decoded,
+    )
+    assert [w.left for w in now.windows] == [0] * len(story.plans)
+    assert list(now.queries) == [STATUS[r.status] for r in sorted(story.world.rows, key=lambda r: r.index)]
+    assert now.steps == now.steps_total
+    assert (totals.rows, totals.rows_failed) == (
+        report.rows.ok + totals.rows_failed,
+        totals.rows - report.rows.ok,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(story=stories())
+def test_lanes_are_as_busy_as_the_report_says(story):
+    state = story.state()
+    for event in story.events:
+        state.absorb(event)
+    now = state.snapshot()
+    for lane in now.lanes:
+        use = story.world.state.report(story.world.at).workers.get(lane.lane)
+        if use is not None:
+            assert abs(lane.busy_s - use.busy_s) < 1e-9
+    spans: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    for span in now.spans:
+        assert span.end_s >= span.start_s
+        spans.setdefault((span.lane, span.slot), []).append((span.start_s, span.end_s))
+    for held in spans.values():
+        held.sort()
+        assert all(a[1] <= b[0] + 1e-9 for a, b in pairwise(held))
+    for use in now.uses:
+        for kind in SPAN_KINDS:
+            told = sum(s.end_s - s.start_s for s in now.spans if (s.lane, s.kind) == (use.lane, kind))
+            assert abs(sum(bucket[kind] for bucket in use_seconds(use)) - told) < 1e-3
+
+
+@settings(max_examples=50, deadline=None)
+@given(story=stories(), data=st.data())
+def test_batches_of_any_chunking_give_what_raw_events_give(story, data):
+    state = story.state()
+    told = state.snapshot()
+    mailbox = Mailbox(told)
+    for seq, chunk in enumerate(_chunks(story.events, data)):
+        for event in chunk:
+            state.absorb(event)
+        batch_ = mailbox.take(state.snapshot())
+        if batch_ is not None:
+            assert batch_.seq <= seq + 1
+            told = apply(told, _over_the_wire(batch_, LiveBatch))
+        now = state.snapshot()
+        assert msgspec.structs.replace(told, at=now.at) == now
+
+
+@settings(max_examples=50, deadline=None)
+@given(story=stories(), data=st.data())
+def test_a_state_taken_up_from_a_snapshot_goes_on_as_if_nothing_happened(story, data):
+    state, taken_up = story.state(), story.state()
+    for chunk in _chunks(story.events, data):
+        for event in chunk:
+            state.absorb(event)
+            taken_up.absorb(event)
+        assert taken_up.snapshot() == state.snapshot()
+        taken_up = LiveState.of(_over_the_wire(taken_up.snapshot(), LiveSnapshot), story.known())
+    assert taken_up.snapshot() == state.snapshot()
+
+
+@settings(max_examples=30, deadline=None)
+@given(story=stories())
+def test_without_plans_a_state_still_counts(story):
+    state = LiveState()
+    for event in story.events:
+        state.absorb(event)
+    now = state.snapshot()
+    assert now.totals.pairs_done == now.totals.pairs
+    assert sum(operator.settled for operator in now.operators) == now.totals.pairs
+    assert now.running == ()
+
+
+def _over_the_wire(value, type_):
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=type_)
+
+
+def _chunks(events: list[Event], data) -> list[list[Event]]:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=6)))
+    return [events[a:b] for a, b in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+
+
+def test_queues_are_sampled_and_add_up():
+    state = LiveState()
+    for lane, ready in (("w0", {"w/a": 3, "w/b": 1}), ("w1", {"w/a": 2}), ("w0", {"w/b": 4})):
+        event = LaneMeasured(at=1.0, lane=lane, queued=4, in_flight=0, limit=6, ready=ready)
+        state.absorb(event)
+    ready = {operator.id: operator.ready for operator in state.snapshot().operators}
+    assert ready == {"w/a": 2, "w/b": 4}
+    assert state.snapshot().series.queued == (0, 8)
