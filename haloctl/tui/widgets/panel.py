@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -23,6 +24,9 @@ class Panel(ScrollView, can_focus=True):
         background: $background;
         border: round $foreground 25%;
         border-title-color: $foreground 75%;
+        border-subtitle-color: $error;
+        border-subtitle-style: bold;
+        border-subtitle-align: left;
         scrollbar-size-vertical: 1;
         scrollbar-background: $background;
         scrollbar-background-hover: $background;
@@ -42,7 +46,7 @@ class Panel(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.empty = empty
         if title:
-            self.border_title = one_line(title, 60).replace("[", r"\[")
+            self.border_title = title_of(title)
 
     @property
     def inner_width(self) -> int:
@@ -62,15 +66,20 @@ class Panel(ScrollView, can_focus=True):
         """An empty line."""
         return Strip.blank(self.inner_width, self.rich_style)
 
-    def empty_line(self, y: int) -> Strip:
-        """Line `y` of the empty state: its sentence in the middle, folded where the panel is narrow."""
+    def empty_line(self, y: int, sentence: str = "") -> Strip:
+        """Line `y` of the empty state: a sentence in the middle, folded where the panel is narrow."""
         width = self.inner_width
-        lines = _folded(self.empty, max(1, width - 2))
+        lines = _folded(sentence or self.empty, max(1, width - 2))
         index = y - max(0, (self.inner_height - len(lines)) // 2)
         if not 0 <= index < len(lines):
             return self.blank()
         pad = " " * max(0, (width - len(lines[index])) // 2)
         return Strip([Segment(fit(pad + lines[index], width), self.look("panel--muted"))], width)
+
+
+def title_of(text: str) -> Content:
+    """Text as a border title, which as a string would be markup to Textual."""
+    return Content(one_line(text, 200))
 
 
 def _folded(sentence: str, width: int) -> list[str]:
