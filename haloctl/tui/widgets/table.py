@@ -67,7 +67,7 @@ class VTable(TableCanvas):
         self.select(otherwise=0)
 
     def sort_by(self, key: str | None, descending: bool = False) -> None:
-        """Order rows by a column, or as they came; the cursor goes to the first unless it follows the last."""
+        """Order rows by a column, or as they came; the cursor goes to the first row unless it follows."""
         self.sort, self.descending = key, descending
         self.select()
         self.move_to(self.cursor if self.follows else 0)
