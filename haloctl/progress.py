@@ -10,9 +10,9 @@ import msgspec
 from rich.progress import BarColumn, Progress, TextColumn
 
 from engine.ir.event import Event, QueryFinished, RunFinished, WorkerLost
+from engine.live.tally import Tally
 from haloctl.render import console, duration
 from haloctl.sanitise import clean_line
-from haloctl.tally import Tally
 
 Mode: TypeAlias = Literal["auto", "rich", "plain", "json", "none"]
 
@@ -54,20 +54,20 @@ def open_display(
 
 def summary_line(tally: Tally) -> str:
     """One line for people: rows, failures, speed, reuse and what is left."""
-    known = str(tally.total) if tally.total_is_known or tally.finished else f"{tally.total}+"
-    parts = [f"{tally.rows}/{known} rows" if tally.total else tally.doing]
-    if tally.failed:
-        parts.append(f"{tally.failed} failed")
-    if tally.retried:
-        parts.append(f"{tally.retried} retried")
-    if tally.workers_lost:
-        parts.append(f"{tally.workers_lost} workers lost")
-    if tally.decoded_tokens:
+    totals, eta = tally.totals, tally.eta_s
+    known = f"{totals.rows_total}" + ("" if totals.rows_known or totals.finished else "+")
+    parts = [f"{totals.rows}/{known} rows" if totals.rows_total else totals.doing]
+    if totals.rows_failed:
+        parts.append(f"{totals.rows_failed} failed")
+    if totals.retried:
+        parts.append(f"{totals.retried} retried")
+    if totals.workers_lost:
+        parts.append(f"{totals.workers_lost} workers lost")
+    if totals.decoded_tokens:
         parts.append(f"{tally.tokens_per_s:.0f} tok/s")
-        parts.append(f"reuse {tally.reuse:.0%}")
-    if tally.doing.startswith("loading"):
-        parts.append(tally.doing)
-    eta = tally.eta_s
+        parts.append(f"reuse {totals.reuse:.0%}")
+    if totals.doing not in ("starting", "planning", "running", "finished"):
+        parts.append(totals.doing)
     parts.append(f"ETA {duration(round(eta, 1))}" if eta is not None else duration(tally.at))
     return clean_line(" · ".join(parts))
 
@@ -99,7 +99,8 @@ class Lines:
 
     def on_event(self, event: Event) -> None:
         self.tally.absorb(event)
-        tenth = self.tally.rows * 10 // self.tally.total if self.tally.total else 0
+        totals = self.tally.totals
+        tenth = totals.rows * 10 // totals.rows_total if totals.rows_total else 0
         due = tenth > self._tenth and isinstance(event, QueryFinished)
         if due or isinstance(event, RunFinished | WorkerLost):
             self._tenth = tenth
@@ -152,19 +153,20 @@ class JsonLines:
 
 def snapshot(tally: Tally) -> dict[str, object]:
     """The tally as JSON data; `eta_s` is null when unknown."""
+    totals, eta = tally.totals, tally.eta_s
     return {
-        "run": tally.run,
+        "run": totals.run,
         "at_s": round(tally.at, 3),
-        "doing": tally.doing,
-        "rows": tally.rows,
-        "total": tally.total,
-        "failed": tally.failed,
-        "retried": tally.retried,
-        "workers_lost": tally.workers_lost,
-        "decoded_tokens": tally.decoded_tokens,
+        "doing": totals.doing,
+        "rows": totals.rows,
+        "total": totals.rows_total,
+        "failed": totals.rows_failed,
+        "retried": totals.retried,
+        "workers_lost": totals.workers_lost,
+        "decoded_tokens": totals.decoded_tokens,
         "tokens_per_s": round(tally.tokens_per_s, 1),
-        "reuse": round(tally.reuse, 4),
-        "eta_s": None if tally.eta_s is None else round(tally.eta_s, 1),
+        "reuse": round(totals.reuse, 4),
+        "eta_s": None if eta is None else round(eta, 1),
     }
 
 
@@ -197,8 +199,8 @@ class Bar:
             self._drawn_s = self.tally.at
             self._progress.update(
                 self._task,
-                completed=self.tally.fraction,
-                total=1.0 if self.tally.calls else None,
+                completed=self.tally.totals.fraction,
+                total=1.0 if self.tally.totals.pairs else None,
                 description=summary_line(self.tally),
             )
             self._progress.refresh()

@@ -1,7 +1,8 @@
 """What changed in a run's live state between two moments, as one numbered batch for a viewer.
 
-A viewer that falls behind is given fewer, larger steps, never a longer queue: a batch holds the latest value
-of whatever changed, once, and the newest spans and failures up to a limit. What is left out is counted.
+What a viewer waits for is the difference between the last snapshot it knows and the latest: one that falls
+behind is given fewer, larger steps, never a longer queue. A batch holds the latest value of whatever changed,
+once, and the newest spans and failures up to a limit. What is left out is counted.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class UsePatch(Record, frozen=True, kw_only=True):
 
 
 class LiveBatch(Record, frozen=True, kw_only=True):
-    """Changes since batch `seq - 1`, or since the snapshot for the first, which is 1.
+    """What changed between two moments; `seq` numbers the later one.
 
     None and empty stand for "unchanged". Values are whole and the latest; `running_gone` are nodes no longer
     in flight. `reset` replaces everything: a new attempt began.
@@ -78,23 +79,6 @@ class LiveBatch(Record, frozen=True, kw_only=True):
     failures_seen: int = 0
     failures_dropped: int = 0
     report: RunReport | None = None
-
-
-class Mailbox:
-    """What one viewer was told last. Holds one snapshot, whose values it shares with the state's own."""
-
-    def __init__(self, told: LiveSnapshot) -> None:
-        self._told = told
-        self._seq = 0
-
-    def take(self, now: LiveSnapshot) -> LiveBatch | None:
-        """The next batch; None while nothing but the time has changed."""
-        batch = difference(self._told, now, seq=self._seq + 1)
-        if batch is None:
-            return None
-        self._seq += 1
-        self._told = now
-        return batch
 
 
 def difference(told: LiveSnapshot, now: LiveSnapshot, *, seq: int = 1) -> LiveBatch | None:

@@ -9,14 +9,22 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.ir.event import Event, LaneMeasured, RunFinished, RunStarted
+from engine.ir.event import (
+    Event,
+    LaneMeasured,
+    NodeDispatched,
+    NodeFailed,
+    QueryFinished,
+    RunFinished,
+    RunStarted,
+)
 from engine.ir.ids import RunId, WorkerId
 from engine.ir.options import NAIVE, Mechanisms, RunOptions
 from engine.ir.result import Failure
-from engine.live.coalesce import LiveBatch, Mailbox, apply
+from engine.live.coalesce import FAILURES_A_BATCH, SPANS_A_BATCH, LiveBatch, apply, difference
 from engine.live.fold import LiveState
 from engine.live.membership import KnownPlans
-from engine.live.state import SPAN_KINDS, LiveSnapshot, QueryStatus
+from engine.live.state import FAILURES_KEPT, MESSAGE_LENGTH, SPAN_KINDS, LiveSnapshot, QueryStatus
 from engine.live.uses import use_seconds
 from engine.optimizer.consolidate import consolidate
 from engine.optimizer.pipeline import make_plan
@@ -173,17 +181,55 @@ def test_lanes_are_as_busy_as_the_report_says(story):
 @given(story=stories(), data=st.data())
 def test_batches_of_any_chunking_give_what_raw_events_give(story, data):
     state = story.state()
-    told = state.snapshot()
-    mailbox = Mailbox(told)
-    for seq, chunk in enumerate(_chunks(story.events, data)):
+    told = known = state.snapshot()
+    for chunk in _chunks(story.events, data):
         for event in chunk:
             state.absorb(event)
-        batch_ = mailbox.take(state.snapshot())
-        if batch_ is not None:
-            assert batch_.seq <= seq + 1
-            told = apply(told, _over_the_wire(batch_, LiveBatch))
         now = state.snapshot()
-        assert msgspec.structs.replace(told, at=now.at) == now
+        batch_ = difference(told, now)
+        told = now
+        if batch_ is not None:
+            known = apply(known, _over_the_wire(batch_, LiveBatch))
+        assert msgspec.structs.replace(known, at=now.at) == now
+
+
+def test_what_a_viewer_was_not_told_is_counted():
+    state = LiveState()
+    before = state.snapshot()
+    for node in range(SPANS_A_BATCH + 100):
+        at = node / 100
+        state.absorb(NodeDispatched(at=at, node=node, operator="w/a", lane="sql", attempt=1))
+        failure = Failure(code="sql_error", message="no " * 1000)
+        state.absorb(NodeFailed(at=at + 0.01, node=node, operator="w/a", failure=failure, final=True))
+    now = state.snapshot()
+    known = apply(before, difference(before, now))
+    assert (len(known.spans), known.spans_dropped) == (SPANS_A_BATCH, 100)
+    assert known.spans == now.spans[100:]
+    assert known.failures == now.failures[-FAILURES_A_BATCH:]
+    assert known.failures_dropped == SPANS_A_BATCH + 100 - FAILURES_A_BATCH
+    assert (len(now.failures), len(now.failures[0].message)) == (FAILURES_KEPT, MESSAGE_LENGTH)
+    assert difference(now, state.snapshot()) is None
+
+
+def test_a_new_attempt_starts_afresh_but_for_finished_rows():
+    state = LiveState()
+    for event in (
+        RunStarted(at=0.0, run=RunId("r")),
+        NodeDispatched(at=1.0, node=1, operator="w/a", lane="sql", attempt=1),
+        QueryFinished(at=2.0, query=3, id="x", status="failed"),
+    ):
+        state.absorb(event)
+    before = state.snapshot()
+    state.absorb(RunStarted(at=0.0, run=RunId("r"), resumed=True))
+    now = state.snapshot()
+    assert (now.attempt, now.at, now.running) == (2, 0.0, ())
+    assert list(now.queries) == [0, 0, 0, QueryStatus.FAILED]
+    assert (now.totals.rows, now.totals.rows_before, now.totals.rows_before_failed) == (0, 1, 1)
+    assert apply(before, difference(before, now)) == now
+    resumed = LiveState()
+    resumed.take_over([(3, "failed")])
+    resumed.absorb(RunStarted(at=0.0, run=RunId("r"), resumed=True))
+    assert resumed.snapshot().totals == now.totals
 
 
 @settings(max_examples=50, deadline=None)

@@ -17,8 +17,8 @@ from engine.ir.event import (
     WorkerLost,
 )
 from engine.ir.result import Failure, NodeCounts, RowCounts, RunReport, TokenCounts, Usage
+from engine.live.tally import Tally
 from haloctl.progress import Bar, open_display, summary_line
-from haloctl.tally import Tally
 
 REPORT = RunReport(
     run="r1",
@@ -57,9 +57,11 @@ def test_tally_adds_up():
     tally = Tally()
     for event in story():
         tally.absorb(event)
-    assert (tally.rows, tally.failed, tally.total) == (20, 1, 20)
-    assert tally.decoded_tokens == 200
-    assert tally.reuse == 0.75
+    totals = tally.totals
+    assert (totals.rows, totals.rows_failed, totals.rows_total) == (20, 1, 20)
+    assert totals.decoded_tokens == 200
+    assert totals.running_tokens == 0
+    assert totals.reuse == 0.75
     assert tally.tokens_per_s == pytest.approx(20, rel=0.15)
     assert tally.eta_s is None
 
@@ -71,7 +73,7 @@ def test_eta_comes_from_the_estimate_then_more_and_more_from_the_pace():
     assert tally.eta_s == pytest.approx(7.8)
     for event in events[3:33]:
         tally.absorb(event)
-    assert (tally.rows, tally.fraction) == (10, 0.5)
+    assert (tally.totals.rows, tally.totals.fraction) == (10, 0.5)
     assert tally.eta_s == pytest.approx(0.5 * (8.0 - tally.at) + 0.5 * tally.at)
     for event in events[33:-1]:
         tally.absorb(event)
@@ -84,7 +86,8 @@ def test_tokens_of_a_failed_attempt_do_not_count():
     failure = Failure(code="worker_lost", message="gone")
     tally.absorb(NodeFailed(at=2.0, node=1, operator="w/a", failure=failure, final=False))
     tally.absorb(WorkerLost(at=2.0, worker="cpu", reason="SIGKILL", in_flight=1))
-    assert (tally.retried, tally.workers_lost, tally.decoded_tokens) == (1, 1, 0)
+    totals = tally.totals
+    assert (totals.retried, totals.workers_lost, totals.decoded_tokens, totals.running_tokens) == (1, 1, 0, 0)
 
 
 def test_lines_come_with_every_tenth_and_no_more():
@@ -132,7 +135,7 @@ def test_bar_survives_a_whole_run(capsys):
         bar.on_event(event)
     bar.close()
     bar.close()
-    assert bar.tally.rows == 20
+    assert bar.tally.totals.rows == 20
 
 
 @pytest.mark.parametrize(("resumed", "known"), [(False, [False, True]), (True, [False, False])])
@@ -142,12 +145,12 @@ def test_total_is_known_once_a_window_is_not_full(resumed, known):
     seen = []
     for rows in (10, 4):
         tally.absorb(planned(rows))
-        seen.append(tally.total_is_known)
-    assert (tally.total, seen) == (14, known)
+        seen.append(tally.totals.rows_known)
+    assert (tally.totals.rows_total, seen) == (14, known)
 
 
 def test_silent_counts():
     display = open_display("none")
     for event in story():
         display.on_event(event)
-    assert display.tally.rows == 20
+    assert display.tally.totals.rows == 20
