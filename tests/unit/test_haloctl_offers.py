@@ -45,7 +45,7 @@ def test_what_stands_in_the_way_is_told_line_by_line(tmp_path: Path):
     settings = load_settings(environ={}, cwd=tmp_path).settings
     found = examine(find_offers(tmp_path)[0], settings)
     assert found.workflow is None
-    assert "line 6" in found.faults[0]
+    assert "line 4" in found.faults[0]
     assert "'toy'" in found.faults[0]
 
 
