@@ -172,7 +172,7 @@ class EpochLive(Record, frozen=True, kw_only=True):
     finished_s: float | None = None
 
 
-class Span(Record, frozen=True, kw_only=True):
+class Span(Record, array_like=True, frozen=True, kw_only=True):
     """Something took time on a lane: one bar of a Gantt chart. `what` is an operator, or a model loaded.
 
     Spans of one lane and slot do not overlap; loads have slot -1 and no node. `ok` is False for attempts

@@ -9,6 +9,7 @@ from engine.live.state import SPAN_KINDS, LaneUse, SpanKind
 BUCKETS = 512
 FIRST_WIDTH_S = 0.25
 _KINDS = len(SPAN_KINDS)
+_COLUMN = {kind: column for column, kind in enumerate(SPAN_KINDS)}
 
 
 class UseMeter:
@@ -19,15 +20,21 @@ class UseMeter:
         self._width_s = width_s
         self._seconds = array("f", seconds)
         self._value: LaneUse | None = None
+        self._end_s = len(self._seconds) // _KINDS * width_s
 
     def add(self, kind: SpanKind, start_s: float, end_s: float) -> None:
         """Count a span; it may reach over many buckets."""
         if end_s <= start_s:
             return
         self._value = None
-        self._reach(end_s)
-        width, column = self._width_s, SPAN_KINDS.index(kind)
-        first, last = int(start_s / width), min(int(end_s / width), len(self._seconds) // _KINDS - 1)
+        column = _COLUMN[kind]
+        if end_s >= self._end_s:
+            self._reach(end_s)
+        width = self._width_s
+        first, last = int(start_s / width), int(end_s / width)
+        if first == last:
+            self._seconds[first * _KINDS + column] += end_s - start_s
+            return
         for bucket in range(first, last + 1):
             begin, end = max(start_s, bucket * width), min(end_s, (bucket + 1) * width)
             self._seconds[bucket * _KINDS + column] += max(0.0, end - begin)
@@ -45,6 +52,7 @@ class UseMeter:
         missing = (int(end_s / self._width_s) + 1) * _KINDS - len(self._seconds)
         if missing > 0:
             self._seconds.extend([0.0] * missing)
+        self._end_s = len(self._seconds) // _KINDS * self._width_s
 
     def _halve(self) -> None:
         """Half as many buckets, each twice as wide."""

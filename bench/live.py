@@ -1,0 +1,156 @@
+"""What the live state costs the coordinator: CPU per event, and per batch told to a viewer.
+
+Events of a synthetic run of many rows over a 22-operator workflow, in the shapes and proportions a run
+tells them; the fold alone, and the fold with a difference encoded twenty times in each second of the run.
+
+    python -m bench.live [--queries 20000] [--rate 20000] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from engine.ir import event as ev
+from engine.ir.ids import NodeId, OperatorId, QueryIndex, RunId, WorkerId
+from engine.ir.logical import LogicalPlan
+from engine.ir.options import Mechanisms
+from engine.ir.physical import PhysicalPlan
+from engine.ir.result import Usage
+from engine.live.coalesce import difference
+from engine.live.fold import LiveState
+from engine.live.membership import KnownPlans
+from engine.optimizer.consolidate import consolidate
+from engine.optimizer.pipeline import make_plan
+from engine.testing.plans import batch, flat_profiles, llm, workflow
+
+OPERATORS = 22
+IN_FLIGHT = 96
+WINDOW = 2048
+WORKERS = ("w0", "w1")
+
+
+def chains() -> LogicalPlan:
+    """Eleven pairs of operators side by side."""
+    operators = []
+    for i in range(OPERATORS // 2):
+        operators.append(llm("w", f"first{i}", inputs=["q"]))
+        operators.append(llm("w", f"second{i}", reads=[f"first{i}"]))
+    return workflow(
+        "w", operators, inputs=["q"], outputs={f"o{i}": f"second{i}" for i in range(OPERATORS // 2)}
+    )
+
+
+def plans(queries: int) -> Iterator[PhysicalPlan]:
+    """Windows of distinct rows: nothing is merged, so that every pair has its events."""
+    profiles, first = flat_profiles(list(WORKERS), ["m"], slots=16), 0
+    for start in range(0, queries, WINDOW):
+        size = min(WINDOW, queries - start)
+        window = batch("w", [{"q": f"question {start + i}"} for i in range(size)], first=start)
+        consolidated = consolidate((chains(),), window, first_node=first)
+        first += len(consolidated.nodes)
+        yield make_plan(consolidated, profiles, Mechanisms(scheduler="greedy"))
+
+
+def events_of(plan: PhysicalPlan, rate: float, at: float) -> Iterator[ev.Event]:
+    """A window as a run tells of it: dispatched, progress, completed; at `rate` events a second."""
+    step = 1.0 / rate
+    nodes, total = plan.consolidated.nodes, sum(len(n.members) for n in plan.consolidated.nodes)
+    yield ev.WindowPlanned(
+        at=at,
+        queries=len(plan.consolidated.queries),
+        nodes=len(nodes),
+        logical_nodes=total,
+        estimate_s=1.0,
+        planner="greedy",
+    )
+    usage = Usage(prompt_tokens=300, computed_tokens=60, reused_tokens=240, decoded_tokens=24)
+    for index, node in enumerate([*nodes, *[None] * IN_FLIGHT]):
+        if node is not None:
+            yield _dispatched(plan, node.id, index, at := at + step)
+        if index >= IN_FLIGHT:
+            done = nodes[index - IN_FLIGHT]
+            for tokens in (8, 16):
+                yield ev.TokensDecoded(at=(at := at + step), node=done.id, tokens=tokens)
+            yield ev.NodeCompleted(
+                at=(at := at + step),
+                node=done.id,
+                operator=plan.consolidated.operators[done.operator].id,
+                lane=WORKERS[(index - IN_FLIGHT) % 2],
+                members=len(done.members),
+                started_s=at - IN_FLIGHT * 4 * step,
+                usage=usage,
+                waited_s=IN_FLIGHT * 2 * step,
+                prefill_s=step,
+            )
+    for query in plan.consolidated.queries:
+        yield ev.QueryFinished(at=(at := at + step), query=QueryIndex(query.index), id=query.id, status="ok")
+
+
+def _dispatched(plan: PhysicalPlan, node: NodeId, index: int, at: float) -> ev.NodeDispatched:
+    operator = plan.consolidated.nodes[index].operator
+    return ev.NodeDispatched(
+        at=at,
+        node=node,
+        operator=OperatorId(plan.consolidated.operators[operator].id),
+        lane=WORKERS[index % 2],
+        attempt=1,
+    )
+
+
+def measure(queries: int, rate: float, batches_per_s: float) -> dict[str, float]:
+    """Microseconds of CPU per event, and the share of a core at `rate` events a second."""
+    known = KnownPlans()
+    state = LiveState(known)
+    state.absorb(ev.RunStarted(at=0.0, run=RunId("r")))
+    for worker in WORKERS:
+        state.absorb(ev.WorkerReady(at=0.0, worker=WorkerId(worker), pid=1, backend="echo"))
+    told, spent_s, batch_s, count, batches, sent, at = state.snapshot(), 0.0, 0.0, 0, 0, 0, 0.0
+    for plan in plans(queries):
+        known.add(plan)
+        events = list(events_of(plan, rate, at))
+        at, size = events[-1].at, max(1, int(rate / batches_per_s)) if batches_per_s else len(events)
+        for start in range(0, len(events), size):
+            since = time.thread_time()
+            for event in events[start : start + size]:
+                state.absorb(event)
+            spent_s += time.thread_time() - since
+            if batches_per_s:
+                since = time.thread_time()
+                now = state.snapshot()
+                changes = difference(told, now)
+                sent += len(msgspec.msgpack.encode(changes))
+                told = now
+                batch_s += time.thread_time() - since
+                batches += 1
+        count += len(events)
+    return {
+        "events": count,
+        "fold_us_per_event": spent_s / count * 1e6,
+        "batch_us": batch_s / max(batches, 1) * 1e6,
+        "batch_bytes": sent / max(batches, 1),
+        "core_share": (spent_s + batch_s) / count * rate,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--queries", type=int, default=20_000)
+    parser.add_argument("--rate", type=float, default=20_000.0)
+    parser.add_argument("--batches", type=float, default=20.0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found = measure(options.queries, options.rate, options.batches)
+    for name, value in found.items():
+        print(f"{name:24} {value:14.3f}")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
