@@ -142,8 +142,17 @@ class RunView:
 
     def events(self) -> Iterator[Event]:
         """All events, in order."""
-        for payload, digest in self._rows((bytes, bytes), "SELECT payload, digest FROM event ORDER BY seq"):
-            yield from _EVENTS(self._checked("event", digest, payload, payload)).events
+        for _place, batch in self.event_batches():
+            yield from batch
+
+    def event_batches(self, after: int = 0) -> Iterator[tuple[int, tuple[Event, ...]]]:
+        """Events as they were committed together, each batch with its place; those after a place, if given.
+
+        Places grow; a reader who comes back later goes on after the last one it saw.
+        """
+        statement = "SELECT seq, payload, digest FROM event WHERE seq > ? ORDER BY seq"
+        for place, payload, digest in self._rows((int, bytes, bytes), statement, (after,)):
+            yield place, _EVENTS(self._checked("event", digest, payload, payload)).events
 
     def plans(self) -> Iterator[PlanRecord]:
         """The windows' plans, in order."""

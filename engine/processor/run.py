@@ -92,8 +92,10 @@ async def process(job: Job) -> RunReport:
 
     fatal = _Fatal()
     state = _state_of(job)
-    _tell(job, RunStarted(at=0.0, run=job.run, resumed=job.resumed))
+    begun: Event = RunStarted(at=0.0, run=job.run, resumed=job.resumed)
+    _tell(job, begun)
     try:
+        await trio.to_thread.run_sync(job.journal.commit, list[NodeRecord](), [begun])
         async with trio.open_nursery() as nursery:
             await _start_actors(job, state, nursery, clock, fatal)
     except* Exception as group:
