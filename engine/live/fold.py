@@ -107,6 +107,16 @@ class LiveState:
         self._failures_seen = then.failures_seen
         self._report = then.report
 
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the run this is, from 1."""
+        return self._attempt
+
+    @property
+    def windows(self) -> int:
+        """How many windows were planned in this attempt."""
+        return len(self._windows)
+
     def snapshot(self) -> LiveSnapshot:
         """All of it as a value. Values that did not change are the same objects as in the last snapshot."""
         return LiveSnapshot(
@@ -306,6 +316,12 @@ class LiveState:
             lane, queued=event.queued, limit=event.limit, ready=event.ready
         )
 
+    def _on_limit(self, event: ev.LimitChanged) -> None:
+        _kind, _, name = event.limit.partition(".")
+        if name and event.value is not None:
+            lane = self._lanes.get(name)
+            self._lanes.values[name] = replace(lane, limit=int(event.value))
+
     def _on_channel(self, event: ev.ChannelMeasured) -> None:
         self._channels[event.channel] = ChannelLive(
             channel=event.channel,
@@ -349,6 +365,7 @@ _HANDLERS: dict[type, Callable[[LiveState, Any], None]] = {
     ev.PrefixEvicted: lambda state, event: state._workers.evicted(event),
     ev.WorkerMeasured: lambda state, event: state._workers.measured(event),
     ev.LaneMeasured: LiveState._on_lane,
+    ev.LimitChanged: LiveState._on_limit,
     ev.ChannelMeasured: LiveState._on_channel,
     ev.RunFinished: LiveState._on_finished,
 }

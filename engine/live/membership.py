@@ -84,11 +84,12 @@ class KnownPlans:
         self._windows: dict[tuple[int, int], KnownWindow] = {}
         self._added: Counter[int] = Counter()
 
-    def add(self, plan: PhysicalPlan, *, attempt: int = 1) -> None:
-        """The next window's plan."""
+    def add(self, plan: PhysicalPlan, *, attempt: int = 1, index: int | None = None) -> None:
+        """A window's plan; the attempt's next one unless `index` says which."""
         window = KnownWindow(window_shape(plan), WindowMembers(plan.consolidated))
-        self._windows[attempt, self._added[attempt]] = window
-        self._added[attempt] += 1
+        number = self._added[attempt] if index is None else index
+        self._windows[attempt, number] = window
+        self._added[attempt] = number + 1
 
     def get(self, attempt: int, index: int) -> KnownWindow | None:
         """A window's plan; None where it is not known."""

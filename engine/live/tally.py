@@ -176,12 +176,12 @@ class Tally:
         full = self._window_queries is None or event.queries >= self._window_queries
         self.totals = replace(
             totals,
-            doing="running",
             estimate_s=totals.estimate_s + event.estimate_s,
             rows_total=totals.rows_total + event.queries,
             pairs=totals.pairs + event.logical_nodes,
             rows_known=not (full or totals.resumed),
         )
+        self._do("running")
 
     def _on_requeued(self, event: ev.RowsRequeued) -> None:
         """Rows are taken back; the window that follows counts them again."""
@@ -198,11 +198,28 @@ class Tally:
     def _on_started(self, event: ev.RunStarted) -> None:
         self.totals = replace(self.totals, run=event.run, doing="planning", resumed=event.resumed)
 
+    def _on_paused(self, _event: ev.RunPaused) -> None:
+        self.totals = replace(self.totals, paused=True)
+        self._do("paused")
+
+    def _on_continued(self, _event: ev.RunContinued) -> None:
+        self.totals = replace(self.totals, paused=False)
+        self._do("running")
+
+    def _on_draining(self, _event: ev.RunDraining) -> None:
+        self.totals = replace(self.totals, draining=True)
+        self._do("stopping")
+
+    def _on_limit(self, event: ev.LimitChanged) -> None:
+        if event.limit == "total_s":
+            self.totals = replace(self.totals, total_s=event.value)
+
     def _on_loading(self, event: ev.ModelLoading) -> None:
         self._do(f"loading {event.model}")
 
     def _on_loaded(self, _event: ev.ModelLoaded) -> None:
-        self.totals = replace(self.totals, doing="running", model_loads=self.totals.model_loads + 1)
+        self.totals = replace(self.totals, model_loads=self.totals.model_loads + 1)
+        self._do("running")
 
     def _on_lost(self, _event: ev.WorkerLost) -> None:
         self.totals = replace(self.totals, workers_lost=self.totals.workers_lost + 1)
@@ -216,7 +233,10 @@ class Tally:
         self.totals = replace(self.totals, doing="finished", finished=True)
 
     def _do(self, what: str) -> None:
-        self.totals = replace(self.totals, doing=what)
+        """Say what the run is about; that somebody stops or pauses it matters more than anything else."""
+        totals = self.totals
+        doing = "stopping" if totals.draining else "paused" if totals.paused else what
+        self.totals = replace(totals, doing=doing)
 
     # --- seconds ------------------------------------------------------------------------------------
 
@@ -252,7 +272,8 @@ _HANDLERS: dict[type, Callable[[Tally, Any], None]] = {
     ev.WorkerLost: Tally._on_lost,
     ev.LaneMeasured: Tally._on_lane,
     ev.RunFinished: Tally._on_finished,
-    ev.RunPaused: lambda tally, _event: tally._do("paused"),
-    ev.RunContinued: lambda tally, _event: tally._do("running"),
-    ev.RunDraining: lambda tally, _event: tally._do("stopping"),
+    ev.RunPaused: Tally._on_paused,
+    ev.RunContinued: Tally._on_continued,
+    ev.RunDraining: Tally._on_draining,
+    ev.LimitChanged: Tally._on_limit,
 }

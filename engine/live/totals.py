@@ -31,7 +31,11 @@ class Totals(Record, frozen=True, kw_only=True):
     run: RunId = RunId("")
     resumed: bool = False
     doing: str = "starting"
+    paused: bool = False
+    draining: bool = False
     finished: bool = False
+    total_s: float | None = None
+    """The total deadline, once somebody has changed it."""
     rows_total: int = 0
     rows_known: bool = False
     rows: int = 0

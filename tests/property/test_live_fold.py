@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 from engine.ir.event import (
     Event,
     LaneMeasured,
+    LimitChanged,
+    ModelLoading,
     NodeDispatched,
     NodeFailed,
     QueryFinished,
+    RowsRequeued,
+    RunContinued,
+    RunDraining,
     RunFinished,
+    RunPaused,
     RunStarted,
+    WindowPlanned,
 )
 from engine.ir.ids import RunId, WorkerId
 from engine.ir.options import NAIVE, Mechanisms, RunOptions
@@ -274,3 +281,23 @@ def test_queues_are_sampled_and_add_up():
     ready = {operator.id: operator.ready for operator in state.snapshot().operators}
     assert ready == {"w/a": 2, "w/b": 4}
     assert state.snapshot().series.queued == (0, 8)
+
+
+def test_orders_given_to_the_run_show():
+    state = LiveState()
+    state.absorb(WindowPlanned(at=0.0, queries=3, nodes=3, logical_nodes=3, estimate_s=1.0, planner="p"))
+    for query, status in enumerate(("ok", "failed", "quarantined")):
+        state.absorb(QueryFinished(at=1.0, query=query, id="x", status=status))
+    state.absorb(RunPaused(at=2.0))
+    state.absorb(ModelLoading(at=2.0, worker="w0", model="m"))
+    assert (state.snapshot().totals.paused, state.snapshot().totals.doing) == (True, "paused")
+    state.absorb(RunContinued(at=3.0))
+    state.absorb(RowsRequeued(at=3.0, rows=(1, 2), quarantined=1))
+    state.absorb(LimitChanged(at=3.0, limit="tool.sql", value=2))
+    state.absorb(LimitChanged(at=3.0, limit="total_s", value=9.0))
+    now = state.snapshot()
+    assert (now.totals.rows, now.totals.rows_failed, now.totals.rows_total) == (1, 0, 1)
+    assert list(now.queries) == [QueryStatus.OK, QueryStatus.PENDING, QueryStatus.PENDING]
+    assert (now.totals.total_s, now.lanes[0].limit) == (9.0, 2)
+    state.absorb(RunDraining(at=4.0))
+    assert (state.snapshot().totals.draining, state.snapshot().totals.doing) == (True, "stopping")
