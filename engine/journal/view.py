@@ -154,9 +154,10 @@ class RunView:
         for place, payload, digest in self._rows((int, bytes, bytes), statement, (after,)):
             yield place, _EVENTS(self._checked("event", digest, payload, payload)).events
 
-    def plans(self) -> Iterator[PlanRecord]:
-        """The windows' plans, in order."""
-        for payload, digest in self._rows((bytes, bytes), "SELECT payload, digest FROM plan ORDER BY seq"):
+    def plans(self, skip: int = 0) -> Iterator[PlanRecord]:
+        """The windows' plans, in order, without the first `skip`."""
+        statement = "SELECT payload, digest FROM plan ORDER BY seq LIMIT -1 OFFSET ?"
+        for payload, digest in self._rows((bytes, bytes), statement, (skip,)):
             yield _PLAN(self._checked("plan", digest, payload, payload))
 
     def emitted(self) -> tuple[Emitted, ...]:
