@@ -80,9 +80,12 @@ class TextColumn:
 
     def order(self, rows: Order, descending: bool) -> Order:
         """`rows` by text, whatever the case; equal ones stay as they are."""
-        texts = self._texts
-        ordered = sorted(rows.tolist(), key=lambda row: texts[row].casefold(), reverse=descending)
-        return np.array(ordered, dtype=np.intp)
+        folded: list[str] = []
+        for block in range((len(self._texts) + _BLOCK - 1) // _BLOCK):
+            folded += self._block(block)[0].split("\0")
+        for row, text in self._late.items():
+            folded[row] = text
+        return np.array(sorted(rows.tolist(), key=folded.__getitem__, reverse=descending), dtype=np.intp)
 
 
 class _Growing:

@@ -108,7 +108,7 @@ class LineChart(Panel):
             return self._axis(span_s) if y == rows else self.blank()
         label = self._label(y, rows, self.series.scale_top)
         line = [Segment(label, self.look("panel--muted")), *self._curve(curve[y])]
-        return Strip(line, self.inner_width).apply_style(self.rich_style)
+        return Strip(line, self.inner_width).apply_style(self.base)
 
     def _picture(self) -> tuple[list[str], float]:
         """Rows of the curve, and the seconds its width stands for; made once for a series and a size."""
@@ -144,7 +144,7 @@ class LineChart(Panel):
             Segment(" " * self._scale_cells),
             Segment(fit(text, self.plot_cells), self.look("panel--muted")),
         ]
-        return Strip(line, self.inner_width).apply_style(self.rich_style)
+        return Strip(line, self.inner_width).apply_style(self.base)
 
     def _place(self, cell: int | None) -> None:
         """Put the cursor into a cell counted from the right edge, or take it away."""

@@ -7,7 +7,6 @@ from typing import ClassVar, Final
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.color import Color
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
@@ -168,7 +167,7 @@ class GanttCanvas(Panel):
         else:
             text, style = axis_line(self.view), self.look("panel--muted")
         line = [Segment(" " * self.label_cells), Segment(text, style), Segment(" " * self._share_cells)]
-        strip = Strip(line, self.inner_width).apply_style(self.rich_style)
+        strip = Strip(line, self.inner_width).apply_style(self.base)
         if y == self._header - 1 and self.cursor_s is not None:
             strip = self._marked(strip, "▼")
         return strip
@@ -180,10 +179,10 @@ class GanttCanvas(Panel):
         if known is None or known[0] != key:
             cells = lane_cells(self.timeline, lane, self.view, self._colours())
             share = Segment(self._share(lane) if self._share_cells else "", self.look("panel--muted"))
-            strip = Strip([*segments(cells), share]).apply_style(self.rich_style)
+            strip = Strip([*segments(cells), share])
             known = self._tracks[lane] = (key, strip)
         current = index == self.cursor_lane and self.cursor_s is not None
-        style = self.rich_style + Style(bold=True) if current else self.look("panel--muted")
+        style = self.base + Style(bold=True) if current else self.look("panel--muted")
         label = fit(lane, self.label_cells - 1) + " "
         strip = Strip([Segment(label, style), *known[1]], self.inner_width)
         return self._marked(strip) if current else strip
@@ -199,10 +198,7 @@ class GanttCanvas(Panel):
 
     def _colours(self) -> Palette:
         if self._palette is None:
-            background = self.background_colors[1]
-            track = self.look("gantt--track").bgcolor
-            over = Color.from_rich_color(track) if track else background
-            self._palette = Palette(self.look, over, over, self.app.no_color)
+            self._palette = Palette(self.look, self.base, self.app.no_color)
         return self._palette
 
     def _footer(self) -> Strip:
@@ -213,7 +209,7 @@ class GanttCanvas(Panel):
         room = self.inner_width - len(right)
         left = self._legend(room) if self.cursor_s is None else [Segment(fit(self.reading(), room))]
         style = self.look("panel--strong" if self.live else "panel--muted")
-        return Strip([*left, Segment(right, style)], self.inner_width).apply_style(self.rich_style)
+        return Strip([*left, Segment(right, style)], self.inner_width).apply_style(self.base)
 
     def _legend(self, room: int) -> list[Segment]:
         line: list[Segment] = []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -21,36 +22,45 @@ from haloctl.tui.viewport import Viewport
 _FULL, _MOST, _LITTLE = 0.75, 0.35, 0.0
 _FAINT = {3: 0.0, 2: 0.3, 1: 0.55}
 """How far a colour fades into the background, by how much of the half column was used."""
+_LEVELS: Final = 4
+_HALVES: Final = _LEVELS * len(KINDS)
 
 Cell: TypeAlias = tuple[str, Style]
 
 
 class Palette:
-    """Styles of half columns, made once for a theme."""
+    """Styles of half columns over a widget's own style `base`, made once for a theme."""
 
-    def __init__(self, look: Callable[[str], Style], background: Color, track: Color, plain: bool) -> None:
-        self.track = Style(bgcolor=track.rich_color)
-        self.epoch = look("gantt--epoch")
+    def __init__(self, look: Callable[[str], Style], base: Style, plain: bool) -> None:
+        self.base = base
+        self.track = Style(bgcolor=look("gantt--track").bgcolor)
+        self.epoch = look("gantt--epoch").without_color + Style(color=look("gantt--epoch").color)
         self.plain = plain
+        assert self.track.bgcolor is not None
+        background = Color.from_rich_color(self.track.bgcolor)
         self._kinds = [look(f"gantt--{kind}") for kind in KINDS]
         self._shades = [
             {level: _faded(style, background, faint) for level, faint in _FAINT.items()}
             for style in self._kinds
         ]
-        self._cells: dict[tuple[int, int, int, int], Cell] = {}
+        self._cells: dict[int, Cell] = {}
 
     def legend(self, kind: SpanKind) -> Cell:
         """The sample of a kind."""
         glyph = SPANS[kind].glyph if self.plain or kind == "wait" else "█"
         return glyph, self._kinds[KINDS.index(kind)]
 
-    def cell(self, left: int, left_level: int, right: int, right_level: int) -> Cell:
-        """The character for two halves: kinds by index, and levels from 0, nothing, to 3, full."""
-        key = (left, left_level, right, right_level)
-        made = self._cells.get(key)
-        if made is None:
-            made = self._cells[key] = self._made(*key)
-        return made
+    def cells(self, halves: npt.NDArray[np.intp]) -> list[Cell]:
+        """Characters for pairs of halves, each `_LEVELS` times its kind's index plus its level."""
+        made = self._cells
+        cells = []
+        for pair in (halves[::2] * _HALVES + halves[1::2]).tolist():
+            cell = made.get(pair)
+            if cell is None:
+                left, right = divmod(pair, _HALVES)
+                cell = made[pair] = self._made(*divmod(left, _LEVELS), *divmod(right, _LEVELS))
+            cells.append(cell)
+        return cells
 
     def _made(self, left: int, left_level: int, right: int, right_level: int) -> Cell:
         wait = KINDS.index("wait")
@@ -87,11 +97,10 @@ def lane_cells(timeline: Timeline, lane: str, view: Viewport, palette: Palette) 
     """The track of one lane, a character and its style for each column."""
     kinds, shares = timeline.columns(lane, view.halves())
     levels = np.searchsorted([_LITTLE, _MOST, _FULL], shares, side="left")
-    pairs = zip(kinds[::2], levels[::2], kinds[1::2], levels[1::2], strict=True)
-    cells = [palette.cell(int(a), int(b), int(c), int(d)) for a, b, c, d in pairs]
+    cells = palette.cells(kinds * _LEVELS + levels)
     end = view.column(timeline.end_s)
     for column in range(max(0, end + 1), view.cells):
-        cells[column] = (" ", Style())
+        cells[column] = (" ", palette.base)
     for column in epoch_columns(timeline.epochs, view):
         if cells[column][0] == " ":
             cells[column] = ("┊", cells[column][1] + palette.epoch)
@@ -122,16 +131,17 @@ def axis_line(view: Viewport) -> str:
 
 
 def epochs_line(epochs: Sequence[EpochMark], view: Viewport) -> str:
-    """Names of epochs where they begin; the one that is under way stands at the left edge."""
+    """Names of epochs where they begin; the one under way stands at the left edge, if it has room there."""
     labels = [(view.column(epoch.at_s), "┊" + epoch.label) for epoch in epochs]
     before = [label for column, label in labels if column < 0]
-    current = [(0, before[-1])] if before and all(column != 0 for column, _ in labels) else []
+    first = min((column for column, _ in labels if column >= 0), default=view.cells)
+    current = [(0, before[-1])] if before and first > cell_len(before[-1]) else []
     return labels_line(current + labels, view.cells)
 
 
 def segments(cells: Sequence[Cell]) -> list[Segment]:
     """Cells as runs of one style."""
     return [
-        Segment("".join(text for text, _ in run), style)
-        for style, run in groupby(cells, key=lambda cell: cell[1])
+        Segment("".join([text for text, _ in run]), run[0][1])
+        for run in (list(group) for _, group in groupby(cells, key=lambda cell: id(cell[1])))
     ]

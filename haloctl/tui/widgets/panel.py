@@ -45,6 +45,7 @@ class Panel(ScrollView, can_focus=True):
     def __init__(self, *, title: str = "", empty: str = "", id: str | None = None) -> None:
         super().__init__(id=id)
         self.empty = empty
+        self._base: Style | None = None
         if title:
             self.border_title = title_of(title)
 
@@ -62,9 +63,21 @@ class Panel(ScrollView, can_focus=True):
         """The style of a component class, over this widget's background."""
         return self.get_component_rich_style(name)
 
+    @property
+    def base(self) -> Style:
+        """The style of this widget's own text and background."""
+        if self._base is None:
+            self._base = self.rich_style
+        return self._base
+
+    def notify_style_update(self) -> None:
+        """Forget styles of before."""
+        super().notify_style_update()
+        self._base = None
+
     def blank(self) -> Strip:
         """An empty line."""
-        return Strip.blank(self.inner_width, self.rich_style)
+        return Strip.blank(self.inner_width, self.base)
 
     def empty_line(self, y: int, sentence: str = "") -> Strip:
         """Line `y` of the empty state: a sentence in the middle, folded where the panel is narrow."""

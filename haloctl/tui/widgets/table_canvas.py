@@ -209,5 +209,5 @@ class TableCanvas(Panel):
         return self._whole(line)
 
     def _whole(self, line: list[Segment]) -> Strip:
-        strip = Strip(line).apply_style(self.rich_style)
-        return strip.adjust_cell_length(self.inner_width, self.rich_style)
+        strip = Strip(line).apply_style(self.base)
+        return strip.adjust_cell_length(self.inner_width, self.base)

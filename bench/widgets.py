@@ -1,0 +1,193 @@
+"""What the widgets of the terminal interface cost, at the sizes they are made for.
+
+Draws a Gantt chart of 100,000 spans and a table of 100,000 rows at 160×46 cells, whole and after a change,
+and filters and sorts the table. Times are the best of some rounds in milliseconds, what the work costs on
+a quiet machine; `frame` is the lines of one whole widget, drawn with nothing kept from before.
+
+    python -m bench.widgets [--spans 100000] [--rows 100000] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.app import App, ComposeResult
+from textual.scroll_view import ScrollView
+
+from haloctl.tui.filter_language import parse_filter
+from haloctl.tui.plots import Series
+from haloctl.tui.row_table import Column, RowTable, fields_of
+from haloctl.tui.themes import STATES, THEMES
+from haloctl.tui.timeline import Span, Timeline
+from haloctl.tui.widgets.chart import LineChart
+from haloctl.tui.widgets.gantt import Gantt
+from haloctl.tui.widgets.table import VTable
+
+SIZE = (160, 46)
+COLUMNS = (
+    Column(key="id", title="Query", width=8),
+    Column(key="state", title="State", kind="state", width=9),
+    Column(key="node", title="At", kind="choice", width=10),
+    Column(key="tokens", title="Tokens", kind="count", width=7),
+    Column(key="text", title="Question"),
+)
+FILTERS = ("region", "state:failed node:extract tokens:>100", '"total sales" -asia', "e")
+
+
+class One(App[None]):
+    """A screen of one widget."""
+
+    def __init__(self, widget: ScrollView) -> None:
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+        self.widget = widget
+
+    def compose(self) -> ComposeResult:
+        """The widget alone."""
+        yield self.widget
+
+
+def spans(count: int) -> list[Span]:
+    """Eight workers and four kinds of tools, each doing one thing after another, some side by side."""
+    draw = random.Random(1)
+    lanes = [*(f"worker-{i}" for i in range(8)), "sql", "http", "python", "files"]
+    at = dict.fromkeys(lanes, 0.0)
+    made = []
+    for index in range(count):
+        lane = lanes[index % len(lanes)]
+        length = draw.expovariate(20)
+        kind = draw.choice(["prefill", "decode", "decode", "wait"]) if lane.startswith("w") else "tool"
+        made.append(
+            Span(lane=lane, start_s=at[lane], end_s=at[lane] + length, kind=kind, label="answer/region")
+        )
+        at[lane] += length * draw.choice([0.5, 1.0, 1.2])
+    return made
+
+
+def rows(count: int) -> RowTable:
+    """Questions of fifteen words in every state."""
+    draw = random.Random(1)
+    words = ["orders", "region", "ASIA", "which", "customer", "total", "sales", "year", "größe", "nation"]
+    table = RowTable(COLUMNS)
+    table.extend(
+        {
+            "id": [f"#{i}" for i in range(count)],
+            "state": draw.choices(list(STATES), k=count),
+            "node": draw.choices(["extract", "answer", "merge"], k=count),
+            "tokens": [draw.random() * 5000 for _ in range(count)],
+            "text": [" ".join(draw.choices(words, k=15)) for _ in range(count)],
+        }
+    )
+    return table
+
+
+def times_ms(work: Callable[[], object], repeat: int = 25) -> float:
+    """The least time of `work`."""
+    taken = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return round(min(taken) * 1000, 2)
+
+
+def frame(widget: ScrollView) -> None:
+    """Draw all lines of a widget, as after a change of theme."""
+    widget.notify_style_update()
+    for y in range(widget.scrollable_content_region.height):
+        widget.render_line(y)
+
+
+async def gantt(count: int) -> dict[str, float]:
+    """Whole frames at the scale of the run and deep inside it, and what a batch of new spans costs."""
+    made = spans(count)
+    chart = Gantt()
+    figures = {"fill": times_ms(lambda: Timeline().add(made), 3)}
+    app = One(chart)
+    async with app.run_test(size=SIZE) as pilot:
+        chart.add(made)
+        await pilot.pause()
+        figures["frame"] = times_ms(lambda: frame(chart))
+        few = Timeline()
+        few.add(made[:1000])
+        end = chart.timeline.end_s
+        batch = [Span(lane="worker-0", start_s=end, end_s=end + 0.05, kind="decode", label="x")] * 50
+        figures["add_50"] = times_ms(lambda: chart.add(batch))
+        await pilot.press("plus", "plus", "plus", "plus", "plus", "left")
+        figures["frame_zoomed"] = times_ms(lambda: frame(chart))
+        figures["reading"] = times_ms(chart.reading)
+        chart.show(few)
+        await pilot.press("0")
+        figures["frame_of_1000"] = times_ms(lambda: frame(chart))
+    return figures
+
+
+async def table(count: int) -> dict[str, float]:
+    """Whole frames, moving, filtering and sorting."""
+    started = time.perf_counter()
+    made = rows(count)
+    figures = {"fill": round((time.perf_counter() - started) * 1000, 1)}
+    view = VTable()
+    async with One(view).run_test(size=SIZE) as pilot:
+        view.show(made)
+        await pilot.pause()
+        figures["frame"] = times_ms(lambda: frame(view))
+        view.move_to(count // 2)
+        figures["frame_in_the_middle"] = times_ms(lambda: frame(view))
+        figures["put_and_redraw"] = times_ms(
+            lambda: (
+                made.put(view.cursor, {"state": "done"}),
+                view.changed([view.cursor]),
+                view.render_line(3),
+            )
+        )
+        fields = fields_of(COLUMNS)
+        for typed in FILTERS:
+            conditions = parse_filter(typed, fields)
+            assert isinstance(conditions, tuple)
+            figures[f"filter {typed}"] = times_ms(lambda conditions=conditions: view.filter(conditions), 7)
+        view.filter(())
+        for key in ("tokens", "state", "text"):
+            figures[f"sort {key}"] = times_ms(lambda key=key: view.sort_by(key), 5)
+    return figures
+
+
+async def line_chart() -> dict[str, float]:
+    """A chart that gets ten minutes of values at a time."""
+    chart = LineChart(title="Tokens")
+    async with One(chart).run_test(size=(60, 12)) as pilot:
+        series = [Series(values=tuple(float(i * j % 97) for i in range(600))) for j in (7, 11)]
+        turn = iter(series * 100)
+        await pilot.pause()
+        return {"show_and_frame": times_ms(lambda: (chart.show(next(turn)), frame(chart)))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--spans", type=int, default=100_000)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    figures = {
+        f"gantt, {asked.spans:,} spans": asyncio.run(gantt(asked.spans)),
+        f"table, {asked.rows:,} rows": asyncio.run(table(asked.rows)),
+        "line chart, 600 points": asyncio.run(line_chart()),
+    }
+    for name, measured in figures.items():
+        print(name)
+        for what, value in measured.items():
+            print(f"  {what:45} {value:9.2f} ms")
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
