@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from engine.backends.registry import backend_build, count_tokens
-from engine.errors import InputError
+from engine.errors import HaloError, InputError
 from engine.ir.batch import Batch
 from engine.ir.event import Event
 from engine.ir.ids import ModelName, RunId, WorkerId
@@ -38,13 +39,15 @@ from engine.processor.workers import WorkerSpec
 from haloctl import __version__, embedded, render
 from haloctl.attempts import whole_run
 from haloctl.digests import DigestBook, digests
+from haloctl.exit_codes import of_report
 from haloctl.intake_source import describe, keep_unrepeatable, open_source, require_unchanged
 from haloctl.knowledge import Knowledge, profile_store
 from haloctl.placement import Fleet, assemble_fleet, cache_folder
-from haloctl.planning import Planner
+from haloctl.planning import NodeNumbers, Planner
 from haloctl.report import final_report
 from haloctl.request import BatchRequest, TableSource
 from haloctl.run_folder import runs_folder
+from haloctl.second_chance import RowsAgain
 from haloctl.settings import DatabaseSettings, Settings, tool_settings
 from haloctl.unchanged import Beginning, beginning, changes, require_apart, require_same_models
 from haloctl.workflow_files import (
@@ -137,11 +140,19 @@ class OpenRun:
     store: RunStore
     writer: ResultWriter
 
-    def finish(self, report: RunReport | None, cut: Literal["stopped", "aborted"] = "stopped") -> RunReport:
+    def finish(
+        self,
+        report: RunReport | None,
+        cut: Literal["stopped", "aborted"] = "stopped",
+        *,
+        signalled: int | None = None,
+        broke_off: HaloError | None = None,
+    ) -> RunReport:
         """End the output, record how the run stands and return the report over all its attempts.
 
-        Without a report the run was cut short, and `cut` says how. Raises JournalError, or ConfigError
-        when a file has appeared at the output's place.
+        Without a report the run was cut short, and `cut` says how. `signalled` and `broke_off` say why it
+        stopped, for the exit code that is recorded. Raises JournalError, or ConfigError when a file has
+        appeared at the output's place.
         """
         if report is not None and report.status in ("ok", "failed_rows"):
             self.writer.finish()
@@ -153,7 +164,8 @@ class OpenRun:
             if report is None or self.job.resumed:
                 report = whole_run(self.job.run, view.events())
             final = final_report(msgspec.structs.replace(report, status=status), view.counts())
-        self.store.set_status(final.status, final)
+        code = of_report(final, signalled=signalled) if broke_off is None else broke_off.exit_code
+        self.store.set_status(final.status, final, exit_code=code)
         return final
 
 
@@ -190,10 +202,10 @@ def open_run(
         source = stack.enter_context(open_source(request.source, plans, prepared.settings))
         tools = _open_tools(prepared, stack)
         batches = _explained(prepared, tools, source.windows(request.options.window_queries))
+        numbers = NodeNumbers()
         if resume is None:
-            windows = _begun(
-                prepared.planner().windows(batches, prior=warm.resident), request.source.location
-            )
+            planned = prepared.planner().windows(batches, prior=warm.resident, numbers=numbers)
+            windows = _begun(planned, request.source.location)
             store = stack.enter_context(_create(prepared))
             undo.pop_all()
             recovered = stack.enter_context(closing(store.recovered()))
@@ -202,7 +214,7 @@ def open_run(
             if retry_failed:
                 store.forget_failed()
             recovered = stack.enter_context(closing(store.recovered()))
-            windows = prepared.planner().windows(batches, recovered.finished, warm.resident)
+            windows = prepared.planner().windows(batches, recovered.finished, warm.resident, numbers)
         writer = ResultWriter(
             store, request.target, order=request.options.order, stream=render.terminal_rows()
         )
@@ -211,6 +223,8 @@ def open_run(
             say(warning)
         stack.callback(prepared.knowledge.save)
         cache = _cache(prepared, stack, say)
+        again = RowsAgain(store, writer, prepared.planner, numbers, partial(_read_again, prepared, store))
+        stack.callback(again.close)
         job = Job(
             run=store.meta().run,
             options=request.options,
@@ -228,8 +242,18 @@ def open_run(
             on_event=_teller(prepared.knowledge, on_event),
             resumed=resume is not None,
             lend=warm.lend,
+            again=again,
         )
         yield OpenRun(job, store, writer)
+
+
+def _read_again(prepared: Prepared, store: RunStore) -> Iterator[Batch]:
+    """The run's table once more, which must not have changed. Raises InputError."""
+    request = prepared.request
+    require_unchanged(request.source, store.meta().input)
+    plans = tuple(workflow.plan for workflow in prepared.workflows)
+    with open_source(request.source, plans, prepared.settings) as source:
+        yield from source.windows(request.options.window_queries)
 
 
 def _with_kept_input(prepared: Prepared, undo: ExitStack) -> Prepared:

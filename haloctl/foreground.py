@@ -101,14 +101,14 @@ def request_of(meta: RunMeta) -> BatchRequest:
 
 def _run(opened: OpenRun, display: Display, outputs: tuple[str, ...]) -> Finished:
     directory = opened.store.directory
-    outcome = run_in_foreground(opened.job, on_tick=display.on_tick)
+    outcome = run_in_foreground(opened.job, on_tick=display.on_tick, directory=directory)
     display.close()
     if outcome.error is not None:
         _tell_how_to_resume(directory, outcome.error)
         with suppress(HaloError):  # a full disk fails again here; the first error is the one to tell
-            opened.finish(None, "aborted")
+            opened.finish(None, "aborted", broke_off=outcome.error)
         raise outcome.error
-    report = opened.finish(outcome.report)
+    report = opened.finish(outcome.report, signalled=outcome.signalled)
     code = exit_codes.of_report(report, signalled=outcome.signalled)
     if report.status == "stopped":
         _tell_how_to_resume(directory)

@@ -17,6 +17,17 @@ from engine.optimizer.consolidate import consolidate
 from engine.optimizer.pipeline import make_plan
 
 
+@dataclass
+class NodeNumbers:
+    """Which number the next window's first node has: nodes of all windows are numbered through."""
+
+    next: int = 0
+
+    def take(self, plan: PhysicalPlan) -> None:
+        """A window was planned from `next` on."""
+        self.next += len(plan.consolidated.nodes)
+
+
 @dataclass(frozen=True)
 class Planner:
     """All that planning a window needs. `profiles` is asked anew for each window: it learns while running."""
@@ -32,18 +43,20 @@ class Planner:
         batches: Iterable[Batch],
         finished: Callable[[QueryIndex], bool] = lambda _index: False,
         prior: Mapping[WorkerId, tuple[ModelName, ...]] | None = None,
+        numbers: NodeNumbers | None = None,
     ) -> Iterator[PhysicalPlan]:
         """A plan for each batch; rows already finished are left out, and batches without any other.
 
-        `prior`: models the workers hold before the first, least recently used first.
+        `prior`: models the workers hold before the first, least recently used first. `numbers` is shared
+        with whoever else plans windows of the run.
         """
-        first_node = 0
+        numbers = numbers or NodeNumbers()
         for batch in batches:
             batch = _unfinished(batch, finished)
             if not batch.queries and not batch.rejected:
                 continue
-            plan = self.plan(batch, first_node=first_node, prior=prior)
-            first_node += len(plan.consolidated.nodes)
+            plan = self.plan(batch, first_node=numbers.next, prior=prior)
+            numbers.take(plan)
             prior = _resident_after(plan, prior or {})
             yield plan
 

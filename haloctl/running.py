@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import trio
@@ -13,6 +14,7 @@ import trio
 from engine.errors import HaloError
 from engine.ir.result import RunReport
 from engine.processor.run import Job, process
+from haloctl.controlled import process_controlled
 from haloctl.render import note
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -31,30 +33,38 @@ Tick: TypeAlias = Callable[[float], None]
 TICK_S = 0.5
 
 
-def run_in_foreground(job: Job, *, on_tick: Tick, say: Callable[[str], None] = note) -> Outcome:
+def run_in_foreground(
+    job: Job, *, on_tick: Tick, say: Callable[[str], None] = note, directory: Path | None = None
+) -> Outcome:
     """Run `job` to its end. The first SIGINT or SIGTERM drains; the second, or the end of the grace, stops.
 
     `on_tick` hears every half second how long the run has taken. Errors of the run are in the outcome. Off
-    the main thread signals are left alone.
+    the main thread signals are left alone. With the run's `directory` clients may attach to it.
     """
     watched = threading.current_thread() is threading.main_thread()
-    return trio.run(_run_watched if watched else _run_ticking, job, on_tick, say)
+    return trio.run(_run_watched if watched else _run_ticking, job, on_tick, say, directory)
 
 
-async def _run_watched(job: Job, on_tick: Tick, say: Callable[[str], None]) -> Outcome:
+async def _run_watched(
+    job: Job, on_tick: Tick, say: Callable[[str], None], directory: Path | None
+) -> Outcome:
     with trio.open_signal_receiver(*SIGNALS) as signals:
-        return await _run_ticking(job, on_tick, say, signals)
+        return await _run_ticking(job, on_tick, say, directory, signals)
 
 
 async def _run_ticking(
-    job: Job, on_tick: Tick, say: Callable[[str], None], signals: AsyncIterator[int] | None = None
+    job: Job,
+    on_tick: Tick,
+    say: Callable[[str], None],
+    directory: Path | None,
+    signals: AsyncIterator[int] | None = None,
 ) -> Outcome:
     outcome = Outcome()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_tick, on_tick)
         if signals is not None:
             nursery.start_soon(_watch, signals, job, outcome, nursery.cancel_scope, say)
-        await _run(job, outcome)
+        await _run(job, outcome, directory, say)
         nursery.cancel_scope.cancel()
     return outcome
 
@@ -66,9 +76,12 @@ async def _tick(on_tick: Tick) -> None:
         on_tick(trio.current_time() - started)
 
 
-async def _run(job: Job, outcome: Outcome) -> None:
+async def _run(job: Job, outcome: Outcome, directory: Path | None, say: Callable[[str], None]) -> None:
     try:
-        outcome.report = await process(job)
+        if directory is None:
+            outcome.report = await process(job)
+        else:
+            outcome.report = await process_controlled(job, directory, say)
     except HaloError as error:
         outcome.error = error
 

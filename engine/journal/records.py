@@ -93,10 +93,11 @@ class PlanRecord(Record, frozen=True, kw_only=True):
 
 
 class StatusRecord(Record, frozen=True, kw_only=True):
-    """How the run stands; the last one counts."""
+    """How the run stands; the last one counts. `exit_code` is that of the process which said so."""
 
     status: RunState
     report: RunReport | None = None
+    exit_code: int | None = None
 
 
 class Emitted(Record, frozen=True, kw_only=True):

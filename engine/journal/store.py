@@ -123,9 +123,11 @@ class RunStore:
         """Record events, in order; give many at once, they are packed together."""
         return self._writer.append(EventBatch(events=events))
 
-    def set_status(self, status: RunState, report: RunReport | None = None) -> None:
+    def set_status(
+        self, status: RunState, report: RunReport | None = None, *, exit_code: int | None = None
+    ) -> None:
         """Record how the run stands; durable when this returns."""
-        self.wait_durable(self.append(StatusRecord(status=status, report=report)))
+        self.wait_durable(self.append(StatusRecord(status=status, report=report, exit_code=exit_code)))
 
     def forget_failed(self) -> None:
         """Let failed nodes and rows run again (`resume --retry-failed`); durable when this returns.

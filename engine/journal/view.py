@@ -133,6 +133,12 @@ class RunView:
             _INTENT(self._checked("intent", digest, payload, key, payload)) for key, payload, digest in rows
         )
 
+    def in_doubt(self, key: ContentKey) -> bool:
+        """Whether a write was begun under a structural key and has no outcome."""
+        wanted = key_bytes(key)
+        statement = "SELECT key FROM intent WHERE key = ? AND NOT EXISTS (SELECT 1 FROM op WHERE op.key = ?)"
+        return any(True for _row in self._rows((bytes,), statement, (wanted, wanted)))
+
     def crashes(self) -> tuple[CrashRecord, ...]:
         """Worker crashes with a node in flight, oldest first."""
         rows = self._rows((bytes, bytes, bytes), "SELECT key, payload, digest FROM crash ORDER BY seq")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,11 +75,12 @@ async def run_batches(
     options: RunOptions,
     name: str = "run",
     wrap_journal: Callable[[JournalPort], JournalPort] = lambda port: port,
+    carry_out: Callable[[Job], Awaitable[RunReport]] = process,
 ) -> Ran:
     """Process batches and keep all that came of them: see `run_windows`."""
     events: list[Event] = []
     report = await run_windows(
-        directory, workflows, batches, setup, options, events.append, name, wrap_journal
+        directory, workflows, batches, setup, options, events.append, name, wrap_journal, carry_out
     )
     lines = (await trio.Path(directory / f"{name}.jsonl").read_text()).splitlines()
     return Ran(report, [json.loads(line) for line in lines], events)
@@ -94,10 +95,12 @@ async def run_windows(
     on_event: Callable[[Event], None],
     name: str = "run",
     wrap_journal: Callable[[JournalPort], JournalPort] = lambda port: port,
+    carry_out: Callable[[Job], Awaitable[RunReport]] = process,
 ) -> RunReport:
     """Process batches; the run's store is `directory/name`, its output a JSONL file beside it.
 
-    A run that is there already is resumed. `wrap_journal` may put faults before the journal.
+    A run that is there already is resumed. `wrap_journal` may put faults before the journal, `carry_out`
+    something around the job.
     """
     path = directory / name
     resumed = path.exists()
@@ -125,7 +128,7 @@ async def run_windows(
         lend=setup.lend,
     )
     try:
-        return await process(job)
+        return await carry_out(job)
     finally:
         output.finish()
         recovered.close()

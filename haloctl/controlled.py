@@ -1,0 +1,38 @@
+"""Carries out a job with a control channel beside it, so that others may watch it and order it about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import trio
+
+from engine.errors import HaloError
+from engine.ir.result import RunReport
+from engine.processor.control import Control
+from engine.processor.run import Job, process
+from haloctl import __version__
+
+
+async def process_controlled(job: Job, directory: Path, say: Callable[[str], None]) -> RunReport:
+    """`process`, listening on the run's socket as long as that lasts; `say` hears if it cannot.
+
+    Raises what `process` raises. Clients that do not read delay the end by a second at most.
+    """
+    control = Control(
+        job.run, directory, product=__version__, window_queries=job.options.window_queries, warn=say
+    )
+    failure: HaloError | None = None
+    report: RunReport | None = None
+    async with trio.open_nursery() as nursery:
+        await nursery.start(control.serve)
+        try:
+            report = await process(replace(job, control=control))
+        except HaloError as error:
+            failure = error
+        await control.finish()
+    if report is None:
+        assert failure is not None
+        raise failure
+    return report
