@@ -24,11 +24,13 @@ from workflows.mini.training.export import write_folder, write_gguf
 from workflows.mini.training.network import Network
 from workflows.mini.training.tokenizer import load_tokenizer
 from workflows.mini.training.train import CHECKPOINT, train
-from workflows.mini.training.trainer import Trainer, TrainingPlan, rate_at
+from workflows.mini.training.trainer import SHAPE, Trainer, TrainingPlan, rate_at
 from workflows.mini.vocabulary import load_vocabulary
 
 TINY = ModelShape(width=64, layers=2, heads=4, kv_heads=2, feed_forward=96, context_tokens=2048)
-PLAN = TrainingPlan(peak_rate=3e-3, shape=TINY, steps=20, batch_tokens=600, part_tokens=300, warmup_steps=4)
+PLAN = TrainingPlan(
+    peak_rate=3e-3, shape=TINY, steps=20, batch_tokens=600, part_tokens=300, warmup_steps=4, decay_steps=10
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,9 +88,41 @@ def test_another_plan_refuses_the_checkpoint_unless_told(straight, tmp_path):
 
 def test_rate_warms_up_and_decays():
     rates = [rate_at(PLAN, step) for step in range(20)]
-    assert rates[0] < rates[3] == max(rates) == PLAN.peak_rate
-    assert rates[4:] == sorted(rates[4:], reverse=True)
-    assert rates[-1] > 0
+    assert rates[0] < rates[3] == rates[9] == max(rates) == PLAN.peak_rate
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < rates[10]
+
+
+def test_a_longer_plan_begins_like_a_shorter_one():
+    longer = replace(PLAN, steps=40)
+    assert [rate_at(PLAN, step) for step in range(10)] == [rate_at(longer, step) for step in range(10)]
+
+
+def test_training_starts_with_copying_laid_out():
+    torch.manual_seed(0)
+    network = Network(SHAPE, 4096)
+    # Any tokens, something else, and the same tokens again: what followed them is likelier than other tokens.
+    first, between = torch.randint(300, 4096, (80,)), torch.randint(300, 4096, (40,))
+    ids = torch.cat((first, between, first))[None]
+    known = torch.arange(121, 199)
+    with torch.no_grad():
+        logits = network(ids, torch.arange(200)[None], known)
+    wanted = logits.gather(1, ids[0, known + 1][:, None])
+    ranks = (logits > wanted).sum(1).float()
+    assert ranks.median() < 4096 / 4
+
+
+def test_threads_decide_speed_alone():
+    plan = TrainingPlan(shape=TINY, steps=3, batch_tokens=600, part_tokens=200, half=False)
+    alone, together = Trainer(plan), Trainer(plan, threads=2)
+    assert [alone.step() for _ in range(3)] == [together.step() for _ in range(3)]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_compiled_blocks_compute_the_same():
+    plan = TrainingPlan(shape=TINY, steps=1, batch_tokens=600, part_tokens=200, half=False)
+    assert Trainer(plan, compiled=True).step() == pytest.approx(Trainer(plan).step(), rel=1e-4)
 
 
 def test_parts_decide_speed_and_not_the_gradient():
@@ -219,7 +253,7 @@ def test_commands_export_and_evaluate(straight, tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     assert "| extract |" in printed
-    assert json.loads((tmp_path / "report.json").read_text())["examples"] == 5
+    assert json.loads((tmp_path / "report.json").read_text())["examples"] == 6
 
 
 def test_long_prompts_are_answered(straight, tmp_path):

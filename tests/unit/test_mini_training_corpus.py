@@ -5,11 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 
+import jsonschema
 import pytest
 
 from engine.templating.views import printed, view
-from workflows.mini.training import briefs, classify, extract, merges, messages, questions, shapes
-from workflows.mini.training.corpus import FIRST_EXAMPLES, MAKERS, MIX, example, stream
+from workflows.mini.training import (
+    briefs,
+    classify,
+    extract,
+    forms,
+    market,
+    merges,
+    messages,
+    questions,
+    shapes,
+)
+from workflows.mini.training.corpus import MAKERS, STAGES, example, mixture, stream
 from workflows.mini.training.example import FAMILIES, Phrasings, is_held
 from workflows.mini.training.grading import grade, numbers, prompt_text
 from workflows.mini.training.statements import STYLES, brief_text, row_text
@@ -18,7 +29,7 @@ from workflows.mini.training.tables import KINDS, draw_table
 
 def phrasings() -> list[Phrasings]:
     found = []
-    for module in (briefs, classify, extract, merges, questions, shapes):
+    for module in (briefs, classify, extract, market, merges, questions, shapes):
         for value in vars(module).values():
             inside = value.values() if isinstance(value, dict) else (value,)
             found += [one for one in inside if isinstance(one, Phrasings)]
@@ -31,13 +42,27 @@ def test_stream_depends_on_seed_and_number_alone():
     assert list(itertools.islice(stream("train", seed=4), 30)) != first
 
 
-def test_mixture_covers_every_family():
-    assert set(MIX) == set(MAKERS) == {*FAMILIES, "drill"}
-    assert sum(MIX.values()) == 100
-    for start in (0, FIRST_EXAMPLES):
-        found = [one.family for one in itertools.islice(stream("train", start=start), 300)]
-        assert set(found) == set(MIX)
-        assert (found.count("drill") > 100) == (start == 0)
+def test_mixtures_cover_every_family_and_begin_with_copying():
+    assert {family for _, mix in STAGES for family in mix} == set(MAKERS) == {*FAMILIES, "drill", "form"}
+    for start, mix in STAGES:
+        assert mixture(start) is mix
+        found = [one.family for one in itertools.islice(stream("train", start=start), 400)]
+        assert set(found) == set(mix)
+        assert (found.count("drill") > 150) == (start == 0)
+
+
+def test_forms_of_the_workloads_are_filled_in_as_their_schemas_say():
+    seen = set()
+    for number in range(400):
+        made = example(number, "train", family="form")
+        _, workload, operator = made.template.split(".")
+        schema = forms._workloads()[workload][operator]["schema"]
+        value = json.loads(made.answer)
+        jsonschema.validate(value, schema)
+        assert list(value) == schema["required"]
+        assert "{{" not in prompt_text(made)
+        seen.add(workload)
+    assert len(seen) == 6
 
 
 def test_drills_are_answered_from_their_prompt():
@@ -86,7 +111,7 @@ def test_every_reference_answer_is_graded_right(family):
             assert verdict.valid
 
 
-@pytest.mark.parametrize("family", ["brief", "merge", "shape"])
+@pytest.mark.parametrize("family", ["brief", "merge", "shape", "market"])
 def test_figures_of_answers_stand_in_the_prompt(family):
     for number in range(150):
         made = example(number, "held", family=family)

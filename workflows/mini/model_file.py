@@ -18,7 +18,8 @@ Precision = Literal["f32", "f16", "q8_0"]
 Tensors = Iterable[tuple[str, np.ndarray[Any, Any]]]
 """Names as llama.cpp has them, and float32 values; vectors are stored as they are."""
 
-ROPE_BASE = 10_000.0
+ROPE_BASE = 1_000_000.0
+"""Slow rotations leave most of a head to what tokens are, even a thousand tokens apart."""
 NORM_EPSILON = 1e-5
 
 

@@ -10,6 +10,8 @@ from workflows.mini.training.classify import classify
 from workflows.mini.training.drills import drill
 from workflows.mini.training.example import Example, Family, Split
 from workflows.mini.training.extract import extract
+from workflows.mini.training.forms import form
+from workflows.mini.training.market import market
 from workflows.mini.training.merges import merge
 from workflows.mini.training.shapes import shape
 
@@ -19,9 +21,11 @@ MAKERS: Mapping[Family, Callable[[random.Random, Split], Example]] = {
     "brief": brief,
     "merge": merge,
     "shape": shape,
+    "market": market,
     "drill": drill,
+    "form": form,
 }
-MIX: Mapping[Family, int] = {
+READING: Mapping[Family, int] = {
     "extract": 20,
     "classify": 14,
     "brief": 32,
@@ -29,16 +33,30 @@ MIX: Mapping[Family, int] = {
     "shape": 15,
     "drill": 8,
 }
-"""Examples of each family in a hundred."""
-FIRST_MIX: Mapping[Family, int] = {**MIX, "drill": 100}
-"""The same for the first `FIRST_EXAMPLES` of a stream: copying comes before what is done with it."""
-FIRST_EXAMPLES = 15_000
+"""Examples of each family in a hundred or so."""
+COPYING: Mapping[Family, int] = {**READING, "drill": 100}
+MIX: Mapping[Family, int] = {**READING, "drill": 4, "market": 20, "form": 14}
+STAGES: tuple[tuple[int, Mapping[Family, int]], ...] = ((0, COPYING), (15_000, READING), (24_000, MIX))
+"""From which example on which mixture holds: copying comes before what is done with it, and what the demo and
+the workloads ask comes when tables can be read."""
 
 
-def example(index: int, split: Split, *, seed: int = 0, family: Family | None = None) -> Example:
-    """Example `index` of a split, of `family` or of the mixture."""
+def mixture(index: int) -> Mapping[Family, int]:
+    """The mixture that example `index` is drawn from."""
+    return [mix for first, mix in STAGES if first <= index][-1]
+
+
+def example(
+    index: int,
+    split: Split,
+    *,
+    seed: int = 0,
+    family: Family | None = None,
+    mix: Mapping[Family, int] | None = None,
+) -> Example:
+    """Example `index` of a split, of `family`, of `mix`, or of the mixture at that place."""
     dice = random.Random(f"{seed}/{split}/{family}/{index}")
-    mix = FIRST_MIX if index < FIRST_EXAMPLES else MIX
+    mix = mix or mixture(index)
     chosen = family or dice.choices(tuple(mix), tuple(mix.values()))[0]
     return MAKERS[chosen](dice, split)
 

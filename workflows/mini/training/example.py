@@ -10,10 +10,10 @@ from typing import Literal
 from zlib import crc32
 
 Split = Literal["train", "held"]
-Family = Literal["extract", "classify", "brief", "merge", "shape", "drill"]
+Family = Literal["extract", "classify", "brief", "merge", "shape", "market", "drill", "form"]
 
-FAMILIES: tuple[Family, ...] = ("extract", "classify", "brief", "merge", "shape")
-"""The families that are evaluated; drills serve training only."""
+FAMILIES: tuple[Family, ...] = ("extract", "classify", "brief", "merge", "shape", "market")
+"""The families that are evaluated; drills and forms serve training only."""
 _HELD_ONE_IN = 8
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 

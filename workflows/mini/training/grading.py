@@ -18,6 +18,7 @@ TARGETS: dict[Family, float] = {
     "brief": 0.95,
     "merge": 0.90,
     "shape": 0.95,
+    "market": 0.95,
 }
 """Share of held-out examples that must be right."""
 MEANING: dict[Family, str] = {
@@ -26,6 +27,7 @@ MEANING: dict[Family, str] = {
     "brief": "cites the figures asked for, in order, and no others",
     "merge": "keeps every figure of the briefs and adds none",
     "shape": "JSON of exactly the keys asked for, every value exact",
+    "market": "the market brief's own prompts: every figure, in order, and no others",
 }
 
 
@@ -50,11 +52,11 @@ def grade(example: Example, text: str) -> Grade:
     faithful = set(cited) <= set(numbers(prompt_text(example)))
     exact = text == example.answer
     match example.family:
-        case "extract" | "shape":
+        case "extract" | "shape" | "form":
             right = wanted == found
         case "classify":
             right = wanted == found if wanted is not None else exact
-        case "brief":
+        case "brief" | "market":
             right = cited == numbers(example.answer)
         case "merge":
             right = valid and Counter(cited) == Counter(numbers(example.answer))

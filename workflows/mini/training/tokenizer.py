@@ -14,13 +14,13 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from workflows.mini.training.corpus import FIRST_EXAMPLES, chat_text, stream
+from workflows.mini.training.corpus import READING, chat_text, example
 from workflows.mini.vocabulary import Vocabulary
 
 VOCABULARY = 4096
@@ -32,10 +32,10 @@ SPLIT = (
 )
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _DIGITS = "0123456789"
-_EXAMPLES = 20_000
+_EXAMPLES = range(15_000, 35_000)
 
 
-def train(examples: int = _EXAMPLES) -> dict[str, Any]:
+def train(examples: Iterable[int] = _EXAMPLES) -> dict[str, Any]:
     """Tokens in id order, and merges as "left right" in rank order. Control tokens come first, then bytes,
     then numbers of two and three digits, then what the corpus teaches.
     """
@@ -94,9 +94,10 @@ def _numbers() -> tuple[list[str], list[str]]:
     return pairs + triples, merges
 
 
-def _texts(examples: int) -> Iterator[str]:
+def _texts(examples: Iterable[int]) -> Iterator[str]:
     """The corpus without digits, which have their tokens already."""
-    for made in itertools.islice(stream("train", seed=1, start=FIRST_EXAMPLES), examples):
+    for number in examples:
+        made = example(number, "train", seed=1, mix=READING)
         yield re.sub(
             r"\d+", " ", re.sub(r"<\|im_(start|end)\|>", "\n", chat_text(made.messages) + made.answer)
         )

@@ -28,6 +28,8 @@ def train(
     *,
     device: str,
     save_every_s: float,
+    threads: int = 1,
+    compiled: bool = False,
     until: int | None = None,
     adopt: bool = False,
 ) -> Trainer:
@@ -35,7 +37,7 @@ def train(
 
     Raises ValueError when `folder` holds a checkpoint of another plan, unless `adopt` says to go on from it.
     """
-    trainer = Trainer(plan, device)
+    trainer = Trainer(plan, device, threads=threads, compiled=compiled)
     path = folder / CHECKPOINT
     if path.exists():
         resume(trainer, path, adopt=adopt)
@@ -76,10 +78,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--optimizer", choices=("adamw", "muon"), default=defaults.optimizer)
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--plain", action="store_true", help="without a compiler: slower, to debug")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--save-every-s", type=float, default=180.0)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     plan = TrainingPlan(
         seed=options.seed,
         steps=options.steps,
@@ -92,6 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.folder,
         plan,
         device=options.device,
+        threads=options.threads,
+        compiled=not options.plain,
         save_every_s=options.save_every_s,
         until=options.until,
         adopt=options.adopt,

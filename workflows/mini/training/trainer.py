@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Literal
 
 import torch
@@ -18,11 +19,13 @@ from workflows.mini.training.packing import Batch, Packer, Part
 from workflows.mini.training.tokenizer import load_tokenizer
 from workflows.mini.vocabulary import load_vocabulary
 
-SHAPE = ModelShape(width=256, layers=8, heads=8, kv_heads=8, feed_forward=512)
-"""6.3 M parameters: many small heads and eight layers, because the work is copying from the prompt."""
+SHAPE = ModelShape(width=256, layers=8, heads=4, kv_heads=4, feed_forward=512)
+"""6.3 M parameters: more layers than usual at this size, because the work is finding and copying."""
 
 _MUON_SHARE = 1.5
 """Muon's rate, in AdamW's."""
+_EMBEDDING_SHARE = 0.3
+"""The embeddings' rate, in AdamW's: circuits that compare tokens must be able to follow them."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class TrainingPlan:
 
     shape: ModelShape = SHAPE
     seed: int = 0
-    steps: int = 5000
-    batch_tokens: int = 6144
-    part_tokens: int = 2048
+    steps: int = 6000
+    batch_tokens: int = 4096
+    part_tokens: int = 1024
     peak_rate: float = 2e-3
-    final_share: float = 0.03
+    final_share: float = 0.02
     warmup_steps: int = 100
+    decay_steps: int = 1500
+    """The rate is constant but for these last steps, so that a longer plan begins like a shorter one."""
     optimizer: Literal["adamw", "muon"] = "muon"
     """Muon learns from fewer tokens; it takes the matrices of the layers, AdamW the rest."""
     weight_decay: float = 0.05
@@ -69,17 +74,22 @@ class Progress:
 
 
 def rate_at(plan: TrainingPlan, step: int) -> float:
-    """Learning rate of a step, counted from 0."""
-    if step < plan.warmup_steps:
-        return plan.peak_rate * (step + 1) / plan.warmup_steps
-    done = (step - plan.warmup_steps) / max(1, plan.steps - plan.warmup_steps)
-    return plan.peak_rate * (plan.final_share + (1 - plan.final_share) * 0.5 * (1 + math.cos(math.pi * done)))
+    """Learning rate of a step, counted from 0: a short rise, a plateau, and a straight fall at the end."""
+    rise = min(1.0, (step + 1) / plan.warmup_steps)
+    left = min(1.0, (plan.steps - step) / plan.decay_steps)
+    return plan.peak_rate * rise * (plan.final_share + (1 - plan.final_share) * left)
 
 
 class Trainer:
-    """A run of a plan on one device. `network`, `optimizers` and `progress` are what a checkpoint holds."""
+    """A run of a plan on one device. `network`, `optimizers` and `progress` are what a checkpoint holds.
 
-    def __init__(self, plan: TrainingPlan, device: str = "cpu") -> None:
+    On processors each part of a batch is one thread's work, from embedding to gradient: threads meet once a
+    step, not in every operation, and the result does not depend on how many there are.
+    """
+
+    def __init__(
+        self, plan: TrainingPlan, device: str = "cpu", *, threads: int = 1, compiled: bool = False
+    ) -> None:
         vocabulary = load_vocabulary()
         torch.manual_seed(plan.seed)
         self.plan = plan
@@ -96,6 +106,10 @@ class Trainer:
         )
         self._sum = 0.0
         self._since = 0
+        self._weights = tuple(self.network.parameters())
+        self._threads = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        if compiled:
+            self.network.compile_blocks()
 
     def run(self, until: int, *, every: int, on_point: Callable[[Point], None] = lambda _: None) -> None:
         """Train up to step `until`, noting a point of the curve every `every` steps."""
@@ -113,25 +127,28 @@ class Trainer:
         batch = self._packer.batch(progress.next_example)
         rate = rate_at(plan, progress.step)
         loss = self._accumulate(batch)
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
+        torch.nn.utils.clip_grad_norm_(self._weights, plan.clip)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["share"]
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        list(self._threads.map(_update, self.optimizers))
         progress.step += 1
         progress.next_example = batch.next_example
         progress.tokens += batch.tokens
         return loss
 
     def _accumulate(self, batch: Batch) -> float:
-        """Gradients of the whole batch, part by part."""
-        loss = torch.zeros((), device=self.device)
-        for part in batch.parts:
-            share = self._loss(part) / batch.answers
-            share.backward()
-            loss += share.detach()
-        return float(loss)
+        """Gradients of the whole batch: the parts' gradients, always added in the same order."""
+        loss = 0.0
+        for part_loss, gradients in self._threads.map(partial(self._gradients, batch.answers), batch.parts):
+            loss += part_loss
+            for weight, gradient in zip(self._weights, gradients, strict=True):
+                weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+        return loss
+
+    def _gradients(self, answers: float, part: Part) -> tuple[float, tuple[Tensor, ...]]:
+        share = self._loss(part) / answers
+        return float(share.detach()), torch.autograd.grad(share, self._weights)
 
     def _loss(self, part: Part) -> Tensor:
         """Summed loss of some documents."""
@@ -168,21 +185,31 @@ def _optimizers(network: Network, plan: TrainingPlan) -> list[torch.optim.Optimi
     matrices = [weight for name, weight in named if weight.ndim == 2 and not name.startswith("embedding.")]
     groups = [
         {"params": vectors, "weight_decay": 0.0, "share": 1.0},
-        {"params": tables, "weight_decay": 0.0, "share": 1.0},
+        {"params": tables, "weight_decay": 0.0, "share": _EMBEDDING_SHARE},
     ]
     if plan.optimizer == "adamw":
         groups.append({"params": matrices, "weight_decay": plan.weight_decay, "share": 1.0})
     adamw = torch.optim.AdamW(groups, lr=plan.peak_rate, betas=(0.9, 0.98))
     if plan.optimizer == "adamw":
         return [adamw]
-    muon = torch.optim.Muon(
-        [{"params": matrices, "share": _MUON_SHARE}],
-        lr=plan.peak_rate,
-        weight_decay=plan.weight_decay,
-        momentum=0.95,
-        adjust_lr_fn="match_rms_adamw",
-    )
-    return [muon, adamw]
+    # Two halves of like cost, for two threads.
+    halves = [matrices[0::2], matrices[1::2]]
+    muons = [
+        torch.optim.Muon(
+            [{"params": half, "share": _MUON_SHARE}],
+            lr=plan.peak_rate,
+            weight_decay=plan.weight_decay,
+            momentum=0.95,
+            adjust_lr_fn="match_rms_adamw",
+        )
+        for half in halves
+    ]
+    return [*muons, adamw]
+
+
+def _update(optimizer: torch.optim.Optimizer) -> None:
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def described(plan: TrainingPlan) -> dict[str, object]:

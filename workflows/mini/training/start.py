@@ -1,0 +1,98 @@
+"""Where training starts: random weights with a circuit for copying already laid out.
+
+Copying from the prompt needs two attention layers that work hand in hand: one that tells each token which
+token stood before it, and one that finds where the current token stood before and reads what followed. By
+chance alone that takes millions of tokens to appear; laid out at the start it is there from the first step,
+and training keeps, sharpens or replaces it as it likes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from workflows.mini.model_file import ROPE_BASE, ModelShape
+
+SPREAD = 0.04
+"""Standard deviation of initial weights; projections into the residual stream start smaller with depth."""
+
+_SHARED = 0.32
+"""First component of all embeddings: attention by position alone rests on it, and the output ignores it."""
+_SHARPNESS = 6.0
+"""Attention score of the token before, against tokens elsewhere."""
+_HEADS = 2
+"""How many heads of a layer take part."""
+_FOLLOWING = (1, 3)
+"""Layers that read what followed an earlier occurrence."""
+_FREQUENCIES = 8
+"""How many of the fastest rotations tell neighbours apart."""
+_TOLD, _MATCHED, _READ = 0.12, 1.8, 0.3
+"""Scales: of what the first layer writes, of matching queries and keys, of what following layers write."""
+
+
+def start(network: nn.Module, shape: ModelShape) -> None:
+    """Set all weights from torch's current random state."""
+    for name, weight in network.named_parameters():
+        if weight.ndim == 2:
+            inward = name.endswith(("attention_out.weight", "down.weight"))
+            nn.init.normal_(weight, std=SPREAD * ((2 * shape.layers) ** -0.5 if inward else 1.0))
+    if shape.kv_heads == shape.heads >= 2 * _HEADS and shape.layers > max(_FOLLOWING):
+        with torch.no_grad():
+            _lay_out(network, shape)
+
+
+def _lay_out(network: nn.Module, shape: ModelShape) -> None:
+    """Tokens get one half of all directions but the first, what stood before them the other half."""
+    directions = _directions(shape.width)
+    half = shape.width // 2
+    tokens, before = directions[:half], directions[half:]
+    embedding = network.get_parameter("embedding.weight")
+    embedding.copy_(2**0.5 * embedding @ tokens.T @ tokens)
+    embedding[:, 0] = _SHARED
+    network.get_parameter("norm.weight")[0] = 0.0
+    query, key, value, out = _heads(network, shape, 0)
+    for head in range(_HEADS):
+        query[head], key[head] = _one_back(shape)
+        value[head] = tokens[_part(shape, head)]
+        out[head] = _TOLD * before[_part(shape, head)].T
+    for layer in _FOLLOWING:
+        query, key, value, out = _heads(network, shape, layer)
+        for head in range(_HEADS):
+            part = _part(shape, head)
+            query[head], key[head] = _MATCHED * tokens[part], _MATCHED * before[part]
+            value[head], out[head] = tokens[part], _READ * tokens[part].T
+
+
+def _heads(network: nn.Module, shape: ModelShape, layer: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Views of a layer's query, key and value rows (head × width of head × width) and output columns."""
+    fused = network.get_parameter(f"blocks.{layer}.query_key_value.weight")
+    query, key, value = fused.view(3, shape.heads, shape.head_width, shape.width)
+    out = network.get_parameter(f"blocks.{layer}.attention_out.weight")
+    return query, key, value, out.view(shape.width, shape.heads, shape.head_width).transpose(0, 1)
+
+
+def _part(shape: ModelShape, head: int) -> slice:
+    return slice(head * shape.head_width, (head + 1) * shape.head_width)
+
+
+def _directions(width: int) -> Tensor:
+    """Orthonormal rows in random directions, all but the last with nothing in the first component."""
+    found = torch.empty(width, width)
+    nn.init.normal_(found)
+    found[0] = 0.0
+    found[0, 0] = 1.0
+    return torch.linalg.qr(found.T)[0].T.roll(-1, 0)
+
+
+def _one_back(shape: ModelShape) -> tuple[Tensor, Tensor]:
+    """Query and key rows whose product is greatest between neighbours, whatever they are."""
+    pairs = torch.arange(shape.head_width // 2)
+    angles = ROPE_BASE ** (-2.0 * pairs / shape.head_width)
+    used = (pairs < _FREQUENCIES).float()
+    common = torch.zeros(shape.width)
+    common[0] = 1.0
+    # The first component of a normalised token is about 7; scores are divided by √head width.
+    scale = (_SHARPNESS * shape.head_width**0.5) ** 0.5 / 7
+    key = torch.stack((used, torch.zeros(len(pairs))), dim=-1).flatten()
+    query = torch.stack((used * angles.cos(), -used * angles.sin()), dim=-1).flatten()
+    return scale * query[:, None] * common, scale * key[:, None] * common
