@@ -27,6 +27,7 @@ COMMANDS = (
     "runs",
     "show",
     "trace",
+    "trace",
     "resume",
     "attach",
     "ctl",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -56,6 +57,11 @@ class Timeline:
     def place(self) -> Place:
         """Where the next event comes from."""
         return Place(self._after, self._used, self._base_s, self._last_s, self._begun)
+
+    def __iter__(self) -> Iterator[Timed]:
+        """The events there are now."""
+        while (timed := self.next()) is not None:
+            yield timed
 
     def next(self) -> Timed | None:
         """The next event; None when there is none yet."""
