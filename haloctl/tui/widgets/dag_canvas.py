@@ -173,6 +173,8 @@ class DagCanvas(Panel):
 
     def show_cursor(self) -> None:
         """Scroll no further than needed for the cursor to be seen."""
+        if not self.graph.nodes:
+            return
         box = self.arrangement.layout.boxes[self.cursor]
         region = Region(box.x, box.y, box.width + 2 * _MARGIN, 2)
         self.scroll_to_region(region, animate=False, force=True)
