@@ -59,6 +59,25 @@ def _schema(text: str) -> Json:
     return schema
 
 
+def answer(request: GenerateRequest) -> str:
+    """The whole text that answers `request`: valid for its schema, and the same for the same prompt.
+
+    Raises BackendError for a schema that cannot be compiled.
+    """
+    sampling = request.sampling
+    hasher = blake2b(digest_size=16)
+    for message in request.messages:
+        hasher.update(f"{message.role}\0{message.content}\0".encode("utf-8", "replace"))
+    if sampling.temperature > 0:
+        hasher.update(f"{sampling.temperature}\0{sampling.seed}".encode())
+    seed = hasher.digest()
+    if request.schema is not None:
+        value = instance(_schema(request.schema), int.from_bytes(seed))
+        return msgspec.json.encode(value).decode()
+    words = " ".join(request.messages[-1].content.split()[:6]) if request.messages else ""
+    return f"{seed.hex()[:12]} {words[:60]}"
+
+
 @dataclass(slots=True)
 class _Answer:
     """What remains to be said."""
@@ -79,6 +98,7 @@ class EchoRuntime:
         self.sequences = 4 * self.slots + 64
         self.chunk_tokens = 512
         self.tokens_per_step = int(options.extra.get("tokens_per_step", 16))
+        self.stream_cells = 0
         self.memory: SequenceMemory = self
         capabilities = {"schema", "sampling", "chat_template", "reproducible"}
         if self._sharing(file):
@@ -112,20 +132,7 @@ class EchoRuntime:
         return (*tokens, _ANSWER)
 
     def open(self, request: GenerateRequest) -> _Answer:
-        sampling = request.sampling
-        hasher = blake2b(digest_size=16)
-        for message in request.messages:
-            hasher.update(f"{message.role}\0{message.content}\0".encode("utf-8", "replace"))
-        if sampling.temperature > 0:
-            hasher.update(f"{sampling.temperature}\0{sampling.seed}".encode())
-        seed = hasher.digest()
-        if request.schema is None:
-            words = " ".join(request.messages[-1].content.split()[:6]) if request.messages else ""
-            text = f"{seed.hex()[:12]} {words[:60]}"
-        else:
-            value = instance(_schema(request.schema), int.from_bytes(seed))
-            text = msgspec.json.encode(value).decode()
-        return _Answer((*tokenize(text), _END))
+        return _Answer((*tokenize(answer(request)), _END))
 
     def compute(self, rows: list[Row]) -> list[Sized[int]]:
         return [self._say(row.sequence) if row.samples else () for row in rows]
@@ -138,6 +145,9 @@ class EchoRuntime:
         if sequence.request.ignore_eos:
             tokens = tuple(_FILLER if t == _END else t for t in tokens) + (_FILLER,) * (count - len(tokens))
         return tokens
+
+    def to_stream(self, sequence: Sequence) -> bool:
+        return False
 
     def piece(self, token: int) -> bytes:
         return token.to_bytes(8).lstrip(b"\0")[1:]

@@ -42,6 +42,7 @@ class Times:
 class Sequence:
     """A request's state. `tokens` is the prompt followed by what was decoded; the cells of the first
     `past` of them are computed. `decoder` is the runtime's own sampling state, kept across preemption.
+    While it runs it has a lease on cells of the cache, or a stream of its own.
     """
 
     request: GenerateRequest
@@ -50,6 +51,7 @@ class Sequence:
     waiting: Waiting
     decoder: Any = None
     lease: Lease | None = None
+    stream: int | None = None
     past: int = 0
     decoded: int = 0
     reused: int = 0
@@ -101,7 +103,8 @@ class Sequence:
 
 def cancelled(sequence: Sequence) -> Generated:
     """The last word on a dropped request."""
-    usage = sequence.usage() if sequence.lease else Usage(decoded_tokens=sequence.decoded)
+    begun = sequence.lease is not None or sequence.stream is not None
+    usage = sequence.usage() if begun else Usage(decoded_tokens=sequence.decoded)
     return Generated(id=sequence.request.id, text=sequence.text(), finish="cancelled", usage=usage)
 
 
@@ -129,6 +132,8 @@ class Runtime(Protocol):
     """Most tokens of one batch."""
     tokens_per_step: int
     """Most tokens one row with `samples` decodes."""
+    stream_cells: int
+    """Cells of all streams, beside `cells`; 0 for a runtime without."""
 
     def tokenize(self, text: str) -> Tokens: ...
 
@@ -142,6 +147,12 @@ class Runtime(Protocol):
         """Compute the rows' cells; returns decoded tokens per row, empty without `samples`.
 
         Raises OutOfCells (nothing computed, try a smaller batch) or BackendError (this batch is lost).
+        """
+        ...
+
+    def to_stream(self, sequence: Sequence) -> bool:
+        """Copy a sequence whose tokens are all computed into a stream of its own, where it decodes from now
+        on without its lease; sets `sequence.stream`. False when there is none it fits into.
         """
         ...
 

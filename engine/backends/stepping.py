@@ -27,7 +27,7 @@ from engine.ir.request import (
 )
 from engine.kv.admission import Waiting, WaitingQueue
 from engine.kv.host_store import pack, unpack
-from engine.kv.prefix_cache import PrefixCache
+from engine.kv.prefix_cache import Lease, PrefixCache
 from engine.kv.radix_tree import Tokens
 
 HEADROOM_TOKENS = 32
@@ -157,8 +157,8 @@ class SteppedBackend:
             steps=self._steps,
             running=len(self._running),
             waiting=len(self._queue),
-            cells_used=self._cache.used,
-            cells_total=self._cache.cells,
+            cells_used=self._cache.used + sum(s.past for s in self._running if s.stream is not None),
+            cells_total=self._cache.cells + self._runtime.stream_cells,
             evicted_tokens=self._cache.evicted_tokens,
             restored_tokens=self._restored,
         )
@@ -203,7 +203,7 @@ class SteppedBackend:
                 self._reject(sequence, "generation_failed", "every sequence is held by a pinned prefix")
             return False
         needed = len(tokens) - lease.matched + min(sequence.remaining, HEADROOM_TOKENS)
-        promised = sum(len(s.tokens) - s.past + min(s.remaining, HEADROOM_TOKENS) for s in self._running)
+        promised = sum(_to_come(s) for s in self._running)
         if self._running and self._cache.reachable() < needed + promised:
             self._cache.end(lease)
             self._blocked = True
@@ -233,7 +233,8 @@ class SteppedBackend:
 
     def _compute(self, rows: list[Row]) -> list[Sized[int]] | None:
         """Decoded tokens per row; None when the batch could not be computed and running shrank."""
-        needed = sum(row.count + (self._runtime.tokens_per_step - 1) * row.samples for row in rows)
+        leased = [row for row in rows if row.sequence.lease is not None]
+        needed = sum(row.count + (self._runtime.tokens_per_step - 1) * row.samples for row in leased)
         if not self._cache.make_room(needed):
             self._shrink()
             return None
@@ -250,8 +251,9 @@ class SteppedBackend:
 
     def _shrink(self) -> None:
         """Preempt the request admitted last; fail it when it is alone."""
-        newest = self._running[-1]
-        if len(self._running) == 1:
+        leased = [sequence for sequence in self._running if sequence.lease is not None]
+        newest = leased[-1]
+        if len(leased) == 1:
             self._reject(newest, "generation_failed", "no key-value cells are left for this request")
             return
         self._stop_running(newest)
@@ -263,16 +265,23 @@ class SteppedBackend:
     def _absorb(self, rows: list[Row], decoded: list[Sized[int]]) -> None:
         for row, tokens in zip(rows, decoded, strict=True):
             sequence = row.sequence
-            lease = sequence.lease
-            assert lease is not None
             if sequence.prefilling:
                 self._computed += row.count
-            self._cache.grow(lease, row.count)
             sequence.past += row.count
-            if sequence.past <= sequence.prompt_tokens and not sequence.decoded:
-                self._cache.store(lease, sequence.waiting.tokens[: sequence.past])
+            if sequence.lease is not None:
+                self._keep(sequence, sequence.lease, row)
             if row.samples:
                 self._take(sequence, tokens)
+
+    def _keep(self, sequence: Sequence, lease: Lease, row: Row) -> None:
+        """Count new cells, give those of the prompt to the cache, and move on to a stream after it."""
+        self._cache.grow(lease, row.count)
+        if sequence.past <= sequence.prompt_tokens and not sequence.decoded:
+            self._cache.store(lease, sequence.waiting.tokens[: sequence.past])
+        if row.samples and self._runtime.to_stream(sequence):
+            self._cache.end(lease)
+            sequence.lease = None
+            self._blocked = False
 
     def _take(self, sequence: Sequence, tokens: Sized[int]) -> None:
         """Append decoded tokens and finish the request where one of them ends it."""
@@ -326,17 +335,16 @@ class SteppedBackend:
     def _drop(self, sequence: Sequence) -> None:
         """Forget a request, wherever it stands."""
         del self._sequences[sequence.request.id]
-        if sequence.lease is not None:
-            self._stop_running(sequence)
-        else:
+        if self._by_waiting.pop(sequence.waiting, None) is not None:
             self._queue.remove(sequence.waiting)
-            del self._by_waiting[sequence.waiting]
+        else:
+            self._stop_running(sequence)
         self._runtime.release(sequence)
 
     def _stop_running(self, sequence: Sequence) -> None:
-        assert sequence.lease is not None
-        self._cache.end(sequence.lease)
-        sequence.lease = None
+        if sequence.lease is not None:
+            self._cache.end(sequence.lease)
+            sequence.lease = None
         self._running.remove(sequence)
         self._blocked = False
 
@@ -346,6 +354,13 @@ class SteppedBackend:
         decode = sum(1 for row in rows if row.count == 1 and row.samples)
         self._decode_s += seconds * decode / total
         self._prefill_s += seconds * (total - decode) / total
+
+
+def _to_come(sequence: Sequence) -> int:
+    """Cells of the cache a running sequence may still take."""
+    if sequence.lease is None:
+        return 0
+    return len(sequence.tokens) - sequence.past + min(sequence.remaining, HEADROOM_TOKENS)
 
 
 def _stops(request: GenerateRequest) -> tuple[bytes, ...]:

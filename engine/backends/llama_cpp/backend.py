@@ -19,6 +19,7 @@ from engine.errors import ModelFileError
 from engine.ir.request import BackendInfo, GenerateRequest, Message, ModelFile
 from engine.kv.prefix_cache import SequenceMemory
 from engine.kv.radix_tree import Tokens
+from engine.kv.slots import SequencePool
 
 _BATCH_TOKENS = 512
 """Tokens of one llama_decode call; larger batches delay running requests and are split there anyway."""
@@ -27,18 +28,22 @@ _CELLS_PER_SLOT = 2048
 """Cells set aside per slot when the user names no budget."""
 
 _DEFAULT_KV_BYTES = 1 << 30
+_LEAST_STREAM = 512
+"""Shorter streams would take in few requests."""
+
 _CELL_BLOCK = 256
 """The library rounds every stream up to whole blocks."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What fits: cells in all, and context tokens of one request."""
+    """What fits: cells in all, of them `stream` for each slot, and context tokens of one request."""
 
     cells: int
     context_tokens: int
     slots: int
     sequences: int
+    stream: int
     sharing: bool
     unified: bool
     threads: int
@@ -67,15 +72,24 @@ def fit(file: ModelFile, model: LlamaModel, memory_bytes: int) -> Sizes:
     )
     stream_cells = slots * (-(-context // _CELL_BLOCK) * _CELL_BLOCK)
     unified = sharing or stream_cells > affordable
+    cells = min(affordable, max(wanted, context)) if unified else stream_cells
+    stream = _stream(cells, slots, context) if sharing and not model.sliding else 0
     return Sizes(
-        cells=min(affordable, max(wanted, context)) if unified else stream_cells,
+        cells=cells - slots * stream,
         context_tokens=context,
         slots=slots,
         sequences=min(api.llama_max_parallel_sequences(), 4 * slots + 64) if sharing else slots,
+        stream=stream,
         sharing=sharing,
         unified=unified,
         threads=options.threads or len(os.sched_getaffinity(0)),
     )
+
+
+def _stream(cells: int, slots: int, context: int) -> int:
+    """Cells of a slot's own stream: no more than half of all, and as much as a request can use; or 0."""
+    stream = min(-(-context // _CELL_BLOCK), cells // 2 // slots // _CELL_BLOCK) * _CELL_BLOCK
+    return stream if stream >= _LEAST_STREAM and cells - slots * stream >= context else 0
 
 
 class LlamaRuntime:
@@ -101,6 +115,7 @@ class LlamaRuntime:
                 threads=sizes.threads,
                 vocabulary_size=vocabulary.size,
             )
+            self._streams = self._open_streams(sizes)
         except Exception:
             self._model.close()
             raise
@@ -110,6 +125,28 @@ class LlamaRuntime:
         self._candidates = Candidates(vocabulary.size)
         self._reproducible = file.options.reproducible
         self.info = self._describe(file, sizes)
+
+    def _open_streams(self, sizes: Sizes) -> LlamaContext | None:
+        """A second context for decoding, in which every slot has cells of its own.
+
+        A batch of prompts walks over all cells of its context in tiles of 64, and skips a tile only when none
+        of its rows needs any of it. Cells of running texts lie between one another, a token each in turn, so
+        in one context prefill took twice as long.
+        """
+        self.stream_cells = sizes.slots * sizes.stream
+        self._stream_tokens = sizes.stream
+        self._free_streams = SequencePool(sizes.slots)
+        if not sizes.stream:
+            return None
+        return LlamaContext(
+            self._model.pointer,
+            cells=self.stream_cells,
+            sequences=sizes.slots,
+            unified=False,
+            batch_tokens=max(sizes.slots, 32),
+            threads=sizes.threads,
+            vocabulary_size=self._vocabulary.size,
+        )
 
     def _describe(self, file: ModelFile, sizes: Sizes) -> BackendInfo:
         capabilities = {"schema", "sampling", "chat_template", "reproducible"}
@@ -139,16 +176,28 @@ class LlamaRuntime:
         return TokenSampler(request, self._vocabulary, self._grammars, self._candidates)
 
     def compute(self, rows: list[Row]) -> list[Sized[int]]:
-        context = self._context
         if self._reproducible and rows[0].start == 0:
-            context.clear()  # cells in the places and order of a fresh start: sums round alike
+            self._context.clear()  # cells in the places and order of a fresh start: sums round alike
+        if self._streams is None:
+            return self._compute_in(self._context, rows)
+        leased = [at for at, row in enumerate(rows) if row.sequence.stream is None]
+        # The library computes neighbouring streams together, where they come in order.
+        apart = sorted(set(range(len(rows))) - set(leased), key=lambda at: _place(rows[at].sequence))
+        decoded: list[Sized[int]] = [()] * len(rows)
+        for context, places in ((self._context, leased), (self._streams, apart)):
+            # The first may be out of cells; then nothing is done.
+            tokens = self._compute_in(context, [rows[at] for at in places])
+            for at, found in zip(places, tokens, strict=True):
+                decoded[at] = found
+        return decoded
+
+    def _compute_in(self, context: LlamaContext, rows: list[Row]) -> list[Sized[int]]:
+        if not rows:
+            return []
         context.begin_batch()
         for row in rows:
-            sequence = row.sequence
-            lease = sequence.lease
-            assert lease is not None
-            tokens = sequence.tokens[row.start : row.start + row.count]
-            context.add(lease.sequence, row.start, tokens, output=row.samples)
+            tokens = row.sequence.tokens[row.start : row.start + row.count]
+            context.add(_place(row.sequence), row.start, tokens, output=row.samples)
         logits = context.decode()
         if not len(logits):
             return [() for _ in rows]
@@ -164,6 +213,20 @@ class LlamaRuntime:
             decoded.append((token,))
             output += 1
         return decoded
+
+    def to_stream(self, sequence: Sequence) -> bool:
+        if self._streams is None or len(sequence.tokens) + sequence.remaining > self._stream_tokens:
+            return False
+        assert sequence.lease is not None
+        state = self._context.save(sequence.lease.sequence)
+        stream = self._free_streams.take()
+        assert stream is not None  # as many as slots
+        if not self._streams.load(stream, state):
+            self._free_streams.give_back(stream)
+            self._stream_tokens = 0  # nor will another state fit
+            return False
+        sequence.stream = stream
+        return True
 
     def piece(self, token: int) -> bytes:
         return self._vocabulary.piece(token)
@@ -186,6 +249,10 @@ class LlamaRuntime:
 
     def release(self, sequence: Sequence) -> None:
         sequence.decoder.close()
+        if sequence.stream is not None and self._streams is not None:
+            self._streams.remove(sequence.stream, 0)
+            self._free_streams.give_back(sequence.stream)
+            sequence.stream = None
 
     def save_state(self, sequence: int) -> bytes | None:
         return self._context.save(sequence)
@@ -195,8 +262,18 @@ class LlamaRuntime:
 
     def close(self) -> None:
         self._grammars.close()
+        if self._streams is not None:
+            self._streams.close()
         self._context.close()
         self._model.close()
+
+
+def _place(sequence: Sequence) -> int:
+    """The sequence id its cells have in the context where it is computed."""
+    if sequence.stream is not None:
+        return sequence.stream
+    assert sequence.lease is not None
+    return sequence.lease.sequence
 
 
 def _with_seed(request: GenerateRequest) -> GenerateRequest:

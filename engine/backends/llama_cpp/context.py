@@ -9,6 +9,7 @@ nothing), but nothing shared. So: unified where prefixes are shared, streams whe
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from engine.backends.sequence import OutOfCells
 from engine.errors import BackendError, ModelFileError
 
 _NO_CELLS = 1
+_STREAMS_AT = slice(8, 12)
+_ONE_STREAM = (1).to_bytes(4, sys.byteorder)
 
 
 class LlamaContext:
@@ -52,6 +55,7 @@ class LlamaContext:
                 fix="lower context_tokens, slots or kv_budget_bytes",
             )
         self.cells: int = api.llama_n_ctx(self.pointer)
+        self._streams = 1 if unified else sequences
         self._memory = api.llama_get_memory(self.pointer)
         self._vocabulary_size = vocabulary_size
         self._batch = _Batch(batch_tokens)
@@ -99,7 +103,15 @@ class LlamaContext:
         return bytes(memoryview(buffer)[:written])
 
     def load(self, sequence: int, data: bytes) -> bool:
-        """Fill an empty sequence; False when the bytes do not fit this context."""
+        """Fill an empty sequence; False when the bytes do not fit this context.
+
+        Behind a mark they name the number of streams of the context they come from, and hold what each of
+        those has of the sequence; in a unified one that is the only one, here the others have nothing.
+        """
+        if self._streams > 1 and data[_STREAMS_AT] == _ONE_STREAM:
+            streams = self._streams.to_bytes(4, sys.byteorder)
+            data = data[: _STREAMS_AT.start] + streams + data[_STREAMS_AT.stop :]
+            data += bytes(4 * (self._streams - 1))
         buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
         return bool(api.llama_state_seq_set_data(self.pointer, buffer, len(data), sequence))
 

@@ -35,6 +35,8 @@ class LlamaModel:
             api.llama_model_is_recurrent(self.pointer) or api.llama_model_is_hybrid(self.pointer)
         )
 
+        self.sliding = api.llama_model_n_swa(self.pointer) > 0
+
     def chat_template(self) -> ChatTemplate:
         """The file's own template, or plain dialogue when it has none."""
         vocabulary = self.vocabulary
