@@ -61,7 +61,7 @@ def examine(offer: Offer, settings: Settings) -> Examined:
     try:
         [workflow] = read_workflows(read_texts([Path(offer.path)]), settings)
     except SpecErrors as errors:
-        return Examined(None, tuple(f"line {e.at.line}: {e.message} ({e.fix})" for e in errors.errors))
+        return Examined(None, tuple(f"line {e.at.line}: {e.message}; {e.fix}" for e in errors.errors))
     except HaloError as error:
         return Examined(None, (str(error),))
     return Examined(workflow)

@@ -94,6 +94,8 @@ class RunSettings(Record, frozen=True, kw_only=True):
     """Seconds of silence after which a worker counts as hung and is killed."""
     total_s: Annotated[float, Meta(gt=0)] | None = None
     """Seconds after which a run stops by itself, resumable."""
+    session_idle_s: Annotated[float, Meta(gt=0)] = 900.0
+    """Seconds that a session opened by `haloctl run` keeps models loaded while nothing is asked of it."""
 
 
 class PathSettings(Record, frozen=True, kw_only=True):

@@ -1,0 +1,183 @@
+"""A front end's end of a session: plain asyncio, with a process that is started when it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import TypeAlias, assert_never
+
+import msgspec
+
+from engine.ir.ids import Json, Record
+from engine.wire.control_place import is_welcome, peer_of
+from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
+from haloctl.request import BatchRequest
+from haloctl.session.process import Started, start_session
+from haloctl.session.wire import (
+    MAX_FRAME_BYTES,
+    Attach,
+    Attached,
+    Begin,
+    Begun,
+    EndSession,
+    FromFrontEnd,
+    FromSession,
+    Goodbye,
+    Over,
+    Propose,
+    Proposed,
+    Refused,
+    Said,
+    decode_from_session,
+    encode_message,
+)
+from haloctl.settings import Settings
+
+LEAVE_S = 2.0
+_READ_BYTES = 1 << 18
+
+
+class Parted(Record, frozen=True, kw_only=True):
+    """There is no session any more; the next request starts another. `unexpected`: it did not say goodbye."""
+
+    words: str
+    unexpected: bool = False
+
+
+News: TypeAlias = Said | Over | Parted
+
+
+class SessionClient:
+    """Requests with their answers; what comes unasked goes to `hear`, in the loop's thread."""
+
+    def __init__(self, settings: Settings, config: Path | None, hear: Callable[[News], None]) -> None:
+        self._settings = settings
+        self._config = config
+        self._hear = hear
+        self._joining = asyncio.Lock()
+        self._writer: asyncio.StreamWriter | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._numbers = count(1)
+        self._asked: dict[int, asyncio.Future[Proposed | Begun | Refused]] = {}
+        self._started: Started | None = None
+
+    @property
+    def attached(self) -> bool:
+        """Whether a session is there to be asked."""
+        return self._writer is not None
+
+    async def propose(
+        self, request: BatchRequest, typed: tuple[dict[str, Json], ...] = ()
+    ) -> Proposed | Refused:
+        """Have a batch checked and planned."""
+        number = next(self._numbers)
+        answer = await self._ask(Propose(number=number, request=request, typed=typed))
+        assert not isinstance(answer, Begun)
+        return answer
+
+    async def begin(self, proposal: int) -> Begun | Refused:
+        """Run what was proposed."""
+        answer = await self._ask(Begin(number=next(self._numbers), proposal=proposal))
+        assert not isinstance(answer, Proposed)
+        return answer
+
+    async def join(self) -> Refused | None:
+        """Start a session unless there is one; why there cannot be one, if there cannot."""
+        async with self._joining:
+            if self._writer is not None:
+                return None
+            try:
+                self._started = await asyncio.to_thread(start_session, self._settings, self._config)
+            except OSError as error:
+                return _gone(0, f"no session can be started: {error}")
+            listens = await asyncio.to_thread(self._started.wait_listens)
+            if not listens.socket:
+                return Refused(number=0, code="session", message=listens.refusal, fix=listens.fix)
+            return await self._attach(listens.socket)
+
+    async def leave(self, *, wait_s: float = LEAVE_S) -> None:
+        """End the session; what runs goes on to its end. Waits for its goodbye, but not for a run."""
+        if self._writer is None or self._listening is None:
+            return
+        self._send(EndSession())
+        await asyncio.wait((self._listening,), timeout=wait_s)
+        self._listening.cancel()
+        await asyncio.wait((self._listening,))
+
+    # --- one connection -----------------------------------------------------------------------------
+
+    async def _attach(self, path: str) -> Refused | None:
+        try:
+            reader, writer = await asyncio.open_unix_connection(path)
+        except OSError as error:
+            return _gone(0, f"the session cannot be reached: {error.strerror or error}")
+        _pid, uid = peer_of(writer.get_extra_info("socket"))
+        if not is_welcome(uid):
+            writer.close()
+            return _gone(0, f"the session's socket belongs to user {uid}")
+        self._writer = writer
+        self._send(Attach())
+        self._listening = asyncio.create_task(self._listen(reader, writer))
+        return None
+
+    async def _ask(self, message: Propose | Begin) -> Proposed | Begun | Refused:
+        refused = await self.join()
+        if refused is not None:
+            return msgspec.structs.replace(refused, number=message.number)
+        answer: asyncio.Future[Proposed | Begun | Refused] = asyncio.get_running_loop().create_future()
+        self._asked[message.number] = answer
+        try:
+            self._send(message)
+            return await answer
+        finally:
+            self._asked.pop(message.number, None)
+
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        decoder = FrameDecoder(max_bytes=MAX_FRAME_BYTES)
+        parted = Parted(words="the session ended without a word", unexpected=True)
+        try:
+            while data := await reader.read(_READ_BYTES):
+                for frame in decoder.feed(data):
+                    message = decode_from_session(frame)
+                    if isinstance(message, Goodbye):
+                        parted = Parted(words=message.words)
+                    else:
+                        self._take(message)
+        except (OSError, ProtocolError, msgspec.DecodeError) as error:
+            parted = Parted(words=f"the session cannot be understood: {error}", unexpected=True)
+        finally:
+            writer.close()
+            self._part(parted)
+
+    def _take(self, message: FromSession) -> None:
+        match message:
+            case Proposed() | Begun() | Refused():
+                answer = self._asked.get(message.number)
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            case Said() | Over():
+                self._hear(message)
+            case Attached() | Goodbye():
+                pass
+            case _:
+                assert_never(message)
+
+    def _part(self, parted: Parted) -> None:
+        self._writer = None
+        log = "" if self._started is None or not parted.unexpected else f"; see {self._started.log}"
+        for number, answer in self._asked.items():
+            if not answer.done():
+                answer.set_result(_gone(number, parted.words + log))
+        if self._started is not None:
+            self._started.popen.poll()  # it may be reaped by now
+        self._hear(msgspec.structs.replace(parted, words=parted.words + log))
+
+    def _send(self, message: FromFrontEnd) -> None:
+        assert self._writer is not None
+        self._writer.write(encode_frames((encode_message(message),)))
+
+
+def _gone(number: int, words: str) -> Refused:
+    return Refused(number=number, code="session", message=words, fix="try again: another session is started")
