@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+from importlib.resources import files
 
 import jsonschema
 import pytest
+import yaml
 
 from engine.templating.views import printed, view
 from workflows.mini.training import (
@@ -145,10 +148,44 @@ def test_tables_print_as_templates_print_them(kind):
     assert set(numbers(row_text(result, result.rows[0]))) <= set(numbers(lines[1]))
 
 
+def brief_operators():
+    return yaml.safe_load((files("workflows.tpch") / "brief.yaml").read_text(encoding="utf-8"))["operators"]
+
+
 def test_questions_of_the_market_brief_are_trained_with_its_own_system_prompt():
-    from importlib.resources import files
+    assert brief_operators()["parameters"]["system"].strip() == extract._MARKET_SYSTEM
 
-    import yaml
 
-    spec = yaml.safe_load((files("workflows.tpch") / "brief.yaml").read_text(encoding="utf-8"))
-    assert spec["operators"]["parameters"]["system"].strip() == extract._MARKET_SYSTEM
+def test_prompts_of_the_market_brief_are_those_it_is_trained_on():
+    """Word for word, once figures, names and the question are taken out."""
+    trained = {skeleton(made.messages) for made in (example(n, "train", family="market") for n in range(800))}
+    operators = brief_operators()
+    for name in ("sales_analyst", "delivery_analyst", "trade_analyst"):
+        filled = re.sub(
+            r"{{[^}]*parameters.(\w+) }}", lambda found: SAMPLE[found[1]], operators[name]["prompt"]
+        )
+        filled = re.sub(r"{{ (\w+) }}", lambda found: TABLES[found[1]], filled)
+        assert skeleton((("system", operators[name]["system"]), ("user", filled))) in trained, name
+    orders = re.findall(r"{% (?:el)?(?:if|se).*?%}(.*?)(?={%)", operators["brief"]["prompt"], re.DOTALL)
+    assert len(orders) == 3
+    for order in orders:
+        labels = tuple(re.findall(r"(\w+): {{", order))
+        assert labels in {tuple(name.capitalize() for name in names) for names in market._ORDERS.values()}
+    assert operators["brief"]["system"].strip() == market.EDITOR
+
+
+SAMPLE = {"region": "ASIA", "segment": "BUILDING", "year": "1995"}
+TABLES = {
+    "sales": "year | orders | revenue | change\n1995 | 82 | 11.1 | 2.0 percent less than in 1994",
+    "nations": "nation | revenue" + 5 * "\nCHINA | 3.5",
+    "shipping": "mode | parcels | late_percent" + 7 * "\nMAIL | 36 | 66.7",
+    "customers": "customer | nation | revenue" + 5 * "\nCustomer#000000217 | CHINA | 0.5",
+    "suppliers": "supplier | revenue" + 3 * "\nSupplier#000000011 | 0.3",
+}
+
+
+def skeleton(messages):
+    """A prompt with its values blotted out."""
+    text = "\n".join(content.strip() for _, content in messages)
+    text = re.sub(r"\d+(\.\d+)?", "0", text.replace("more than", "less than"))
+    return re.sub(r"\b[A-Z]{2,}( [A-Z]{2,})?\b", "X", text)

@@ -2,7 +2,7 @@
 
 The questions share work the way real ones do: a few topics are asked about much more than the rest
 (Zipf), in different words, now and then in the very same words, and different topics share a region or a
-year. One in four leaves the columns empty, so that only the model can tell what it is about.
+year.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ PHRASINGS = (
     "How did the {segment} business in {region} do in {year}?",
     "Who are our largest {segment} customers in {region} for {year}?",
     "Give me a brief on {segment} sales in {region}, {year}.",
-    "Is revenue from {segment} in {region} growing? Look at {year}.",
-    "Which nation led {region} in {year}, and what about {segment} there?",
     "Were deliveries late in {year}? I mean {segment} customers in {region}.",
+    "Was {year} a good year for {segment} sales in {region}?",
+    "Which suppliers serve {segment} in {region} in {year}?",
+    "Any late deliveries to {segment} customers in {region} in {year}?",
+    "Who were the biggest {segment} buyers in {region} in {year}?",
 )
-HEADER = ("id", "user_query", "region", "segment", "year")
+HEADER = ("id", "user_query")
 
 
-def questions() -> list[tuple[str, str, str, str, str]]:
+def questions() -> list[tuple[str, str]]:
     """Rows as in HEADER; the same ones every time."""
     dice = random.Random(SEED)
     topics = dice.sample(list(product(REGIONS, SEGMENTS, YEARS)), TOPICS)
@@ -40,16 +42,7 @@ def questions() -> list[tuple[str, str, str, str, str]]:
         region, segment, year = dice.choices(topics, weights)[0]
         phrasing = PHRASINGS[min(dice.randrange(len(PHRASINGS)), dice.randrange(len(PHRASINGS)))]
         text = phrasing.format(region=region.title(), segment=segment.lower(), year=year)
-        told = number % 4 != 0
-        rows.append(
-            (
-                f"q{number:02}",
-                text,
-                region if told else "",
-                segment if told else "",
-                str(year) if told else "",
-            )
-        )
+        rows.append((f"q{number:02}", text))
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_every_statement_is_shared_and_explained(brief: LogicalPlan, tpch: dict[
 
 def test_columns_override_what_the_model_read(brief: LogicalPlan, tpch: dict[str, Tool]) -> None:
     told = dict(_statements(brief, region="EUROPE", segment="MACHINERY", year=1994))
-    customers = told["market_brief/top_customers"]
+    customers = told["market_brief/customers"]
     assert customers["query"]["params"] == ["EUROPE", "MACHINERY", 1994]
     same = dict(_statements(brief, region="ASIA", segment="BUILDING", year=1995))
     read = dict(_statements(brief, region=None, segment=None, year=None))
@@ -101,7 +102,8 @@ def test_the_brief_is_what_it_says(brief: LogicalPlan) -> None:
     analysts = [operator for operator in models if operator.id.endswith("_analyst")]
     assert len(analysts) == 3
     assert len({operator.system.source for operator in analysts if operator.system}) == 1
-    assert all(operator.schema for operator in analysts)
+    briefs = [operator for operator in models if operator.system and "editor" in operator.system.source]
+    assert len(briefs) == 1
     assert all(operator.policy.deterministic for operator in models)
 
 
@@ -113,10 +115,11 @@ def test_the_questions_are_those_the_script_writes() -> None:
     rows = list(csv.DictReader(io.StringIO(table)))
     assert tuple(rows[0]) == HEADER
     assert len(rows) >= 48
-    repeats = Counter((row["user_query"], row["region"]) for row in rows)
+    repeats = Counter(row["user_query"] for row in rows)
     assert max(repeats.values()) > 1
-    topics = Counter((row["region"], row["segment"], row["year"]) for row in rows if row["region"])
-    assert topics.most_common(1)[0][1] >= 4
+    assert len(repeats) > len(rows) / 2
+    named = (re.findall(r"automobile|building|furniture|household|machinery|\d{4}", text) for text in repeats)
+    assert max(Counter(tuple(sorted(words)) for words in named).values()) >= 4
 
 
 def test_building_again_is_quick_and_changes_nothing(tmp_path: Path) -> None:
