@@ -75,7 +75,7 @@ def answer(request: GenerateRequest) -> str:
         value = instance(_schema(request.schema), int.from_bytes(seed))
         return msgspec.json.encode(value).decode()
     words = " ".join(request.messages[-1].content.split()[:6]) if request.messages else ""
-    return f"{seed.hex()[:12]} {words[:60]}"
+    return f"{seed.hex()[:12]} {words[:60]}".encode("utf-8", "replace").decode()
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from engine.ir.request import (
     Progressed,
     Rejected,
 )
+from engine.testing.fixed_answers import load_backend as load_fixed_answers
 from workflows.mini.build import build_model
 
 SYSTEM = "You are a careful analyst. You answer questions about orders, parts and suppliers. " * 4
@@ -38,19 +39,32 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_model(tmp_path_factory.mktemp("model") / "mini.gguf", size="s")
 
 
-@pytest.fixture(params=["echo", "llama_cpp"])
-def file(request: pytest.FixtureRequest, model_path: Path) -> ModelFile:
-    return ModelFile(name=ModelName("mini"), backend=request.param, path=str(model_path))
+OWN_TEXTS = ("cut_off", "stop_string")
+"""Parts of names of tests that ask for texts of the model's own, which fixed answers replace."""
+
+
+@pytest.fixture(params=["echo", "llama_cpp", "fixed_answers"])
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "fixed_answers" and any(part in request.node.name for part in OWN_TEXTS):
+        pytest.skip("fixed answers are whole, whatever the model says")
+    return str(request.param)
 
 
 @pytest.fixture
-def load(file: ModelFile) -> Iterator[Load]:
+def file(kind: str, model_path: Path) -> ModelFile:
+    backend = "llama_cpp" if kind == "fixed_answers" else kind
+    return ModelFile(name=ModelName("mini"), backend=backend, path=str(model_path))
+
+
+@pytest.fixture
+def load(file: ModelFile, kind: str) -> Iterator[Load]:
     opened: list[Backend] = []
+    find = load_fixed_answers if kind == "fixed_answers" else load_backend
 
     def open_backend(*, memory_bytes: int = 1 << 28, **options: object) -> Backend:
         extra = {"tokens_per_step": 1, **options.pop("extra", {})}  # type: ignore[dict-item]
         chosen = ModelOptions(threads=1, extra=extra, **{"context_tokens": 1024, **options})  # type: ignore[arg-type]
-        backend = load_backend(
+        backend = find(
             ModelFile(name=file.name, backend=file.backend, path=file.path, options=chosen), memory_bytes
         )
         opened.append(backend)
