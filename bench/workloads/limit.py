@@ -1,0 +1,74 @@
+"""What a batch takes at best: its distinct work at the machine's peak rates; and how far texts drifted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from engine.ir.ids import Record
+from engine.testing.fixed_answers_calls import Call
+
+
+class Work(Record, frozen=True, kw_only=True):
+    """Tokens of one model that have to be computed, however calls are arranged.
+
+    prefill: tokens in the trie of all prompts; decode: fixed lengths of distinct calls.
+    """
+
+    calls: int
+    prefill_tokens: int
+    decode_tokens: int
+
+
+class Peak(Record, frozen=True, kw_only=True):
+    """Most tokens a second of one model, all workers together."""
+
+    prefill: float
+    decode: float
+
+
+def distinct_work(calls: Iterable[Call]) -> dict[str, Work]:
+    """Model → its distinct work."""
+    asked: dict[str, set[tuple[tuple[int, ...], int]]] = defaultdict(set)
+    for call in calls:
+        asked[call.model].add((call.prompt, call.decoded_tokens))
+    return {
+        model: Work(
+            calls=len(distinct),
+            prefill_tokens=trie_tokens([prompt for prompt, _ in distinct]),
+            decode_tokens=sum(decoded for _, decoded in distinct),
+        )
+        for model, distinct in sorted(asked.items())
+    }
+
+
+def trie_tokens(prompts: Iterable[Sequence[int]]) -> int:
+    """Tokens to compute when every beginning that prompts share is computed once."""
+    total, before = 0, ()
+    for prompt in sorted(map(tuple, prompts)):
+        same = next((i for i, (a, b) in enumerate(zip(before, prompt, strict=False)) if a != b), None)
+        total += len(prompt) - (min(len(before), len(prompt)) if same is None else same)
+        before = prompt
+    return total
+
+
+def limit_s(work: Mapping[str, Work], peaks: Mapping[str, Peak]) -> float:
+    """Seconds of the distinct work at the peak rates, one model after another."""
+    return sum(
+        part.prefill_tokens / peaks[model].prefill + part.decode_tokens / peaks[model].decode
+        for model, part in work.items()
+    )
+
+
+def decoded(calls: Iterable[Call]) -> dict[str, str]:
+    """Call (model and prompt) → digest of what was decoded, the first time it was."""
+    texts: dict[str, str] = {}
+    for call in calls:
+        texts.setdefault(f"{call.model} {hash(call.prompt)} {call.decoded_tokens}", call.decoded_digest)
+    return texts
+
+
+def drift(one: Mapping[str, str], other: Mapping[str, str]) -> float | None:
+    """Share of the calls both made whose texts differ; None when they made none."""
+    both = one.keys() & other.keys()
+    return sum(one[call] != other[call] for call in both) / len(both) if both else None

@@ -1,0 +1,65 @@
+"""The physical limit of a batch: distinct work at peak rates; and which runs the yardstick makes."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.workloads.limit import Peak, decoded, distinct_work, drift, limit_s, trie_tokens
+from bench.workloads.matrix import all_cells, chosen
+from engine.ir.ids import ModelName
+from engine.testing.fixed_answers_calls import Call
+
+
+def call(model, prompt, tokens=4, text="a"):
+    return Call(model=ModelName(model), prompt=prompt, decoded_tokens=tokens, decoded_digest=text)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "tokens"),
+    [
+        ([], 0),
+        ([(1, 2, 3)], 3),
+        ([(1, 2, 3), (1, 2, 3)], 3),
+        ([(1, 2, 3), (1, 2), (1, 2, 4, 5)], 5),
+        ([(2, 1), (1, 2), (1, 3)], 5),
+    ],
+)
+def test_shared_beginnings_count_once(prompts, tokens):
+    assert trie_tokens(prompts) == tokens
+    assert tokens == len({prompt[:end] for prompt in prompts for end in range(1, len(prompt) + 1)})
+
+
+def test_equal_calls_are_work_once_and_models_share_nothing():
+    calls = [call("S", (1, 2)), call("S", (1, 2)), call("S", (1, 3), 6), call("L", (1, 2))]
+    work = distinct_work(calls)
+    assert (work["S"].calls, work["S"].prefill_tokens, work["S"].decode_tokens) == (2, 3, 10)
+    assert (work["L"].calls, work["L"].prefill_tokens, work["L"].decode_tokens) == (1, 2, 4)
+    peaks = {"S": Peak(prefill=3.0, decode=5.0), "L": Peak(prefill=1.0, decode=2.0)}
+    assert limit_s(work, peaks) == pytest.approx(1 + 2 + 2 + 2)
+
+
+def test_drift_is_the_share_of_common_calls_with_other_texts():
+    alone = decoded([call("S", (1,), text="a"), call("S", (2,), text="b"), call("S", (3,), text="c")])
+    batched = decoded([call("S", (1,), text="a"), call("S", (2,), text="x"), call("S", (2,), text="b")])
+    assert drift(alone, batched) == 0.5
+    assert drift(alone, {}) is None
+
+
+def test_the_matrix_holds_every_comparison_once():
+    cells = list(all_cells())
+    assert len({cell.name for cell in cells}) == len(cells)
+    own = [cell for cell in cells if cell.system == "haloctl"]
+    assert len(own) == 6 * 2 * 2 * 2
+    assert sum(cell.system == "opwise" for cell in cells) == len(own)
+    assert {cell.queries for cell in cells if cell.system == "no_merging"} == {64}
+    assert {cell.workers for cell in cells if cell.system == "row_by_row"} == {1}
+
+
+def test_runs_are_chosen_by_words_of_their_names():
+    names = [
+        cell.name for cell in chosen(all_cells(), only=["W6,64,1w,all,haloctl", "W1,greedy,2w"], quick=False)
+    ]
+    assert names == ["W6-64-1w-all-haloctl", "W1-64-2w-all-greedy", "W1-64-2w-one-greedy"]
+    quick = chosen(all_cells(), only=(), quick=True)
+    assert {(cell.queries, cell.workers) for cell in quick} == {(16, 1)}
+    assert {cell.system for cell in quick} == {"row_by_row", "opwise", "haloctl"}
