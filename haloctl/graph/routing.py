@@ -85,10 +85,11 @@ def _ordered(nets: Sequence[Net], taken: set[int]) -> list[Net]:
 
 
 def _must_precede(one: Net, other: Net) -> bool:
-    """Whether `other` arrives where `one` leaves: `one` must have turned off before."""
-    if one.number == other.number:
-        return one.first and not other.first
-    return any(start in other.ends for start in one.starts)
+    """Whether `other` arrives where `one` leaves: `one` must have turned off before.
+
+    The parts of a cut net need no word of their own: what led from the one to the other still does.
+    """
+    return one.number != other.number and any(start in other.ends for start in one.starts)
 
 
 def _in_cycle(nets: Sequence[Net]) -> Net:

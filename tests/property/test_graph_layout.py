@@ -114,6 +114,9 @@ def test_edges_lead_along_the_graphs_direction(graph, direction):
         before, after = layout.boxes[source], layout.boxes[target]
         assert before.x + before.width < after.x if direction == "right" else before.y < after.y
         assert layout.layer_of[source] < layout.layer_of[target]
+    for path in layout.paths:
+        along = [stroke.x if direction == "right" else stroke.y for stroke in path]
+        assert along == sorted(along), "a line never turns back"
 
 
 @settings(max_examples=200, deadline=None)

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
@@ -78,6 +79,9 @@ class DagCanvas(Panel):
         self.cursor = 0
         self.hover: int | None = None
         self._statuses: list[OperatorStatus] = []
+        self._width = self._height = 0
+        self._rows: dict[int, Strip] = {}
+        self._looks: dict[str, Style] = {}
         self._take(graph)
 
     def _take(self, graph: Graph) -> None:
@@ -128,22 +132,24 @@ class DagCanvas(Panel):
         for row in rows:
             self._rows.pop(row, None)
             self._refresh_line(row - self.scroll_offset.y)
-        self._refresh_line(self.inner_height - 1)
+        self._refresh_line(self._height - 1)
 
     def _mark(self, source: int, target: int) -> int:
         near = self.cursor in (source, target) or self.hover in (source, target)
         return (HOT if self._statuses[target].running else 0) | (NEAR if near else 0)
 
     def _refresh_line(self, y: int) -> None:
-        if 0 <= y < self.inner_height:
-            self.refresh(Region(0, y, self.size.width, 1))
+        if 0 <= y < self._height:
+            self.refresh(Region(0, y, self._width, 1))
 
     def _arrange(self) -> bool:
         """Lay the graph out if the room or the counts' width changed; whether they did."""
         counts = tuple(counts_cells(status) for status in self._statuses)
-        room = (self.inner_width - _MARGIN, max(1, self.inner_height - 1), counts)
-        if room == self._room or not self.is_attached or self.inner_width <= 0:
+        width, height = self.scrollable_content_region.size
+        room = (width - _MARGIN, max(1, height - 1), counts)
+        if room == self._room or not self.is_attached or width <= 0:
             return False
+        self._width, self._height = width, height
         self._room = room
         names = [max(1, cell_len(label)) for label in self._labels]
         self.arrangement = arrange(self.graph, names, counts, width=room[0], height=room[1])
@@ -151,7 +157,7 @@ class DagCanvas(Panel):
         beside = room[0] - self.arrangement.layout.width
         notes = notes_of_tree(self._labels, self.graph, self.arrangement)
         self._notes = {n: " " + fit(note, beside - 1) for n, note in notes.items() if beside > _LEAST_NOTE}
-        self._rows: dict[int, Strip] = {}
+        self._rows = {}
         self._marks = [self._mark(*edge) for edge in self.graph.edges]
         boxes, layout = self.arrangement.layout.boxes, self.arrangement.layout
         self._nodes_in: dict[int, list[int]] = {}
@@ -165,6 +171,18 @@ class DagCanvas(Panel):
         """Forget what was drawn in the colours of before."""
         super().notify_style_update()
         self._rows = {}
+        self._looks = {}
+
+    def look(self, name: str) -> Style:
+        """The style of a component class, or of plain text if it has no name; found once for a theme."""
+        style = self._looks.get(name)
+        if style is None:
+            style = self._looks[name] = super().look(name) if name else self.rich_style
+        return style
+
+    def watch_show_horizontal_scrollbar(self) -> None:
+        """A scrollbar that comes or goes moves the last line."""
+        self.call_after_refresh(self._arrange)
 
     def on_resize(self) -> None:
         """Lay out for the new size, and keep the cursor in sight."""
@@ -182,7 +200,7 @@ class DagCanvas(Panel):
     def node_at(self, x: int, y: int) -> int | None:
         """The node whose label is at a cell of the screen."""
         column, row = x + self.scroll_offset.x - _MARGIN, y + self.scroll_offset.y
-        if not self.graph.nodes or y >= self.inner_height - 1:
+        if not self.graph.nodes or y >= self._height - 1:
             return None
         boxes = self.arrangement.layout.boxes
         return next(
@@ -193,17 +211,17 @@ class DagCanvas(Panel):
         """One line of the screen: the graph, and at the bottom what is known of one operator."""
         if not self.graph.nodes or self._room is None:
             return self.empty_line(y)
-        if y == self.inner_height - 1:
+        if y == self._height - 1:
             return self._read_out()
-        row, width = y + self.scroll_offset.y, self.inner_width
+        row, x, width = y + self.scroll_offset.y, self.scroll_offset.x, self._width
         strip = self._rows.get(row)
         if strip is None:
             strip = self._rows[row] = self._drawn(row)
-        x = self.scroll_offset.x
-        return strip.crop_extend(x, x + width, self.rich_style).apply_style(self.rich_style)
+        return strip if not x and strip.cell_length == width else strip.crop(x, x + width)
 
     def _drawn(self, row: int) -> Strip:
-        plain = self.rich_style
+        """A row of the whole picture, at least as wide as the room."""
+        plain = self.look("")
         cells: list[Cell] = [(" ", plain)] * (_MARGIN + self.arrangement.layout.width)
         if row < len(self._edges.rows):
             looks = [self.look(name) for name in ("dag--edge", "dag--hot", "dag--near")]
@@ -216,7 +234,8 @@ class DagCanvas(Panel):
             if node in self._notes:
                 cells.append((self._notes[node], self.look("panel--muted")))
         runs = groupby(cells, key=lambda cell: cell[1])
-        return Strip([Segment("".join(text for text, _ in run), style) for style, run in runs])
+        strip = Strip([Segment("".join(text for text, _ in run), style) for style, run in runs])
+        return strip.extend_cell_length(max(strip.cell_length, self._width), plain)
 
     def _label(self, node: int, width: int) -> list[Cell]:
         mark = "hover" if node == self.hover else ""
@@ -236,7 +255,7 @@ class DagCanvas(Panel):
 
     def _read_out(self) -> Strip:
         """What `read_out` says, and at the right what the colours mean, where there is room for both."""
-        width, said = self.inner_width, self.read_out()
+        width, said = self._width, self.read_out()
         legend = [
             piece
             for fill in FILLS
@@ -245,8 +264,8 @@ class DagCanvas(Panel):
                 Segment(f" {fill}  ", self.look("panel--muted")),
             )
         ]
-        margin = Segment(" " * _MARGIN, self.rich_style)
+        margin = Segment(" " * _MARGIN, self.look(""))
         room = width - _MARGIN - sum(piece.cell_length for piece in legend)
         if cell_len(said) + 2 > room:
             legend, room = [], width - _MARGIN
-        return Strip([margin, Segment(fit(said, room), self.rich_style), *legend], width)
+        return Strip([margin, Segment(fit(said, room), self.look("")), *legend], width)

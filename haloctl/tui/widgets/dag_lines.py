@@ -32,20 +32,21 @@ def label_cells(
     tail = counts_text(status) if detail == "counts" else share_text(status) if detail == "share" else ""
     name = fit(label, max(0, width - 2 - (len(tail) + 1 if tail else 0)))
     failed = bool(status.failed)
-    text_style = Style(bold=True) if llm else Style()
+    plain = look("")
     runs = [
         (STATES[state].glyph, look("dag--failed" if failed else f"dag--{state}")),
-        (" ", Style()),
-        (name, text_style + Style(underline=mark == "hover")),
+        (" ", plain),
+        (name, plain + Style(bold=llm or None, underline=mark == "hover" or None)),
         (f" {tail}" if tail else "", look("dag--failed" if failed else "dag--count")),
     ]
     cells = [(text, style) for run, style in runs for text in _split(run)]
-    fills = [Style(bgcolor=look(name).bgcolor) for name in _fill_names(status, len(cells))]
+    names = _fill_names(status, len(cells))
+    backs = {name: Style(bgcolor=look(name).bgcolor) for name in dict.fromkeys(names)}
     named = 2 + cell_len(name.rstrip())
     chip = look(f"dag--{mark}") if mark in ("cursor", "unfocused") else None
     return [
-        (text, chip if chip is not None and 1 < index < named else style if style.reverse else style + fill)
-        for index, ((text, style), fill) in enumerate(zip(cells, fills, strict=True))
+        (text, chip if chip and 1 < index < named else style if style.reverse else style + backs[behind])
+        for index, ((text, style), behind) in enumerate(zip(cells, names, strict=True))
     ]
 
 
