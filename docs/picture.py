@@ -19,7 +19,7 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = str(Path(sys.executable).parent / "haloctl")
 WIDTH = 118
-SHOWN_QUESTIONS = 4
+SHOWN_QUESTIONS = 2
 
 
 def main() -> int:
@@ -58,12 +58,10 @@ def _head_of_plan(plan: str) -> str:
 
 
 def _summary(demo: str) -> str:
-    """The first answers without what the model wrote, and the report without its folders."""
-    table, _, report = demo.partition("\nrows ")
-    head, *lines = [line for line in table.splitlines() if line.strip() and line.strip() != "Answers"]
-    width = head.index("brief")
-    shown = [line[:width].rstrip() for line in (head, *lines)][: 2 + SHOWN_QUESTIONS]
-    return "\n".join([*shown, "", f"rows {report.partition('answers ')[0].rstrip()}"])
+    """The first questions with their answers, and the report without its folders."""
+    answers, _, report = demo.partition("\nrows ")
+    shown = answers.split("\n\n")[:SHOWN_QUESTIONS]
+    return "\n\n".join([*shown, f"rows {report.partition('answers ')[0].rstrip()}"])
 
 
 def _without_web_fonts() -> str:

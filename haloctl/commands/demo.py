@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from engine.ir.ids import Json
 from engine.journal.output_target import OutputTarget
 from engine.journal.view import RunView
 from haloctl import render
@@ -26,6 +26,8 @@ from haloctl.run_text import report_lines
 from haloctl.workflow_files import read_texts
 
 _SHOWN = 8
+_WIDEST = 100
+"""Columns of text that are still easy to read."""
 
 
 def demo(
@@ -84,7 +86,8 @@ def _calibrate_once(prepared: Prepared) -> None:
 
 
 def _show(finished: Finished, output: Path) -> None:
-    render.result_table(("question", "figures", "signals", "brief"), _answers(finished), title="Answers")
+    for question, answer in _answers(finished):
+        render.result(_paragraph(question, answer))
     render.result("\n".join(report_lines(finished.report)))
     render.result(f"answers   {output}")
     run = finished.directory.name
@@ -92,20 +95,20 @@ def _show(finished: Finished, output: Path) -> None:
     render.result(f"          haloctl show {run}\n          haloctl show {run} '#0'")
 
 
-def _answers(finished: Finished) -> Iterator[tuple[object, ...]]:
+def _answers(finished: Finished) -> Iterator[tuple[str, str]]:
+    """The first few different questions, each with its answer."""
     with RunView(finished.directory) as view:
         questions = _questions(view)
-        for number, row in enumerate(view.queries()):
-            if number == _SHOWN:
+        seen: set[str] = set()
+        for row in view.queries():
+            question = questions.get(row.index, row.id)
+            if question in seen:
+                continue
+            seen.add(question)
+            answer = row.error.code if row.error else (row.outputs or {}).get("brief")
+            yield question, answer if isinstance(answer, str) else "no answer"
+            if len(seen) == _SHOWN:
                 return
-            outputs = row.outputs or {}
-            figures = [outputs.get(name) for name in ("region", "segment", "year", "top_nation")]
-            yield (
-                _cut(questions.get(row.index, row.id), 40),
-                ", ".join(str(figure) for figure in figures if figure is not None),
-                _cut(", ".join(outputs.get("signals") or ()), 30),
-                _cut(outputs.get("brief") if row.error is None else row.error.code, 24),
-            )
 
 
 def _questions(view: RunView) -> dict[int, str]:
@@ -113,6 +116,8 @@ def _questions(view: RunView) -> dict[int, str]:
     return {query.index: str(query.bindings.get("user_query", query.id)) for query in queries}
 
 
-def _cut(value: Json, width: int) -> str:
-    text = value if isinstance(value, str) else ""
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _paragraph(question: str, answer: str) -> str:
+    """A question, and below it the whole answer, wrapped and indented."""
+    width = min(render.console().width, _WIDEST)
+    lines = wrap(answer, width, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join((*wrap(question, width), *lines, ""))

@@ -93,7 +93,20 @@ def test_demo_answers_with_real_models_over_a_real_database(place):
     assert report["tokens"]["prefix_reused"] > 0
     assert report["nodes"]["executed"] < report["nodes"]["logical"]
     rows = [json.loads(line) for line in place.read("answers.jsonl").splitlines()]
-    assert all(row["outputs"]["revenue_by_year"] for row in rows if row["status"] == "ok")
+    assert all(row["outputs"]["sales"] for row in rows if row["status"] == "ok")
+
+
+def test_demo_shows_each_question_with_its_whole_answer(place):
+    done = place.run("demo", "--limit", "2", "-o", "answers.jsonl", COLUMNS="70")
+    assert done.returncode in (0, 3), done.stderr
+    shown, report = done.stdout.split("\nrows ", 1)
+    rows = [json.loads(line) for line in place.read("answers.jsonl").splitlines()]
+    assert max(map(len, shown.splitlines())) <= 100
+    for row in rows:
+        answer = row["outputs"]["brief"] if row["status"] == "ok" else row["error"]["code"]
+        assert "".join(answer.split())[:200] in "".join(shown.split())
+    for line in ("calls ", "tokens ", "time ", "answers ", "run "):
+        assert f"\n{line}" in report
 
 
 def test_calibrate_without_names_measures_all_models_of_the_settings(place):
