@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import trio
 
 from engine.errors import BackendError
 from engine.ir.ids import ModelName
 from engine.ir.request import ModelFile
-from engine.processor.workers import WorkerPort, WorkerSpec, open_worker
+from engine.processor.lending import Lender, lend_new
+from engine.processor.workers import WorkerPort, WorkerSpec
 from engine.profiles.records import ModelRecord, options_digest
 from engine.profiles.store import ProfileStore
-from engine.wire.messages import Calibrate, Calibrated, CommandFailed, LoadModel, ModelReady, Reply
+from engine.wire.messages import (
+    Calibrate,
+    Calibrated,
+    CommandFailed,
+    LoadModel,
+    ModelGone,
+    ModelReady,
+    Reply,
+    UnloadModel,
+)
 from haloctl.knowledge import device_of
 from haloctl.placement import Fleet
 
@@ -25,23 +36,67 @@ def calibrate_fleet(
     quick: bool,
     say: Callable[[str], None],
 ) -> tuple[ModelRecord, ...]:
-    """Measure every model on the first worker that can run it, one after another, and remember the results.
+    """Measure every model in turn, on all workers that can run it at once, and remember the results.
 
-    `say` hears before each how long it will take. What is measured is kept although a later one fails.
+    In a run workers share memory and caches too. Of workers alike the slowest is remembered; one record a
+    model comes back, that of the first worker's device. `say` hears before each how long it will take. What
+    is measured is kept although a later one fails.
+
     Raises BackendError when a model cannot be loaded or measured, WorkerError when its process dies.
     """
+    return trio.run(partial(measure_fleet, fleet, digests, store, quick=quick, say=say))
+
+
+async def measure_fleet(
+    fleet: Fleet,
+    digests: Mapping[ModelName, str],
+    store: ProfileStore,
+    *,
+    quick: bool,
+    say: Callable[[str], None],
+    lend: Lender = lend_new,
+) -> tuple[ModelRecord, ...]:
+    """`calibrate_fleet` on workers that `lend` gives; those of a pool hold the models afterwards."""
     records: list[ModelRecord] = []
     for name, file in fleet.models.items():
-        spec = fleet.able(name)[0]
-        say(f"measuring {name} on worker {spec.id}: {'seconds' if quick else 'a few minutes at most'}")
-        record = trio.run(_measure, spec, file, digests[name], quick)
-        store.save(store.load().with_model(record))
-        records.append(record)
+        specs = fleet.able(name)
+        workers = ", ".join(spec.id for spec in specs)
+        say(f"measuring {name} on {workers}: {'seconds' if quick else 'a few minutes at most'}")
+        slowest = _slowest(await _measure_at_once(specs, file, digests[name], quick, lend))
+        for record in slowest.values():
+            store.save(store.load().with_model(record))
+        records.append(slowest[device_of(specs[0])])
     return tuple(records)
 
 
-async def _measure(spec: WorkerSpec, file: ModelFile, digest: str, quick: bool) -> ModelRecord:
-    async with open_worker(spec) as port:
+def _slowest(records: Iterable[ModelRecord]) -> dict[str, ModelRecord]:
+    """Of each device the record whose curves take longest."""
+    ordered = sorted(records, key=lambda record: sum(seconds for _, seconds in record.decode))
+    return {record.device: record for record in ordered}
+
+
+async def _measure_at_once(
+    specs: Iterable[WorkerSpec], file: ModelFile, digest: str, quick: bool, lend: Lender
+) -> list[ModelRecord]:
+    records: list[ModelRecord] = []
+
+    async def measure_one(spec: WorkerSpec) -> None:
+        records.append(await _measure(spec, file, digest, quick, lend))
+
+    try:
+        async with trio.open_nursery() as nursery:
+            for spec in specs:
+                nursery.start_soon(measure_one, spec)
+    except BaseExceptionGroup as group:  # nurseries wrap even a single error
+        raise group.exceptions[0] from group.exceptions[0].__cause__
+    return records
+
+
+async def _measure(spec: WorkerSpec, file: ModelFile, digest: str, quick: bool, lend: Lender) -> ModelRecord:
+    async with lend(spec) as lent:
+        port = lent.port
+        if file.name in lent.residents:  # it is to be measured how long loading takes
+            await _ask(port, UnloadModel(model=file.name), ModelGone)
         ready = await _ask(port, LoadModel(model=file), ModelReady)
         measured = await _ask(port, Calibrate(model=file.name, quick=quick), Calibrated)
     assert isinstance(ready, ModelReady)
@@ -59,7 +114,7 @@ async def _measure(spec: WorkerSpec, file: ModelFile, digest: str, quick: bool) 
     )
 
 
-async def _ask(port: WorkerPort, command: LoadModel | Calibrate, wanted: type[Reply]) -> Reply:
+async def _ask(port: WorkerPort, command: LoadModel | UnloadModel | Calibrate, wanted: type[Reply]) -> Reply:
     """Send a command and wait for its answer; statistics in between are passed over."""
     await port.send(command)
     while True:
