@@ -60,7 +60,7 @@ async def measure_fleet(
     records: list[ModelRecord] = []
     for name, file in fleet.models.items():
         specs = fleet.able(name)
-        workers = ", ".join(spec.id for spec in specs)
+        workers = " and ".join(f"worker {spec.id}" for spec in specs)
         say(f"measuring {name} on {workers}: {'seconds' if quick else 'a few minutes at most'}")
         slowest = _slowest(await _measure_at_once(specs, file, digests[name], quick, lend))
         for record in slowest.values():
