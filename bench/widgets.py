@@ -2,7 +2,7 @@
 
 Draws a Gantt chart of 100,000 spans and a table of 100,000 rows at 160×46 cells, whole and after a change,
 and filters and sorts the table. Times are milliseconds of processor time, the best of some rounds: what
-the work takes on a quiet machine. `frame` is the lines of a whole widget, drawn with nothing kept from before.
+the work takes on a quiet machine. `frame` is all lines of a widget, drawn with nothing kept from before.
 
     python -m bench.widgets [--spans 100000] [--rows 100000] [--json FILE]
 """

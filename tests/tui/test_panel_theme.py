@@ -1,4 +1,4 @@
-"""Widgets take on another theme while they run, and nothing of the old one stays."""
+"""Widgets take on another theme while they run, and take their values before they are on a screen."""
 
 from __future__ import annotations
 
@@ -19,50 +19,60 @@ from haloctl.tui.widgets.table import VTable
 class All(App[None]):
     """One of each widget, with something in it."""
 
-    def __init__(self, theme: str) -> None:
+    def __init__(self, theme: str, early: bool = False) -> None:
         super().__init__()
+        self.widgets = (Gantt(), VTable(), LineChart(title="Tokens"), StackedBar())
+        self.early = early
+        if early:
+            fill(*self.widgets)
         for known in THEMES:
             self.register_theme(known)
         self.theme = theme
 
     def compose(self):
-        yield Gantt()
-        yield VTable()
-        yield LineChart(title="Tokens")
-        yield StackedBar()
+        yield from self.widgets
 
     def on_mount(self):
-        self.query_one(Gantt).add([Span(lane="w", start_s=0, end_s=1.3, kind="decode")])
-        rows = RowTable((Column(key="state", title="State", kind="state"),))
-        rows.extend({"state": ["done", "failed"]})
-        self.query_one(VTable).show(rows)
-        self.query_one(LineChart).show(Series(values=(1.0, 2.0)))
-        self.query_one(StackedBar).show({"done": 1, "failed": 1})
+        if not self.early:
+            fill(*self.widgets)
+
+
+def fill(gantt, table, chart, bar):
+    """Something for each widget to show."""
+    gantt.add([Span(lane="w", start_s=0, end_s=1.3, kind="decode")])
+    rows = RowTable((Column(key="state", title="State", kind="state"),))
+    rows.extend({"state": ["done", "failed"]})
+    table.show(rows)
+    chart.show(Series(values=(1.0, 2.0)))
+    bar.show({"done": 1, "failed": 1})
 
 
 def segments(app):
     """What every line of every widget looks like."""
     return [
         [(segment.text, str(segment.style)) for segment in widget.render_line(y)]
-        for widget in (*app.query(Gantt), *app.query(VTable), *app.query(LineChart), *app.query(StackedBar))
+        for widget in app.widgets
         for y in range(widget.size.height)
     ]
 
 
-def test_a_new_theme_leaves_nothing_of_the_old_one():
-    async def run():
-        changed, fresh = All(DARK.name), All(LIGHT.name)
-        async with changed.run_test(size=(60, 30)) as pilot:
+async def shown(app, then=None):
+    """What a running app shows, after something was done to it."""
+    async with app.run_test(size=(60, 30)) as pilot:
+        await pilot.pause()
+        if then is not None:
+            then(app)
             await pilot.pause()
-            dark = segments(changed)
-            changed.theme = LIGHT.name
-            await pilot.pause()
-            light = segments(changed)
-        async with fresh.run_test(size=(60, 30)) as pilot:
-            await pilot.pause()
-            expected = segments(fresh)
-        return dark, light, expected
+        return segments(app)
 
-    dark, light, expected = asyncio.run(run())
+
+def test_a_new_theme_leaves_nothing_of_the_old_one():
+    dark = asyncio.run(shown(All(DARK.name)))
+    expected = asyncio.run(shown(All(LIGHT.name)))
+    light = asyncio.run(shown(All(DARK.name), lambda app: setattr(app, "theme", LIGHT.name)))
     assert light == expected
     assert all(one != other for one, other in zip(dark, light, strict=True) if one)
+
+
+def test_values_given_before_there_is_a_screen_are_shown():
+    assert asyncio.run(shown(All(DARK.name, early=True))) == asyncio.run(shown(All(DARK.name)))

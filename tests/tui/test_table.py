@@ -140,6 +140,11 @@ def test_sorting_shows_the_first_and_filtering_keeps_the_row():
     assert drive(*["down"] * 30, "slash", *"#4", "enter").table.cursor == 0
 
 
+def test_whoever_looks_at_the_row_under_the_cursor_hears_when_a_filter_changes_it():
+    assert drive("slash", "#", "4").told == [("highlighted", 4)]
+    assert drive("slash", "#").told == []
+
+
 def test_follow_stays_at_the_end_until_the_cursor_leaves():
     async def grow(app, pilot):
         app.rows.extend(row_values(random.Random(2), ["new"], range(500, 510)))

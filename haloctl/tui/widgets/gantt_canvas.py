@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
@@ -101,7 +102,7 @@ class GanttCanvas(Panel):
     @property
     def label_cells(self) -> int:
         """Cells left of the tracks."""
-        longest = max((len(one_line(lane, 24)) for lane in self.timeline.lanes), default=0)
+        longest = max((cell_len(one_line(lane, 24)) for lane in self.timeline.lanes), default=0)
         return min(longest, max(4, self.inner_width // 4)) + 1
 
     @property
@@ -236,8 +237,11 @@ class GanttCanvas(Panel):
             return ""
         at = duration(self.cursor_s, self.view.cell_s if self.view.cell_s < 1 else 1.0)
         if not spans:
-            return f"{at}  {lane}: idle"
+            return f"{at}  {one_line(lane, 40)}: idle"
         span = spans[0]
         took = duration(span.end_s - span.start_s)
         more = f"  and {len(spans) - 1:,} more" if len(spans) > 1 else ""
-        return f"{at}  {span.kind} {span.label}".rstrip() + f"  {took} from {duration(span.start_s)}{more}"
+        return (
+            f"{at}  {span.kind} {one_line(span.label, 80)}".rstrip()
+            + f"  {took} from {duration(span.start_s)}{more}"
+        )

@@ -73,9 +73,17 @@ class VTable(TableCanvas):
         self.move_to(self.cursor if self.follows else 0)
 
     def select(self, otherwise: int | None = None) -> None:
-        """Find the rows to show, and tell how many they are."""
+        """Find the rows to show, and tell how many they are, and the row the cursor came to."""
+        before = self.cursor_row if self.cursor < self.count else None
         super().select(otherwise)
         self.post_message(self.Arranged(self))
+        row = self.cursor_row
+        if row is not None and row != before:
+            # Later, as the table's own: a message made while its parent handles another ends at the parent.
+            self.call_later(self._tell_row, row)
+
+    def _tell_row(self, row: int) -> None:
+        self.post_message(self.Highlighted(self, row))
 
     def fit_rows(self) -> None:
         """Take in how many rows there are, and tell."""

@@ -75,7 +75,6 @@ class TableCanvas(Panel):
         self.conditions, self.sort, self.descending = (), None, False
         self.cursor, self.chosen_column, self.first_column = 0, 0, 1
         self._drawn.clear()
-        self.scroll_to(y=0, animate=False)
         self.select()
 
     def select(self, otherwise: int | None = None) -> None:
@@ -127,6 +126,8 @@ class TableCanvas(Panel):
 
     def reveal(self) -> None:
         """Scroll so that the cursor is seen, below the header."""
+        if not self.is_attached:
+            return
         lines = self.inner_height - 1
         top = min(self.scroll_offset.y, self.cursor)
         if self.cursor >= top + lines:
