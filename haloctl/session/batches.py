@@ -13,13 +13,17 @@ import msgspec
 import trio
 
 from engine.errors import HaloError
-from engine.ir.ids import Json
+from engine.ir.ids import Json, ModelName
 from engine.ir.result import RunReport
 from engine.journal.rows import json_bytes
 from engine.processor.run import Job
 from engine.processor.worker_pool import WorkerPool
+from haloctl.calibration import measure_fleet
 from haloctl.compose import OpenRun, Prepared, Warm, open_run, prepare
 from haloctl.controlled import process_controlled
+from haloctl.embedded import MODELS
+from haloctl.knowledge import profile_store
+from haloctl.placement import cache_folder
 from haloctl.request import BatchRequest
 from haloctl.run_folder import runs_folder
 from haloctl.session.proposal import Proposal, propose
@@ -113,9 +117,25 @@ class Batches:
         request = asked.request if typed is None else _reading(asked.request, typed)
         say = self._sayer()
         prepared = await trio.to_thread.run_sync(prepare, self._settings, request, say)
+        await self._measure_embedded(prepared, say)
         warm = self._warm(prepared)
         proposal = await trio.to_thread.run_sync(propose, prepared, asked.number, warm)
         return _Ready(asked.number, prepared, typed), proposal
+
+    async def _measure_embedded(self, prepared: Prepared, say: Callable[[str], None]) -> None:
+        """Measure what haloctl brings along and nobody measured here yet: that takes seconds, once, and the
+        estimate means something then. Own models may be large; `haloctl calibrate` is for those.
+        """
+        profiles = prepared.knowledge.profiles()
+        known = {m.model for worker in profiles.workers for m in worker.models if m.measured}
+        unknown = set(map(ModelName, MODELS)) & prepared.fleet.models.keys() - known
+        if not unknown or self._running:
+            return
+        await self._pool.fit(prepared.fleet.workers)
+        store = profile_store(cache_folder(self._settings))
+        fleet = prepared.fleet.only(unknown)
+        await measure_fleet(fleet, prepared.digests, store, quick=True, say=say, lend=self._pool.lend)
+        await trio.to_thread.run_sync(prepared.knowledge.reload)
 
     def _keep(self, rows: tuple[dict[str, Json], ...]) -> Path:
         """Typed rows in a file of their own, so that their run can be resumed."""

@@ -106,6 +106,11 @@ class SessionClient:
         self._listening.cancel()
         await asyncio.wait((self._listening,))
 
+    def wait_ended(self, timeout_s: float) -> None:
+        """Blocks until the session's process has ended. Raises subprocess.TimeoutExpired."""
+        if self._started is not None:
+            self._started.popen.wait(timeout_s)
+
     # --- one connection -----------------------------------------------------------------------------
 
     async def _attach(self, path: str) -> Refused | None:

@@ -39,6 +39,7 @@ from haloctl.session.wire import (
     encode_message,
 )
 from haloctl.workflow_files import read_texts
+from workflows.catalogue import find
 
 SETTINGS = """
 [models.toy]
@@ -311,3 +312,24 @@ async def test_workers_die_with_a_killed_session_and_its_run_can_go_on(folder: P
         psutil.wait_procs([psutil.Process(worker.pid)] if psutil.pid_exists(worker.pid) else [], timeout=20)
         os.unlink(path)  # nobody was there to do it
     assert not psutil.pid_exists(worker.pid)
+
+
+@pytest.mark.slow
+async def test_the_main_shipped_workflow_is_proposed_with_measured_models_that_are_warm_then(folder: Path):
+    """Without any settings: models and data are made, measured once, and answer the first question."""
+    (folder / "haloctl.toml").write_text('[paths]\nruns = "runs"\ncache = "cache"\n')
+    async with session() as (_started, path), attached(path) as front_end:
+        await front_end.expect(Attached)
+        shipped = str(find("market-brief").workflow)
+        proposed = await front_end.propose(shipped, "brief.jsonl", {"user_query": "How is EUROPE in 1997?"})
+        assert proposed.proposal.measured
+        assert proposed.proposal.model_loads == 0
+        assert sorted(model for _worker, model in proposed.proposal.warm) == [
+            "haloctl-mini-l",
+            "haloctl-mini-s",
+        ]
+        assert any("measuring haloctl-mini-s" in words for words in front_end.said)
+        await front_end.begin(proposed)
+        over = await front_end.expect(Over)
+        assert over.report.rows.ok == 1
+        assert over.report.model_loads == 0
