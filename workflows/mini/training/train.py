@@ -70,6 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m workflows.mini.training.train", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=defaults.steps)
+    parser.add_argument(
+        "--decay-steps", type=int, default=defaults.decay_steps, help="at the end of the plan"
+    )
     parser.add_argument("--until", type=int, help="stop at this step of the plan")
     parser.add_argument("--adopt", action="store_true", help="go on from a checkpoint of another plan")
     parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens)
@@ -86,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     plan = TrainingPlan(
         seed=options.seed,
         steps=options.steps,
+        decay_steps=options.decay_steps,
         batch_tokens=options.batch_tokens,
         part_tokens=options.part_tokens,
         peak_rate=options.rate,
