@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cyclopts import App, CycloptsError
@@ -69,12 +69,22 @@ def _words(name: str) -> str:
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code and raises nothing."""
-    try:
+
+    def command() -> int:
         outcome = build_app()(
             list(arguments), exit_on_error=False, print_error=False, result_action="return_value"
         )
-        sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
+
+    return guarded(command)
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """The exit code of a command; what it raises is told on stderr and becomes a code too."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
     except CycloptsError as error:
         command = " ".join(("haloctl", *(error.command_chain or ())))
         render.say(f"haloctl: error: {error}\n  fix: see {command} --help")

@@ -28,6 +28,12 @@ AsJson: TypeAlias = Annotated[
     bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")
 ]
 Workflow: TypeAlias = Annotated[Path, Parameter(name="WORKFLOW", help="Workflow files (YAML).")]
+Detach: TypeAlias = Annotated[
+    bool,
+    Parameter(
+        help="Print the run's id and return as soon as it has begun; it goes on by itself.", negative=""
+    ),
+]
 ProgressMode: TypeAlias = Annotated[
     Mode,
     Parameter(

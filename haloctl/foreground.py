@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from engine.errors import ConfigError, HaloError
+from engine.ir.event import Event, RunStarted
 from engine.ir.result import RunReport
 from engine.journal.records import RunMeta
 from engine.journal.store import RunStore
+from engine.processor.run import Job
 from haloctl import exit_codes, render
 from haloctl.compose import OpenRun, Prepared, open_run, prepare
 from haloctl.interruption import interruption
@@ -33,9 +37,19 @@ class Finished:
     """Names of the workflows' outputs, in order."""
 
 
-def carry_out(settings: Settings, request: BatchRequest, *, progress: Mode, as_json: bool) -> int:
+Begun = Callable[[Path], None]
+"""Hears the run's folder once it has begun: it can be attached to, and signals drain it."""
+
+
+def _unheard(_directory: Path) -> None:
+    """Nobody wants to know that the run has begun."""
+
+
+def carry_out(
+    settings: Settings, request: BatchRequest, *, progress: Mode, as_json: bool, begun: Begun = _unheard
+) -> int:
     """Run a new batch, print its summary, and return the exit code."""
-    finished = run_request(settings, request, progress=progress)
+    finished = run_request(settings, request, progress=progress, begun=begun)
     _summarise(finished, request, as_json)
     return finished.code
 
@@ -47,15 +61,21 @@ def run_request(
     progress: Mode,
     resume: RunStore | None = None,
     retry_failed: bool = False,
+    begun: Begun = _unheard,
 ) -> Finished:
     """Run a batch, or go on with one. Raises what `open_run` raises, and the run's own error."""
     with interruption(_meaning(resume)):
         prepared = prepare(settings, request, render.note)
-    return run_prepared(prepared, progress=progress, resume=resume, retry_failed=retry_failed)
+    return run_prepared(prepared, progress=progress, resume=resume, retry_failed=retry_failed, begun=begun)
 
 
 def run_prepared(
-    prepared: Prepared, *, progress: Mode, resume: RunStore | None = None, retry_failed: bool = False
+    prepared: Prepared,
+    *,
+    progress: Mode,
+    resume: RunStore | None = None,
+    retry_failed: bool = False,
+    begun: Begun = _unheard,
 ) -> Finished:
     """The same for a request that was prepared before."""
     window = prepared.request.options.window_queries
@@ -66,7 +86,7 @@ def run_prepared(
                 run = open_run(prepared, render.note, display.on_event, resume, retry_failed=retry_failed)
                 opened = stack.enter_context(run)
             with interruption(_meaning(opened.store)):
-                return _run(opened, display, prepared.request.target.columns)
+                return _run(opened, display, prepared.request.target.columns, begun)
     finally:
         display.close()
 
@@ -76,12 +96,22 @@ def _meaning(store: RunStore | None) -> str:
     return "no run was begun" if store is None else f"go on with: haloctl resume {store.directory.name}"
 
 
-def go_on(settings: Settings, directory: Path, *, progress: Mode, as_json: bool, retry_failed: bool) -> int:
+def go_on(
+    settings: Settings,
+    directory: Path,
+    *,
+    progress: Mode,
+    as_json: bool,
+    retry_failed: bool,
+    begun: Begun = _unheard,
+) -> int:
     """Resume the run in `directory`. Raises RunLocked, JournalError, and what `run_request` raises."""
     store = RunStore.open(directory)
     try:
         request = request_of(store.meta())
-        finished = run_request(settings, request, progress=progress, resume=store, retry_failed=retry_failed)
+        finished = run_request(
+            settings, request, progress=progress, resume=store, retry_failed=retry_failed, begun=begun
+        )
     except BaseException:
         store.close()
         raise
@@ -99,9 +129,10 @@ def request_of(meta: RunMeta) -> BatchRequest:
     return msgspec.json.decode(text, type=BatchRequest)
 
 
-def _run(opened: OpenRun, display: Display, outputs: tuple[str, ...]) -> Finished:
+def _run(opened: OpenRun, display: Display, outputs: tuple[str, ...], begun: Begun) -> Finished:
     directory = opened.store.directory
-    outcome = run_in_foreground(opened.job, on_tick=display.on_tick, directory=directory)
+    job = _announced(opened.job, partial(begun, directory))
+    outcome = run_in_foreground(job, on_tick=display.on_tick, directory=directory)
     display.close()
     if outcome.error is not None:
         _tell_how_to_resume(directory, outcome.error)
@@ -113,6 +144,17 @@ def _run(opened: OpenRun, display: Display, outputs: tuple[str, ...]) -> Finishe
     if report.status == "stopped":
         _tell_how_to_resume(directory)
     return Finished(code, report, directory, outputs)
+
+
+def _announced(job: Job, begun: Callable[[], None]) -> Job:
+    """The job, with a word when it begins."""
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            begun()
+        job.on_event(event)
+
+    return replace(job, on_event=on_event)
 
 
 def _tell_how_to_resume(directory: Path, error: HaloError | None = None) -> None:

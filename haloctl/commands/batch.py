@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from haloctl.config import load_settings
+from haloctl.detached import Start, begin_detached
 from haloctl.flags import (
     AsJson,
     ConfigFile,
+    Detach,
     InputFlags,
     MechanismFlags,
     ProgressMode,
@@ -54,6 +56,7 @@ def batch(
     ] = False,
     usage: Annotated[bool, Parameter(help="Add each row's token counts.", negative="")] = False,
     mechanisms: MechanismFlags = MechanismFlags(),  # noqa: B008 - a frozen value
+    detach: Detach = False,
     progress: ProgressMode = "auto",
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -65,6 +68,8 @@ def batch(
     Examples:
     --------
     haloctl batch answer.yaml -i questions.csv -o answers.jsonl
+
+    haloctl batch answer.yaml -i questions.csv -o answers.jsonl --detach
     """
     settings = load_settings(config).settings
     options = make_options(
@@ -76,4 +81,6 @@ def batch(
         target=make_target(output, output_format, overwrite=overwrite, usage=usage),
         options=options,
     )
+    if detach:
+        return begin_detached(Start(settings=settings, request=request), as_json=as_json)
     return carry_out(settings, request, progress=progress, as_json=as_json)

@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from haloctl.config import load_settings
-from haloctl.flags import AsJson, ConfigFile, ProgressMode
+from haloctl.detached import Start, begin_detached
+from haloctl.flags import AsJson, ConfigFile, Detach, ProgressMode
 from haloctl.foreground import go_on
 from haloctl.run_folder import find_run
 
@@ -19,6 +20,7 @@ def resume(
     retry_failed: Annotated[
         bool, Parameter(help="Also run again what failed; its rows are written anew.", negative="")
     ] = False,
+    detach: Detach = False,
     progress: ProgressMode = "auto",
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -28,6 +30,8 @@ def resume(
     The workflow and the options are those the run was begun with.
     """
     settings = load_settings(config).settings
-    return go_on(
-        settings, find_run(settings, run), progress=progress, as_json=as_json, retry_failed=retry_failed
-    )
+    directory = find_run(settings, run)
+    if detach:
+        start = Start(settings=settings, directory=str(directory), retry_failed=retry_failed)
+        return begin_detached(start, as_json=as_json)
+    return go_on(settings, directory, progress=progress, as_json=as_json, retry_failed=retry_failed)

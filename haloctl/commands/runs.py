@@ -12,7 +12,10 @@ from haloctl.run_folder import runs_folder
 
 
 def runs(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
-    """List runs, newest first. A broken journal is listed with what is wrong with it."""
+    """List runs, newest first. A broken journal is listed with what is wrong with it.
+
+    A live run is listed with its process: `haloctl attach` follows it, `haloctl ctl` gives it orders.
+    """
     folder = runs_folder(load_settings(config).settings)
     found = list_runs(folder)
     if as_json:
@@ -32,7 +35,8 @@ def runs(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 def _row(run: RunSummary) -> tuple[object, ...]:
     failed = run.rows.failed + run.rows.quarantined
     workflows = ", ".join(Path(path).name for path in run.workflows)
-    status = f"broken: {run.broken}" if run.broken else run.status
+    live = f"running (process {run.pid})" if run.pid else run.status
+    status = f"broken: {run.broken}" if run.broken else live
     return (
         run.run,
         status,

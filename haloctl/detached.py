@@ -1,0 +1,173 @@
+"""A run in a process of its own: it goes on when the terminal that began it is gone.
+
+    haloctl batch … --detach                 python -m haloctl.detached
+    Start                             ──►    opens and begins the run
+    prints its id and returns         ◄──    Begun, once it listens and signals drain it
+                                             … runs to its end; what it prints is in the run's folder
+
+A run that does not begin has its words and its exit code passed on.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import ConfigError
+from engine.ir.ids import Record
+from haloctl import render
+from haloctl.cli import guarded
+from haloctl.exit_codes import OK
+from haloctl.foreground import carry_out, go_on
+from haloctl.request import BatchRequest
+from haloctl.run_folder import runs_folder
+from haloctl.settings import Settings
+
+LOG_NAME = "coordinator.log"
+"""File in the run's folder with what its process prints."""
+_CHUNK_BYTES = 1 << 16
+
+
+class Start(Record, frozen=True, kw_only=True):
+    """What a detached process is to do: begin `request`, or go on with the run in `directory`."""
+
+    settings: Settings
+    request: BatchRequest | None = None
+    directory: str = ""
+    retry_failed: bool = False
+
+
+class Begun(Record, frozen=True, kw_only=True):
+    """A detached run has begun: it can be attached to, and SIGTERM drains it."""
+
+    run: str
+    directory: str
+    pid: int
+
+
+def detach(start: Start) -> Begun | int:
+    """Start a process that outlives this one; the run it began, or the exit code when it began none.
+
+    What the process said is on stderr then. Raises ConfigError for rows that would go to a stdout nobody
+    reads.
+    """
+    if start.request is not None and start.request.target.path == "-":
+        raise ConfigError("--detach leaves no stdout for the rows", fix="name a file: -o answers.jsonl")
+    folder = runs_folder(start.settings)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ours, theirs = socket.socketpair()
+    with ours, tempfile.NamedTemporaryFile(dir=folder, prefix=".detached-", suffix=".log") as log:
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "haloctl.detached", str(theirs.fileno()), log.name],
+                stdin=None if _reads_stdin(start) else subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": _path(), "PYTHONSAFEPATH": "1"},
+            )
+        try:
+            begun = _talk(ours, start)
+        except KeyboardInterrupt:
+            process.terminate()  # a run that has begun drains, any other is none
+            begun = _talk(ours, None)
+        if begun is not None:
+            return begun
+        code = process.wait()
+        render.say(Path(log.name).read_text(encoding="utf-8", errors="replace").rstrip())
+        return code if code >= 0 else 128 - code
+
+
+def begin_detached(start: Start, *, as_json: bool) -> int:
+    """`detach`, and say which run goes on in the background and how to come back to it; the exit code."""
+    begun = detach(start)
+    if isinstance(begun, int):
+        return begun
+    if as_json:
+        render.result_json(begun)
+        return OK
+    render.result(begun.run)
+    render.note(
+        f"the run goes on in process {begun.pid}\n"
+        f"  follow: haloctl attach {begun.run}\n  stop:   haloctl ctl {begun.run} cancel"
+    )
+    return OK
+
+
+def _reads_stdin(start: Start) -> bool:
+    return start.request is not None and start.request.source.location == "-"
+
+
+def _talk(ours: socket.socket, start: Start | None) -> Begun | None:
+    """Say what to do, and hear that it was begun; None when the process ended without."""
+    with suppress(OSError):  # it ended already
+        if start is not None:
+            ours.sendall(msgspec.json.encode(start))
+        ours.shutdown(socket.SHUT_WR)
+    said = _read(ours)
+    return msgspec.json.decode(said, type=Begun) if said else None
+
+
+def _read(end: socket.socket) -> bytes:
+    """Everything until the other side has no more to say."""
+    data = b""
+    with suppress(ConnectionResetError):  # it ended without hearing us out
+        while chunk := end.recv(_CHUNK_BYTES):
+            data += chunk
+    return data
+
+
+def _path() -> str:
+    """This very package for the new process, from wherever it was started."""
+    root = str(Path(__file__).resolve().parent.parent)
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join([root, *(entry for entry in inherited if os.path.isabs(entry) and entry != root)])
+
+
+# --- the detached process ---------------------------------------------------------------------------
+
+
+def main(descriptor: int, log: Path) -> int:
+    """Do what is said over the socket; returns the exit code of the run."""
+    with socket.socket(fileno=descriptor) as theirs:
+        start = msgspec.json.decode(_read(theirs), type=Start)
+        begun = partial(_begun, theirs, log)
+        if start.request is not None:
+            return carry_out(start.settings, start.request, progress="plain", as_json=False, begun=begun)
+        return go_on(
+            start.settings,
+            Path(start.directory),
+            progress="plain",
+            as_json=False,
+            retry_failed=start.retry_failed,
+            begun=begun,
+        )
+
+
+def _begun(theirs: socket.socket, log: Path, directory: Path) -> None:
+    """Move into the run's folder what was printed and will be, let go of stdin, and tell."""
+    with (directory / LOG_NAME).open("ab") as kept:
+        kept.write(log.read_bytes())
+        kept.flush()
+        for standard in (sys.stdout, sys.stderr):
+            standard.flush()
+            os.dup2(kept.fileno(), standard.fileno())
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    word = Begun(run=directory.name, directory=str(directory), pid=os.getpid())
+    with suppress(OSError):  # whoever wanted to know is gone; the run goes on
+        theirs.sendall(msgspec.json.encode(word))
+    theirs.close()
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(lambda: main(int(sys.argv[1]), Path(sys.argv[2]))))
