@@ -45,3 +45,12 @@ def fit(text: str, width: int, align: Align = "left") -> str:
     line = one_line(text, width)
     pad = " " * (width - cell_len(line))
     return line + pad if align == "left" else pad + line
+
+
+def fit_middle(text: str, width: int) -> str:
+    """`text` in exactly `width` cells, cut in its middle: `worker-12` in seven cells is `wor…-12`."""
+    line = one_line(text, 1000)
+    if cell_len(line) > width > 2 and line.isascii():
+        tail = (width - 1) // 2
+        line = f"{line[: width - 1 - tail]}…{line[len(line) - tail :]}"
+    return fit(line, width)

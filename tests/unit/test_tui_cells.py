@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from haloctl.tui.cells import fit, one_line
+from haloctl.tui.cells import fit, fit_middle, one_line
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,24 @@ def test_numbers_stand_at_the_right():
     assert fit("42", 5, "right") == "   42"
 
 
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("worker-12", 7, "wor…-12"),
+        ("worker-12", 9, "worker-12"),
+        ("worker-12", 4, "wo…2"),
+        ("日本語テキスト", 5, "日本…"),
+        ("ab", 1, "…"),
+    ],
+)
+def test_names_that_differ_at_their_end_stay_apart(text, width, shown):
+    assert fit_middle(text, width) == shown
+
+
 @given(st.text(), st.integers(0, 30))
 def test_any_text_takes_exactly_its_cells(text, width):
     shown = fit(text, width)
-    assert cell_len(shown) == width
+    assert cell_len(shown) == cell_len(fit_middle(text, width)) == width
     assert shown.isprintable() or not shown
 
 

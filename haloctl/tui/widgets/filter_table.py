@@ -40,7 +40,10 @@ class FilterTable(Vertical):
     DEFAULT_CSS = """
     FilterTable { height: 1fr; }
     FilterTable > Horizontal { height: 1; padding: 0 1; }
-    FilterTable > Horizontal > Static { height: 1; width: auto; color: $foreground 60%; }
+    FilterTable > Horizontal > Static {
+        height: 1; width: auto; max-width: 60%; color: $foreground 60%;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
     FilterTable > Horizontal > #filter-mark { width: 2; color: $primary; text-style: bold; display: none; }
     FilterTable > Horizontal > Input {
         width: 1fr; height: 1; padding: 0; border: none; background: $background; display: none;

@@ -11,12 +11,13 @@ from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
-from haloctl.tui.cells import fit, one_line
+from haloctl.tui.cells import fit, fit_middle, one_line
 from haloctl.tui.scales import duration
 from haloctl.tui.themes import SPANS, component_classes, looks_css
 from haloctl.tui.timeline import KINDS, EpochMark, Span, Timeline
 from haloctl.tui.viewport import Viewport
-from haloctl.tui.widgets.gantt_lines import Palette, axis_line, epochs_line, lane_cells, segments
+from haloctl.tui.widgets.gantt_lines import axis_line, epochs_line, lane_cells, segments
+from haloctl.tui.widgets.gantt_palette import Palette
 from haloctl.tui.widgets.panel import Panel
 
 _EMPTY: Final = "Nothing has run yet. Lanes appear when the first worker or tool starts."
@@ -47,7 +48,7 @@ class GanttCanvas(Panel):
         self.fits = True
         self.cursor_s: float | None = None
         self.cursor_lane = 0
-        self._palette: Palette | None = None
+        self._palettes: dict[bool, Palette] = {}
         self._tracks: dict[str, tuple[object, Strip]] = {}
 
     def show(self, timeline: Timeline) -> None:
@@ -133,7 +134,13 @@ class GanttCanvas(Panel):
 
     def _key(self, lane: str) -> object:
         now = self.view.column(self.timeline.end_s)
-        return self.timeline.revision(lane), self.view, min(now, self.view.cells), self._share(lane)
+        return (
+            self.timeline.revision(lane),
+            self.view,
+            min(now, self.view.cells),
+            self._share(lane),
+            self._pitch,
+        )
 
     def _share(self, lane: str) -> str:
         end_s = min(self.view.end_s, self.timeline.end_s)
@@ -142,7 +149,7 @@ class GanttCanvas(Panel):
     def notify_style_update(self) -> None:
         """Forget what was drawn in the colours of before."""
         super().notify_style_update()
-        self._palette = None
+        self._palettes.clear()
         self._tracks.clear()
 
     def on_resize(self) -> None:
@@ -184,7 +191,7 @@ class GanttCanvas(Panel):
             known = self._tracks[lane] = (key, strip)
         current = index == self.cursor_lane and self.cursor_s is not None
         style = self.base + Style(bold=True) if current else self.look("panel--muted")
-        label = fit(lane, self.label_cells - 1) + " "
+        label = fit_middle(lane, self.label_cells - 1) + " "
         strip = Strip([Segment(label, style), *known[1]], self.inner_width)
         return self._marked(strip) if current else strip
 
@@ -198,9 +205,10 @@ class GanttCanvas(Panel):
         return Strip.join([before, Strip([Segment(text, style)], 1), after])
 
     def _colours(self) -> Palette:
-        if self._palette is None:
-            self._palette = Palette(self.look, self.base, self.app.no_color)
-        return self._palette
+        thin = self._pitch == 1 and len(self.timeline.lanes) > 1
+        if thin not in self._palettes:
+            self._palettes[thin] = Palette(self.look, self.base, plain=self.app.no_color, thin=thin)
+        return self._palettes[thin]
 
     def _footer(self) -> Strip:
         state = "live" if self.live else "paused"
