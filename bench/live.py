@@ -3,14 +3,18 @@
 Events of a synthetic run of many rows over a 22-operator workflow, in the shapes and proportions a run
 tells them; the fold alone, and the fold with a difference encoded twenty times in each second of the run.
 
-    python -m bench.live [--queries 20000] [--rate 20000] [--json FILE]
+With --held, also what the state holds after so many rows (slow: Python counts every allocation).
+
+    python -m bench.live [--queries 10000] [--rate 20000] [--held 10000] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,14 +142,35 @@ def measure(queries: int, rate: float, batches_per_s: float) -> dict[str, float]
     }
 
 
+def held(queries: int) -> dict[str, float]:
+    """What the state holds when all rows are done, by Python's own count, and how long its snapshot is."""
+    known = KnownPlans()
+    state, at = LiveState(known), 0.0
+    tracemalloc.start()
+    for plan in plans(queries):
+        known.add(plan)
+        for event in events_of(plan, 20_000.0, at):
+            state.absorb(event)
+            at = event.at
+        del plan
+    gc.collect()
+    bytes_held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    snapshot = msgspec.msgpack.encode(state.snapshot())
+    return {"held_rows": queries, "held_bytes": bytes_held, "snapshot_bytes": len(snapshot)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--queries", type=int, default=20_000)
+    parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--rate", type=float, default=20_000.0)
     parser.add_argument("--batches", type=float, default=20.0)
+    parser.add_argument("--held", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found = measure(options.queries, options.rate, options.batches)
+    if options.held:
+        found |= held(options.held)
     for name, value in found.items():
         print(f"{name:24} {value:14.3f}")
     if options.json:
