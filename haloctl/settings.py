@@ -107,6 +107,15 @@ class PathSettings(Record, frozen=True, kw_only=True):
     """Generated models and data, profiles and the result cache; default: the user's cache folder."""
 
 
+class TuiSettings(Record, frozen=True, kw_only=True):
+    """`[tui]`: the terminal interface."""
+
+    theme: str = "dark"
+    """dark, light, or the name of a theme that Textual ships."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """Own keys by binding, e.g. `"run.pause" = "p,f5"`."""
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """Everything a user may set, defaults filled in by `haloctl.config.load_settings`."""
 
@@ -117,6 +126,7 @@ class Settings(Record, frozen=True, kw_only=True):
     python: PythonSettings = PythonSettings()
     run: RunSettings = RunSettings()
     paths: PathSettings = PathSettings()
+    tui: TuiSettings = TuiSettings()
 
 
 _UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -141,6 +151,7 @@ def sections() -> dict[str, tuple[type[Record], bool]]:
         "python": (PythonSettings, False),
         "run": (RunSettings, False),
         "paths": (PathSettings, False),
+        "tui": (TuiSettings, False),
     }
 
 

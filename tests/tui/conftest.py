@@ -15,11 +15,19 @@ from string import ascii_letters, digits
 from typing import Any
 
 import pytest
+import zstandard
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.pilot import Pilot
+
+from engine.journal.view import RunView
+from engine.live.fold import LiveState
+from engine.live.membership import KnownPlans
+from engine.live.state import LiveSnapshot
+from engine.wire.orders import Answer, Done, Order
+from haloctl.tui.model import Joined, Update
 
 GOLDENS = Path(__file__).parent / "goldens"
 _LETTERS = ascii_letters + digits + "!#$%&*+=?@^~"
@@ -98,3 +106,73 @@ def _described(style: Style | None) -> str:
         if style is None
         else str(style.without_color + Style(color=style.color, bgcolor=style.bgcolor))
     )
+
+
+TRACE_RUN = "20261121-120000-demo"
+
+
+@pytest.fixture(scope="session")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the recorded run (see record_trace.py), with a log."""
+    folder = tmp_path_factory.mktemp("runs") / TRACE_RUN
+    (folder / "workers").mkdir(parents=True)
+    packed = (Path(__file__).parent / "trace" / "journal.sqlite.zst").read_bytes()
+    (folder / "journal.sqlite").write_bytes(zstandard.ZstdDecompressor().decompress(packed))
+    (folder / "lock").touch()
+    lines = [f"loading took {at} ms" for at in range(30)]
+    (folder / "workers" / "left.log").write_text(
+        "\n".join([*lines, "warning: slow disk", "error: \x1b[31mred"]) + "\n"
+    )
+    (folder / "workers" / "right.log").write_text("")
+    return folder
+
+
+class Recorded:
+    """A source that tells given updates, and keeps the orders it is asked."""
+
+    takes_orders = True
+
+    def __init__(self, *updates: Update) -> None:
+        self.updates = updates
+        self.asked: list[Order] = []
+        self.tell: Callable[[Update], None] = lambda _update: None
+
+    async def follow(self, tell: Callable[[Update], None]) -> None:
+        self.tell = tell
+        for update in self.updates:
+            tell(update)
+        await asyncio.Event().wait()
+
+    async def ask(self, order: Order) -> Answer:
+        self.asked.append(order)
+        return Done(words=f"did {type(order).__name__}")
+
+
+@pytest.fixture(scope="session")
+def state_at(trace: Path) -> Callable[[float], LiveSnapshot]:
+    """`state_at(1.5)`: the recorded run's live state as of that second."""
+
+    def fold(at_s: float) -> LiveSnapshot:
+        with RunView(trace) as view:
+            plans = KnownPlans(lasting=True)
+            for record in view.plans():
+                plans.add(record.plan)
+            state = LiveState(plans)
+            for event in view.events():
+                if event.at > at_s:
+                    break
+                state.absorb(event)
+        return state.snapshot()
+
+    return fold
+
+
+@pytest.fixture
+def recorded(trace: Path, state_at: Callable[[float], LiveSnapshot]) -> Callable[..., Recorded]:
+    """`recorded(1.5, Lost(…))`: a source that joins the recorded run at that second, then tells more."""
+
+    def source(at_s: float = 1.2, *more: Update) -> Recorded:
+        joined = Joined(run=TRACE_RUN, directory=str(trace), state=state_at(at_s))
+        return Recorded(joined, *more)
+
+    return source

@@ -1,0 +1,31 @@
+"""`haloctl replay`: a run from its journal, on the screens of a live one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from haloctl.config import load_settings
+from haloctl.flags import ConfigFile
+from haloctl.run_folder import find_run
+
+
+def replay(
+    run: Annotated[
+        str, Parameter(help="A run's id, the beginning of one, `last`, or its folder; default: last.")
+    ] = "last",
+    /,
+    *,
+    config: ConfigFile = None,
+) -> int:
+    """Play a finished, stopped or crashed run in the terminal: pause, step, faster, to any moment.
+
+    A run that is under way is played up to where it is. Needs a terminal.
+    """
+    from haloctl.tui.replay_source import ReplaySource
+    from haloctl.tui.show import show_run  # Textual takes its time to import
+
+    settings = load_settings(config).settings
+    left = show_run(ReplaySource(find_run(settings, run)), settings, instead="haloctl show RUN --analyze")
+    return 0 if left.signalled is None else 128 + left.signalled

@@ -1,0 +1,44 @@
+"""What became of a run whose process is gone: read from its folder, once nobody holds it any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.errors import HaloError
+from haloctl.exit_codes import MEANINGS
+from haloctl.following import aftermath
+from haloctl.sanitise import clean_line
+from haloctl.tui.model import Aftermath, Ended, Gone
+from haloctl.tui.run_logs import last_lines, newest_log
+
+LOG_LINES = 8
+
+
+def after(directory: Path) -> Gone | Ended | None:
+    """How the run ended, or None while a process still holds it. Raises nothing.
+
+    Gone: it was killed, or its journal cannot be read. Ended: it has a report.
+    """
+    try:
+        found = aftermath(directory)
+    except HaloError as error:
+        return Gone(aftermath=Aftermath(words=clean_line(f"the journal cannot be read: {error.message}")))
+    if found is None:
+        return None
+    go_on = f"haloctl resume {directory.name}"
+    if found.report is not None:
+        words = f"exit code {found.code}: {MEANINGS.get(found.code, 'ended by a signal')}"
+        stopped = found.report.status in ("stopped", "aborted")
+        return Ended(words=words, go_on=go_on if stopped else "")
+    return Gone(
+        aftermath=Aftermath(
+            words="the run's process is gone without a word: it was killed, or crashed",
+            log=_log(directory),
+            go_on=go_on,
+        )
+    )
+
+
+def _log(directory: Path) -> tuple[str, ...]:
+    log = newest_log(directory)
+    return () if log is None else last_lines(log, LOG_LINES)

@@ -1,0 +1,243 @@
+"""The view model: what a person looks at, as one value, and the pure step from one such value to the next.
+
+`reduce(view, action)` is total: any action may come at any time, from the run, from the clock or from the
+keyboard. What widgets keep for themselves (cursors, zoom, scrolling) changes nothing of what is shown.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias, get_args
+
+from msgspec.structs import replace
+
+from engine.ir.ids import OperatorId, QueryIndex, Record
+from engine.live.coalesce import LiveBatch, apply
+from engine.live.state import LiveSnapshot
+
+Page: TypeAlias = Literal["overview", "workers", "queries", "query", "operator", "plan", "logs"]
+PAGES: Final[tuple[Page, ...]] = get_args(Page)
+"""In the order of their number keys, from 1."""
+
+Link: TypeAlias = Literal["connecting", "live", "reconnecting", "gone", "over", "replay"]
+"""How a view stands to its run. over: the attempt ended by itself; gone: the process did not say goodbye."""
+
+
+class Aftermath(Record, frozen=True, kw_only=True):
+    """What is known of a run whose process is gone: in words, with the end of its log and how to go on."""
+
+    words: str
+    log: tuple[str, ...] = ()
+    go_on: str = ""
+
+
+class ReplayPlace(Record, frozen=True, kw_only=True):
+    """Where a replay stands, and how it moves."""
+
+    at_s: float
+    end_s: float
+    speed: float
+    playing: bool
+
+
+class ViewState(Record, frozen=True, kw_only=True):
+    """All that decides what is on the screen. `clock_s` is the viewer's own clock, `heard_s` by that clock
+    the moment `live` came. `frozen` is the state looked at while the view stands still.
+    """
+
+    link: Link = "connecting"
+    run: str = ""
+    directory: str = ""
+    words: str = ""
+    live: LiveSnapshot = LiveSnapshot()
+    frozen: LiveSnapshot | None = None
+    clock_s: float = 0.0
+    heard_s: float = 0.0
+    missed: int = 0
+    aftermath: Aftermath | None = None
+    replay: ReplayPlace | None = None
+    page: Page = "overview"
+    back: tuple[Page, ...] = ()
+    operator: OperatorId | None = None
+    query: QueryIndex | None = None
+    worker: str | None = None
+
+    @property
+    def shown(self) -> LiveSnapshot:
+        """The state on the screen."""
+        return self.live if self.frozen is None else self.frozen
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the run was last heard."""
+        return max(0.0, self.clock_s - self.heard_s)
+
+    @property
+    def now_s(self) -> float:
+        """The run's time now: while it runs and is heard, time passes between its messages too."""
+        ticking = self.link == "live" and self.frozen is None and not self.live.totals.finished
+        return self.shown.at + (self.age_s if ticking and self.run else 0.0)
+
+
+# --- what comes from the run ------------------------------------------------------------------------
+
+
+class Joined(Record, tag=True, frozen=True, kw_only=True):
+    """Connected: all of the live state. `missed` counts batches the connection was too slow for."""
+
+    run: str
+    directory: str
+    state: LiveSnapshot
+    missed: int = 0
+
+
+class Told(Record, tag=True, frozen=True, kw_only=True):
+    """The next batch of changes."""
+
+    batch: LiveBatch
+
+
+class Replayed(Record, tag=True, frozen=True, kw_only=True):
+    """A replay shows another moment."""
+
+    run: str
+    directory: str
+    state: LiveSnapshot
+    place: ReplayPlace
+
+
+class Lost(Record, tag=True, frozen=True, kw_only=True):
+    """The connection broke, or could not be made yet; it is being tried again."""
+
+    words: str
+
+
+class Gone(Record, tag=True, frozen=True, kw_only=True):
+    """The process that carried out the run is not there any more."""
+
+    aftermath: Aftermath
+
+
+class Ended(Record, tag=True, frozen=True, kw_only=True):
+    """The attempt ended by itself: rows done, or stopped by someone."""
+
+    words: str
+    go_on: str = ""
+
+
+class Ticked(Record, tag=True, frozen=True, kw_only=True):
+    """The viewer's clock, in seconds."""
+
+    clock_s: float
+
+
+# --- what comes from the person ---------------------------------------------------------------------
+
+
+class Turned(Record, tag=True, frozen=True, kw_only=True):
+    """Another page, chosen by its number."""
+
+    page: Page
+
+
+class Backed(Record, tag=True, frozen=True, kw_only=True):
+    """Out of here."""
+
+
+class OperatorOpened(Record, tag=True, frozen=True, kw_only=True):
+    """An operator, closer."""
+
+    operator: OperatorId
+
+
+class QueryOpened(Record, tag=True, frozen=True, kw_only=True):
+    """A row, closer."""
+
+    query: QueryIndex
+
+
+class WorkerOpened(Record, tag=True, frozen=True, kw_only=True):
+    """A worker's log."""
+
+    worker: str
+
+
+class Froze(Record, tag=True, frozen=True, kw_only=True):
+    """Stand still, or go along with the run again."""
+
+
+Update: TypeAlias = Joined | Told | Replayed | Lost | Gone | Ended
+"""What a source of live state tells."""
+Action: TypeAlias = Update | Ticked | Turned | Backed | OperatorOpened | QueryOpened | WorkerOpened | Froze
+
+
+def reduce(view: ViewState, action: Action) -> ViewState:
+    """The view after one action."""
+    match action:
+        case Ticked(clock_s=clock_s):
+            return replace(view, clock_s=max(view.clock_s, clock_s))
+        case Turned(page=page):
+            return _turned(view, page)
+        case Backed():
+            return _backed(view)
+        case OperatorOpened(operator=operator):
+            return _turned(replace(view, operator=operator), "operator")
+        case QueryOpened(query=query):
+            return _turned(replace(view, query=query), "query")
+        case WorkerOpened(worker=worker):
+            return _turned(replace(view, worker=worker), "logs")
+        case Froze():
+            return replace(view, frozen=view.live if view.frozen is None else None)
+        case _:
+            return _heard(view, action)
+
+
+def _heard(view: ViewState, update: Update) -> ViewState:
+    match update:
+        case Joined():
+            return replace(
+                view,
+                link="live",
+                run=update.run,
+                directory=update.directory,
+                live=update.state,
+                missed=update.missed,
+                heard_s=view.clock_s,
+                words="",
+                aftermath=None,
+            )
+        case Told(batch=batch):
+            return replace(view, live=apply(view.live, batch), heard_s=view.clock_s)
+        case Replayed():
+            return replace(
+                view,
+                link="replay",
+                run=update.run,
+                directory=update.directory,
+                live=update.state,
+                replay=update.place,
+                heard_s=view.clock_s,
+            )
+        case Lost(words=words):
+            link: Link = "reconnecting" if view.run else "connecting"
+            return replace(view, link=link, words=words)
+        case Gone(aftermath=aftermath):
+            return replace(view, link="gone", words=aftermath.words, aftermath=aftermath, frozen=None)
+        case Ended(words=words, go_on=go_on):
+            aftermath = Aftermath(words=words, go_on=go_on)
+            return replace(view, link="over", words=words, aftermath=aftermath, frozen=None)
+
+
+def _turned(view: ViewState, page: Page) -> ViewState:
+    if page == view.page:
+        return view
+    back = (*(known for known in view.back if known not in (page, view.page)), view.page)
+    return replace(view, page=page, back=back)
+
+
+def _backed(view: ViewState) -> ViewState:
+    """To the page before; from the first one there is nowhere to go."""
+    if view.frozen is not None:
+        return replace(view, frozen=None)
+    if view.back:
+        return replace(view, page=view.back[-1], back=view.back[:-1])
+    return replace(view, page="overview")

@@ -1,0 +1,76 @@
+"""The live state's spans as a Gantt chart takes them, given to it as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.live.state import LiveSnapshot
+from engine.live.state import Span as LiveSpan
+from haloctl.tui.themes import SpanKind
+from haloctl.tui.timeline import EpochMark, Span, Timeline
+
+
+class TimelineFeed:
+    """Keeps a `Timeline` up to date with one live state after another; begins anew when time goes back."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self.timeline = Timeline()
+        self._seen = 0
+        self._attempt = 0
+        self._at_s = 0.0
+        self._marked: set[int] = set()
+
+    def update(self, state: LiveSnapshot, now_s: float) -> bool:
+        """Bring the timeline up to `state`; True when it is another object now, that has to be shown."""
+        back = state.spans_seen < self._seen or state.at < self._at_s
+        lanes = lane_names(state)
+        disordered = self.timeline.lanes != lanes and state.spans_seen == len(state.spans)
+        fresh = back or disordered or state.attempt != self._attempt
+        if fresh:
+            self._begin()
+            self.timeline = Timeline(lanes)
+        new = min(state.spans_seen - self._seen, len(state.spans))
+        self.timeline.add(span(each) for each in state.spans[len(state.spans) - new :])
+        self.timeline.show_running(running_spans(state, now_s), now_s)
+        for epoch in state.epochs:
+            if epoch.started_s is not None and epoch.index not in self._marked:
+                self._marked.add(epoch.index)
+                self.timeline.mark(EpochMark(at_s=epoch.started_s, label=f"E{epoch.index + 1}"))
+        self._seen, self._at_s, self._attempt = state.spans_seen, state.at, state.attempt
+        return fresh
+
+
+def lane_names(state: LiveSnapshot) -> tuple[str, ...]:
+    """Workers first, then kinds of tools, by name."""
+    workers = sorted(str(worker.id) for worker in state.workers)
+    return (*workers, *sorted(lane.lane for lane in state.lanes if lane.lane not in workers))
+
+
+def span(found: LiveSpan) -> Span:
+    """A finished span."""
+    label = found.what if found.ok else f"{found.what} (failed)"
+    return Span(lane=found.lane, start_s=found.start_s, end_s=found.end_s, kind=found.kind, label=label)
+
+
+def running_spans(state: LiveSnapshot, now_s: float) -> Iterator[Span]:
+    """What goes on now: loads, and nodes up to their first token and after it."""
+    workers = {str(worker.id) for worker in state.workers}
+    for worker in state.workers:
+        if worker.loading is not None:
+            yield _until_now(worker.id, worker.loading_since_s, now_s, "load", worker.loading)
+    for node in state.running:
+        if node.lane not in workers:
+            yield _until_now(node.lane, node.since_s, now_s, "tool", node.operator)
+        elif node.first_token_s is None:
+            yield _until_now(node.lane, node.since_s, now_s, "prefill", node.operator)
+        else:
+            begun, first = node.since_s, node.first_token_s
+            yield Span(lane=node.lane, start_s=begun, end_s=first, kind="prefill", label=node.operator)
+            yield _until_now(node.lane, first, now_s, "decode", node.operator)
+
+
+def _until_now(lane: str, since_s: float, now_s: float, kind: SpanKind, label: str) -> Span:
+    return Span(lane=lane, start_s=since_s, end_s=max(since_s, now_s), kind=kind, label=label)

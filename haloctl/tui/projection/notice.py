@@ -1,0 +1,103 @@
+"""What must be said before anything else: not there yet, not heard, gone, over."""
+
+from __future__ import annotations
+
+from engine.ir.result import RunReport
+from haloctl.render import duration
+from haloctl.tui.model import ViewState
+from haloctl.tui.pieces import BLANK, Line, Tone, line
+from haloctl.tui.status_text import clock, number
+
+
+def notice(view: ViewState) -> tuple[str, Tone, tuple[Line, ...]]:
+    """A title, its tone, and lines; no lines where there is nothing to say."""
+    match view.link:
+        case "connecting":
+            return "Connecting", "busy", _connecting(view)
+        case "reconnecting":
+            return "Not heard", "warn", _reconnecting(view)
+        case "gone":
+            return "The run is gone", "bad", _gone(view)
+        case _:
+            report = view.shown.report
+            if report is not None and view.page == "overview":
+                tone: Tone = "good" if report.status == "ok" else "warn"
+                return (
+                    "Finished" if report.status in ("ok", "failed_rows") else "Stopped",
+                    tone,
+                    _over(view, report),
+                )
+            if view.link == "over" and report is None:
+                return "Over", "warn", _ended(view)
+            return "", "plain", ()
+
+
+def _connecting(view: ViewState) -> tuple[Line, ...]:
+    return (
+        line((view.words or "looking for the run", "plain")),
+        line(
+            ("It appears here as soon as it listens. ", "muted"),
+            ("haloctl runs", "accent"),
+            (" lists what there is.", "muted"),
+        ),
+    )
+
+
+def _reconnecting(view: ViewState) -> tuple[Line, ...]:
+    return (
+        line((view.words, "plain")),
+        line((f"What stands here is {clock(view.age_s)} old. Trying again.", "muted")),
+    )
+
+
+def _gone(view: ViewState) -> tuple[Line, ...]:
+    aftermath = view.aftermath
+    assert aftermath is not None  # Gone always brings one
+    lines: list[Line] = [line((aftermath.words, "plain"))]
+    if aftermath.log:
+        lines += [BLANK, line(("the end of its log", "muted"))]
+        lines += [line("  ", (text, "plain")) for text in aftermath.log]
+    lines += [BLANK, *_going_on(aftermath.go_on)]
+    return tuple(lines)
+
+
+def _going_on(command: str) -> tuple[Line, ...]:
+    if not command:
+        return ()
+    return (
+        line(("go on with  ", "muted"), (command, "accent")),
+        line(("This screen attaches again by itself when the run is back.", "muted")),
+    )
+
+
+def _ended(view: ViewState) -> tuple[Line, ...]:
+    go_on = "" if view.aftermath is None else view.aftermath.go_on
+    return (line((view.words, "plain")), *_going_on(go_on))
+
+
+def _over(view: ViewState, report: RunReport) -> tuple[Line, ...]:
+    rows, nodes, tokens = report.rows, report.nodes, report.tokens
+    failed = rows.failed + rows.quarantined
+    lines = [
+        line(
+            (f"{rows.ok:,} rows ok", "good"),
+            (f"  {failed:,} failed", "bad" if failed else "muted"),
+            (f"  in {duration(report.makespan_s)}, planned {duration(report.estimate_s)}", "plain"),
+        ),
+        line(
+            (f"{nodes.logical:,} calls asked for, {nodes.executed:,} carried out", "plain"),
+            (f"  {nodes.coalesced:,} shared, {nodes.cached:,} cached, {nodes.skipped:,} skipped", "muted"),
+        ),
+        line(
+            (
+                f"{number(tokens.prefill_computed)} prompt tokens computed of "
+                f"{number(tokens.prompt_logical)} asked for, {number(tokens.decoded)} decoded",
+                "plain",
+            ),
+            (f"  {report.model_loads} model loads", "muted"),
+        ),
+    ]
+    if view.link == "over" and view.words:
+        lines.append(line((view.words, "muted")))
+    go_on = "" if view.aftermath is None else view.aftermath.go_on
+    return (*lines, *_going_on(go_on))

@@ -1,0 +1,114 @@
+"""One operator closer: facts, how long its calls take, and its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from engine.ir.ids import OperatorId
+from engine.live.state import LATENCY_BOUNDS_S, LiveSnapshot, OperatorLive
+from haloctl.operator_nodes import OperatorNode
+from haloctl.tui.pieces import BLANK, Line, Piece, fact, line
+from haloctl.tui.projection.operators import short_name
+from haloctl.tui.row_table import Column
+from haloctl.tui.scales import duration
+from haloctl.tui.status_text import number
+
+NODES: Final = (
+    Column(key="row", title="Row", width=8),
+    Column(key="state", title="State", kind="state", width=9),
+    Column(key="rows", title="Rows", kind="count", width=5),
+    Column(key="at", title="At", kind="seconds", width=7),
+    Column(key="took", title="Took", kind="seconds", width=7),
+    Column(key="prompt", title="Prompt", kind="count", width=6),
+    Column(key="reused", title="Reused", kind="count", width=6),
+    Column(key="decoded", title="Decoded", kind="count", width=7),
+    Column(key="tries", title="Tries", kind="count", width=5),
+    Column(key="worker", title="Worker", kind="choice", width=10),
+    Column(key="error", title="Error", kind="choice"),
+)
+_BLOCKS: Final = " ▏▎▍▌▋▊▉█"
+
+
+def node_cells(nodes: Iterable[OperatorNode]) -> Iterator[Mapping[str, Any]]:
+    """A line for each node."""
+    for node in nodes:
+        usage = node.usage
+        yield {
+            "row": f"#{node.rows[0]}",
+            "state": node.status,
+            "rows": len(node.rows),
+            "at": node.started_s,
+            "took": node.took_s,
+            "prompt": None if usage is None else usage.prompt_tokens,
+            "reused": None if usage is None else usage.reused_tokens,
+            "decoded": None if usage is None else usage.decoded_tokens,
+            "tries": node.attempts or None,
+            "worker": node.worker,
+            "error": node.code,
+        }
+
+
+def find(state: LiveSnapshot, operator: OperatorId | None) -> OperatorLive | None:
+    """The operator, once something is known of it."""
+    return next((each for each in state.operators if each.id == operator), None)
+
+
+def fact_lines(state: LiveSnapshot, live: OperatorLive) -> tuple[Line, ...]:
+    """What it is and how far it is."""
+    shape = next((each for each in state.shape.operators if each.id == live.id), None)
+    reads = [short_name(state.shape, e.source) for e in state.shape.edges if e.target == live.id]
+    readers = [short_name(state.shape, e.target) for e in state.shape.edges if e.source == live.id]
+    kind = "–" if shape is None else f"model {shape.model}" if shape.model else f"tool {shape.kind}"
+    ready = min(live.ready, max(0, live.total - live.settled - live.running))
+    lines = [
+        line((short_name(state.shape, live.id), "strong"), (f"  {kind}", "muted")),
+        fact("reads", ", ".join(reads) or "the row alone"),
+        fact("read by", ", ".join(readers) or "the output alone"),
+        BLANK,
+        fact("calls", f"{live.settled:,} of {live.total:,} settled", "strong"),
+        fact("", f"{live.running:,} running, {ready:,} ready, {live.waiting:,} waiting"),
+        fact("executed", f"{live.done:,}"),
+        fact("coalesced", _share(live.coalesced, live), "accent" if live.coalesced else "muted"),
+        fact("cached", _share(live.cached + live.recalled, live), "accent" if live.cached else "muted"),
+        fact("skipped", f"{live.skipped:,}", "plain" if live.skipped else "muted"),
+        fact("failed", f"{live.failed:,}", "bad" if live.failed else "muted"),
+        fact("retried", f"{live.retried:,}", "warn" if live.retried else "muted"),
+    ]
+    return (*lines, BLANK, *_token_lines(live))
+
+
+def _share(count: int, live: OperatorLive) -> str:
+    return f"{count:,}  {count / live.settled:.0%} of what settled" if live.settled else f"{count:,}"
+
+
+def _token_lines(live: OperatorLive) -> Iterator[Line]:
+    if live.prompt_tokens:
+        reuse = live.reused_tokens / live.prompt_tokens
+        yield fact("prompt", f"{number(live.prompt_tokens)} tokens, {reuse:.0%} from shared prefixes")
+        yield fact("decoded", f"{number(live.decoded_tokens)} tokens")
+    calls = sum(live.latency)
+    if calls:
+        yield fact("time", f"{duration(live.busy_s / calls)} a call, {duration(live.busy_s)} in all")
+
+
+def histogram(live: OperatorLive, width: int) -> tuple[Line, ...]:
+    """How long calls took: a bar for each range, from the first to the last that has any."""
+    used = [at for at, count in enumerate(live.latency) if count]
+    if not used:
+        return (line(("No call has ended yet.", "muted")),)
+    most = max(live.latency)
+    room = max(4, width - 9 - 8)
+    lines = []
+    for at in range(used[0], used[-1] + 1):
+        count = live.latency[at]
+        bound = f"≤ {duration(LATENCY_BOUNDS_S[at])}" if at < len(LATENCY_BOUNDS_S) else "longer"
+        bar = Piece(text=_bar(count / most, room), tone="busy")
+        lines.append((Piece(text=f"{bound:>8} ", tone="muted"), bar, Piece(text=f" {count:,}")))
+    return tuple(lines)
+
+
+def _bar(share: float, room: int) -> str:
+    eighths = round(share * room * 8)
+    text = "█" * (eighths // 8) + _BLOCKS[eighths % 8].strip()
+    return text or ("▏" if share else "")

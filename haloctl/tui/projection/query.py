@@ -1,0 +1,132 @@
+"""A query's path through the run, as a list of steps and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from engine.ir.ids import Json
+from haloctl.query_path import QueryPath, Step
+from haloctl.tui.pieces import BLANK, Line, fact, folded, heading, line
+from haloctl.tui.row_table import Column
+from haloctl.tui.scales import duration
+from haloctl.tui.themes import State
+
+STEPS: Final = (
+    Column(key="operator", title="Operator"),
+    Column(key="state", title="State", kind="state", width=9),
+    Column(key="at", title="At", kind="seconds", width=7),
+    Column(key="took", title="Took", kind="seconds", width=7),
+    Column(key="tokens", title="Tokens", kind="count", width=6),
+    Column(key="shared", title="Shared", kind="count", width=6),
+)
+INDENT: Final = "  "
+
+
+def step_cells(path: QueryPath) -> Iterator[Mapping[str, Any]]:
+    """A line for each step."""
+    for step in path.steps:
+        yield {
+            "operator": step.operator.partition("/")[2] or step.operator,
+            "state": step_state(step),
+            "at": step.started_s,
+            "took": _took(step),
+            "tokens": None if step.usage is None else step.usage.prompt_tokens + step.usage.decoded_tokens,
+            "shared": step.shared_with or None,
+        }
+
+
+def step_state(step: Step) -> State:
+    """A step's state in the words that rows and operators have."""
+    match step.status:
+        case "completed":
+            return "cached" if step.from_cache else "done"
+        case "failed":
+            return "failed"
+        case "skipped":
+            return "skipped"
+        case _:
+            return "pending"
+
+
+def _took(step: Step) -> float | None:
+    if step.started_s is None or step.finished_s is None:
+        return None
+    return max(0.0, step.finished_s - step.started_s)
+
+
+def path_lines(path: QueryPath, width: int) -> tuple[Line, ...]:
+    """The row itself: what went in and what came out."""
+    lines: list[Line] = [
+        line((path.id or "no id", "strong"), (f"  row {path.index}, workflow {path.workflow}", "muted"))
+    ]
+    for name, value in path.inputs.items():
+        lines += [BLANK, line((name, "muted")), *folded(text_of(value), width, indent=INDENT)]
+    result = path.result
+    if result is None:
+        return (*lines, BLANK, line(("not finished yet", "muted")))
+    good = result.status == "ok"
+    lines += [BLANK, line(("result  ", "muted"), (result.status, "good" if good else "bad"))]
+    if result.error is not None:
+        lines += folded(f"{result.error.code}: {result.error.message}", width, "bad", indent=INDENT)
+    for name, value in (result.outputs or {}).items():
+        lines += [BLANK, line((name, "muted")), *folded(text_of(value), width, indent=INDENT)]
+    return tuple(lines)
+
+
+def step_lines(step: Step, width: int) -> tuple[Line, ...]:
+    """One step: how it went, what was asked, what came of it."""
+    lines: list[Line] = [line((step.operator, "strong"), ("  " + step.status, _tone(step)))]
+    lines += _facts(step)
+    if step.failure is not None:
+        lines += [BLANK, heading("Error")]
+        lines += folded(f"{step.failure.code}: {step.failure.message}", width, "bad", indent=INDENT)
+    if step.status == "completed":
+        result = step.text if step.text is not None else text_of(step.value)
+        lines += [BLANK, heading("Result"), *folded(result, width, indent=INDENT)]
+    for message in step.messages:
+        lines += [BLANK, heading(f"Prompt: {message.role}"), *folded(message.content, width, indent=INDENT)]
+    if step.arguments is not None:
+        lines += [BLANK, heading("Call")]
+        for name, value in step.arguments.items():
+            lines += [line((INDENT + name, "muted")), *folded(text_of(value), width, indent=INDENT * 2)]
+    return tuple(lines)
+
+
+def _tone(step: Step) -> Any:
+    return {"completed": "good", "failed": "bad", "skipped": "muted"}.get(step.status, "busy")
+
+
+def _facts(step: Step) -> Iterator[Line]:
+    took = _took(step)
+    if step.started_s is not None and took is not None:
+        where = f" on {step.provenance.worker}" if step.provenance is not None else ""
+        yield fact("time", f"at {duration(step.started_s)}, took {duration(took)}{where}")
+    if step.usage is not None:
+        usage = step.usage
+        yield fact(
+            "tokens",
+            f"prompt {usage.prompt_tokens:,} = {usage.computed_tokens:,} computed"
+            f" + {usage.reused_tokens:,} reused, decoded {usage.decoded_tokens:,}",
+        )
+    if step.provenance is not None:
+        yield fact("model", f"{step.provenance.model} ({step.provenance.build})")
+    if step.from_cache:
+        yield fact("shared", "from the result cache", "accent")
+    if step.shared_with:
+        yield fact("shared", f"served {step.shared_with} other (row, operator) pairs too", "accent")
+    if step.leader is not None:
+        yield fact("shared", f"the same work as node {step.leader}, done once", "accent")
+    if step.attempts > 1:
+        yield fact("attempts", str(step.attempts), "warn")
+    if step.reason is not None:
+        yield fact("skipped", step.reason)
+
+
+def text_of(value: Json) -> str:
+    """A value to read: text as it is, data as indented JSON."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

@@ -1,0 +1,1 @@
+"""Screens of the terminal interface: what stands where, and which key does what."""

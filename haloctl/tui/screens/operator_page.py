@@ -1,0 +1,120 @@
+"""Page 5: one operator: how far, how fast, how much of it shared, and all that ran for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from engine.errors import HaloError
+from engine.ir.ids import OperatorId, QueryIndex
+from haloctl.operator_nodes import read_operator
+from haloctl.tui.feeds import Feeds
+from haloctl.tui.list_rows import ListRows
+from haloctl.tui.model import ViewState
+from haloctl.tui.pieces import plain_text
+from haloctl.tui.projection.operator import NODES, fact_lines, find, histogram, node_cells
+from haloctl.tui.screens.opened import Opened
+from haloctl.tui.screens.page import PageView
+from haloctl.tui.screens.text_panel import TextPanel
+from haloctl.tui.widgets.filter_table import FilterTable
+from haloctl.tui.widgets.table import VTable
+
+_NOTHING = "No operator chosen. Open one in the graph of page 1."
+_READ_EVERY_S = 2.0
+
+
+class OperatorPage(PageView):
+    """Facts and a histogram at the left, nodes at the right."""
+
+    FIRST: ClassVar[str] = "VTable"
+    DEFAULT_CSS = """
+    OperatorPage > Horizontal { height: 1fr; }
+    OperatorPage #about { width: 2fr; min-width: 44; }
+    OperatorPage #facts { height: 19; }
+    OperatorPage #latency { height: 1fr; }
+    OperatorPage #nodes { width: 3fr; }
+    OperatorPage.-narrow > Horizontal { layout: vertical; }
+    OperatorPage.-narrow #about { layout: horizontal; width: 100%; height: 12; }
+    OperatorPage.-narrow #facts { width: 3fr; height: 100%; }
+    OperatorPage.-narrow #latency { width: 2fr; height: 100%; }
+    OperatorPage.-narrow #nodes { width: 100%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "n", "other(1)", "Next", id="operator.next", show=False, tooltip="The operator after this one"
+        ),
+        Binding("N", "other(-1)", "Before", id="operator.before", show=False, tooltip="The operator before"),
+    ]
+
+    def __init__(self, feeds: Feeds, *, id: str) -> None:
+        super().__init__(feeds, id=id)
+        self._view = ViewState()
+        self._rows = ListRows(NODES)
+        self._read: tuple[OperatorId, int] | None = None
+        self._read_s = 0.0
+        self._reading = False
+
+    def compose(self) -> ComposeResult:
+        """Three panels."""
+        with Horizontal():
+            with Vertical(id="about"):
+                yield TextPanel(title="Operator", empty=_NOTHING, id="facts")
+                yield TextPanel(title="Time a call takes", empty="", id="latency")
+            yield FilterTable(title="Calls", empty=_NOTHING, id="nodes")
+
+    def on_mount(self) -> None:
+        """Give the table its rows."""
+        self.query_one(FilterTable).show(self._rows)
+
+    def tick(self, view: ViewState) -> None:
+        """Counts four times a second, nodes when they have changed, not oftener than every other second."""
+        self._view = view
+        live = find(view.shown, view.operator)
+        if live is None:
+            return
+        facts, latency = self.query_one("#facts", TextPanel), self.query_one("#latency", TextPanel)
+        facts.show(fact_lines(view.shown, live))
+        latency.show(histogram(live, latency.inner_width))
+        wanted = (live.id, live.settled)
+        other = self._read is None or self._read[0] != live.id
+        due = other or time.monotonic() - self._read_s > _READ_EVERY_S
+        if wanted != self._read and due and not self._reading and view.directory:
+            self._read_nodes(Path(view.directory), *wanted)
+
+    @work(group="nodes")
+    async def _read_nodes(self, directory: Path, operator: OperatorId, settled: int) -> None:
+        self._reading = True
+        table = self.query_one(FilterTable).table
+        table.empty = "Reading the journal."
+        try:
+            nodes = await asyncio.to_thread(read_operator, directory, operator)
+            table.changed(self._rows.replace(node_cells(nodes)))
+            table.border_title = "Calls"
+        except HaloError as error:
+            table.empty = error.message
+            table.changed(self._rows.replace(()))
+        finally:
+            self._reading, self._read, self._read_s = False, (operator, settled), time.monotonic()
+
+    def copied(self) -> str:
+        """The facts."""
+        return plain_text(self.query_one("#facts", TextPanel).lines)
+
+    @on(VTable.Selected)
+    def _open_row(self, event: VTable.Selected) -> None:
+        event.stop()
+        self.post_message(Opened(query=QueryIndex(int(self._rows.values[event.row]["row"][1:]))))
+
+    def action_other(self, step: int) -> None:
+        """To a neighbour in the order of the graph."""
+        operators = [each.id for each in self._view.shown.operators]
+        at = operators.index(self._view.operator) if self._view.operator in operators else -1
+        if 0 <= at + step < len(operators):
+            self.post_message(Opened(operator=operators[at + step]))

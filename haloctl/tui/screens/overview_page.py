@@ -1,0 +1,105 @@
+"""Page 1: the graph above, lanes in the middle, queries and speed below."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from engine.ir.ids import OperatorId, QueryIndex
+from engine.live.shape import RunShape
+from engine.live.totals import Series
+from haloctl.tui.feeds import Feeds
+from haloctl.tui.model import ViewState
+from haloctl.tui.projection.operators import graph_of, status_of
+from haloctl.tui.projection.series import queued, reuse, speed
+from haloctl.tui.screens.opened import Opened
+from haloctl.tui.screens.page import PageView
+from haloctl.tui.screens.rows_panel import RowsPanel
+from haloctl.tui.widgets.chart import LineChart
+from haloctl.tui.widgets.dag import DagView
+from haloctl.tui.widgets.gantt import Gantt
+from haloctl.tui.widgets.table import VTable
+
+
+class OverviewPage(PageView):
+    """All of a run at a glance."""
+
+    FIRST: ClassVar[str] = "#graph"
+    DEFAULT_CSS = """
+    OverviewPage > #graph { height: 5fr; }
+    OverviewPage > Gantt { height: 8; max-height: 40%; }
+    OverviewPage > #below { height: 4fr; }
+    OverviewPage #rows { width: 2fr; }
+    OverviewPage #charts { width: 1fr; min-width: 40; }
+    OverviewPage.-narrow #charts { display: none; }
+    OverviewPage #waiting { display: none; }
+    OverviewPage.-very-tall #waiting { display: block; }
+    """
+
+    def __init__(self, feeds: Feeds, *, id: str) -> None:
+        super().__init__(feeds, id=id)
+        self._shape: RunShape | None = None
+        self._series: Series | None = None
+        self._fitted: object = None
+
+    def compose(self) -> ComposeResult:
+        """Panels from top to bottom."""
+        yield DagView(title="Operators", id="graph")
+        yield Gantt(title="Workers and tools", id="lanes")
+        with Horizontal(id="below"):
+            yield RowsPanel(self.feeds, title="Queries", id="rows")
+            with Vertical(id="charts"):
+                yield LineChart(title="Tokens decoded", id="speed")
+                yield LineChart(title="From shared prefixes", id="reuse")
+                yield LineChart(title="Ready and waiting", id="waiting")
+
+    def show(self, view: ViewState) -> None:
+        """Bring graph and lanes up to date."""
+        state = view.shown
+        graph, gantt = self.query_one(DagView), self.query_one(Gantt)
+        if state.shape is not self._shape:
+            self._shape = state.shape
+            graph.set_graph(graph_of(state.shape))
+        graph.show(map(status_of, state.operators))
+        lanes = max(1, len(self.feeds.timeline.lanes))
+        gantt.styles.height = lanes * (2 if self.has_class("-tall") else 1) + 5
+        if gantt.timeline is not self.feeds.timeline:
+            gantt.show(self.feeds.timeline)
+        gantt.changed()
+
+    def tick(self, view: ViewState) -> None:
+        """Bring rows and speed up to date."""
+        self.query_one(RowsPanel).follow_rows()
+        self._fit_graph()
+        series = view.shown.series
+        if series is not self._series:
+            self._series = series
+            self.query_one("#speed", LineChart).show(speed(series))
+            self.query_one("#reuse", LineChart).show(reuse(series))
+            self.query_one("#waiting", LineChart).show(queued(series))
+
+    def _fit_graph(self) -> None:
+        """Leave the rows that a small graph does not need to the tables below."""
+        graph, key = self.query_one(DagView), (self._shape, self.app.size)
+        if self._fitted == key:
+            return
+        if graph.styles.max_height is not None:
+            graph.styles.max_height = None  # first see what it takes where it has room
+            return
+        self._fitted = key
+        needed = graph.virtual_size.height + 3
+        if self._shape is not None and self._shape.operators and needed < graph.size.height:
+            graph.styles.max_height = max(6, needed)
+
+    @on(DagView.Selected)
+    def _open_operator(self, event: DagView.Selected) -> None:
+        event.stop()
+        self.post_message(Opened(operator=OperatorId(event.operator)))
+
+    @on(VTable.Selected)
+    def _open_query(self, event: VTable.Selected) -> None:
+        event.stop()
+        self.post_message(Opened(query=QueryIndex(event.row)))

@@ -1,0 +1,187 @@
+"""Page 4: one row's path through the run, read from the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.events import Resize
+
+from engine.errors import HaloError
+from engine.ir.ids import OperatorId, QueryIndex
+from engine.journal.view import RunView
+from haloctl.query_path import QueryPath, find_paths
+from haloctl.tui.feeds import Feeds
+from haloctl.tui.list_rows import ListRows
+from haloctl.tui.model import ViewState
+from haloctl.tui.pieces import Line, line, plain_text
+from haloctl.tui.projection.query import STEPS, path_lines, step_cells, step_lines
+from haloctl.tui.screens import orders
+from haloctl.tui.screens.opened import Asked, Opened
+from haloctl.tui.screens.page import PageView
+from haloctl.tui.screens.text_panel import TextPanel
+from haloctl.tui.widgets.table import VTable
+
+_NOTHING = "No row chosen. Open one on page 3, or below the graph of page 1."
+_WHOLE = "the row"
+
+
+class QueryPage(PageView):
+    """Steps at the left, what stands behind the chosen one at the right."""
+
+    FIRST: ClassVar[str] = "VTable"
+    DEFAULT_CSS = """
+    QueryPage > Horizontal { height: 1fr; }
+    QueryPage #steps { width: 2fr; }
+    QueryPage #step { width: 3fr; }
+    QueryPage.-narrow > Horizontal { layout: vertical; }
+    QueryPage.-narrow #steps { width: 100%; height: 2fr; }
+    QueryPage.-narrow #step { width: 100%; height: 3fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "requeue", "Requeue", id="query.requeue", tooltip="Run this row again if it failed"),
+        Binding("x", "cancel_row", "Cancel row", id="query.cancel", tooltip="End this row now, as failed"),
+        Binding("n", "other(1)", "Next row", id="query.next", show=False, tooltip="The row after this one"),
+        Binding(
+            "N", "other(-1)", "Row before", id="query.before", show=False, tooltip="The row before this one"
+        ),
+        Binding("o", "operator", "Operator", id="query.operator", tooltip="The operator of this step"),
+    ]
+
+    def __init__(self, feeds: Feeds, *, id: str) -> None:
+        super().__init__(feeds, id=id)
+        self._view = ViewState()
+        self._read: tuple[str, QueryIndex, int] | None = None
+        self._reading = False
+        self._path: QueryPath | None = None
+        self._fault = ""
+        self._steps = ListRows(STEPS)
+
+    def compose(self) -> ComposeResult:
+        """Steps and text."""
+        with Horizontal():
+            yield VTable(title="Path", empty=_NOTHING, id="steps")
+            yield TextPanel(title="Row", empty="", id="step")
+
+    def on_mount(self) -> None:
+        """Give the table its rows."""
+        self.query_one(VTable).show(self._steps)
+
+    def tick(self, view: ViewState) -> None:
+        """Read the journal again when the row got on."""
+        self._view = view
+        row, state = view.query, view.shown
+        if row is None or not view.directory:
+            return
+        steps = state.steps[row] if row < len(state.steps) else 0
+        status = state.queries[row] if row < len(state.queries) else 0
+        wanted = (view.directory, row, steps * 8 + status)
+        if wanted != self._read and not self._reading:
+            self._read_path(wanted)
+
+    @work(group="path")
+    async def _read_path(self, wanted: tuple[str, QueryIndex, int]) -> None:
+        self._reading = True
+        directory, row, _ = wanted
+        if self._path is None or self._path.index != row:
+            self._steps.replace(())
+            self._path, self._fault = None, ""
+            self._show_text()
+        try:
+            self._path = await asyncio.to_thread(_read, Path(directory), row)
+            self._fault = ""
+        except HaloError as error:
+            self._path, self._fault = None, error.message
+        finally:
+            self._reading, self._read = False, wanted
+        self._show_path()
+
+    def _show_path(self) -> None:
+        table = self.query_one(VTable)
+        cells = () if self._path is None else tuple(step_cells(self._path))
+        whole = {
+            "operator": _WHOLE,
+            "state": "pending",
+            "at": None,
+            "took": None,
+            "tokens": None,
+            "shared": None,
+        }
+        if self._path is not None:
+            status = "" if self._path.result is None else self._path.result.status
+            whole["state"] = "done" if status == "ok" else "failed" if status else "running"
+        table.changed(self._steps.replace((whole, *cells) if cells else ()))
+        if self._path is not None:
+            table.border_title = f"Path of row {self._path.index}"
+        self._show_text()
+
+    def _show_text(self) -> None:
+        panel = self.query_one(TextPanel)
+        panel.show(self._lines(max(20, panel.inner_width - 1)))
+        panel.empty = "" if self._view.query is None else self._fault or "Reading the journal."
+        panel.refresh()
+
+    def _lines(self, width: int) -> tuple[Line, ...]:
+        if self._path is None:
+            return (line((self._fault, "bad")),) if self._fault else ()
+        at = self._step_index
+        return path_lines(self._path, width) if at is None else step_lines(self._path.steps[at], width)
+
+    @property
+    def _step_index(self) -> int | None:
+        """The step under the cursor; None for the row as a whole."""
+        at = self.query_one(VTable).cursor_row or 0
+        return at - 1 if self._path is not None and 0 < at <= len(self._path.steps) else None
+
+    @on(VTable.Highlighted)
+    def _show_step(self, event: VTable.Highlighted) -> None:
+        event.stop()
+        self._show_text()
+        self.query_one(TextPanel).scroll_home(animate=False)
+
+    @on(VTable.Selected)
+    def _go_to_text(self, event: VTable.Selected) -> None:
+        event.stop()
+        self.query_one(TextPanel).focus()
+
+    def on_resize(self, event: Resize) -> None:
+        """Fold the text to the new width."""
+        super().on_resize(event)
+        self.call_after_refresh(self._show_text)
+
+    def copied(self) -> str:
+        """The text at the right, unfolded."""
+        return plain_text(self._lines(100_000))
+
+    def action_requeue(self) -> None:
+        """Run this row again."""
+        if self._view.query is not None:
+            self.post_message(Asked(orders.requeue(self._view, (self._view.query,))))
+
+    def action_cancel_row(self) -> None:
+        """End this row, after a yes."""
+        if self._view.query is not None:
+            name = "" if self._path is None else self._path.id
+            self.post_message(Asked(*orders.cancel_query(self._view.query, name)))
+
+    def action_other(self, step: int) -> None:
+        """To a neighbour of this row."""
+        row = -1 if self._view.query is None else self._view.query
+        if 0 <= row + step < len(self._view.shown.queries):
+            self.post_message(Opened(query=QueryIndex(row + step)))
+
+    def action_operator(self) -> None:
+        """To the operator of the step under the cursor."""
+        at = self._step_index
+        if at is not None and self._path is not None:
+            self.post_message(Opened(operator=OperatorId(self._path.steps[at].operator)))
+
+
+def _read(directory: Path, row: QueryIndex) -> QueryPath:
+    with RunView(directory) as view:
+        return find_paths(view, f"#{row}")[0]

@@ -1,0 +1,314 @@
+"""The screen of one run: status on top, one page at a time below, and the keys that hold everywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from engine.wire.orders import Order
+from haloctl.tui.feeds import Feeds
+from haloctl.tui.model import (
+    PAGES,
+    Action,
+    Backed,
+    Froze,
+    OperatorOpened,
+    Page,
+    QueryOpened,
+    Ticked,
+    Turned,
+    Update,
+    ViewState,
+    WorkerOpened,
+    reduce,
+)
+from haloctl.tui.screens import orders
+from haloctl.tui.screens.dialogs import Confirm, KeysHelp, help_lines
+from haloctl.tui.screens.notice_panel import NoticePanel
+from haloctl.tui.screens.opened import Asked, Opened
+from haloctl.tui.screens.page import PageView
+from haloctl.tui.screens.pages import HEADINGS, make_page
+from haloctl.tui.screens.status_line import PageBar, StatusLine
+from haloctl.tui.screens.transport_line import TransportLine
+from haloctl.tui.source import Source, Transport
+
+FLUSH_S = 1 / 20
+"""How often what came from the run is drawn."""
+TICK_S = 1 / 4
+"""How often times and statistics advance."""
+
+
+class RunScreen(Screen[ViewState]):
+    """Shows the run a source tells of, and takes orders for it. Dismissed with the last view."""
+
+    DEFAULT_CSS = """
+    RunScreen { layout: vertical; background: $background; }
+    RunScreen > #pages { height: 1fr; }
+    RunScreen Footer { background: $panel; }
+    RunScreen.stale > #pages { opacity: 55%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(
+                str(at),
+                f"turn('{page}')",
+                page.title(),
+                id=f"page.{page}",
+                show=False,
+                tooltip=f"To the page {page.title()}",
+            )
+            for at, page in enumerate(PAGES, 1)
+        ),
+        Binding("escape", "back", "Back", id="run.back", show=False, tooltip="Out of here"),
+        Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run, or let it go on"),
+        Binding("r", "requeue", "Requeue", id="run.requeue", tooltip="Run failed rows again"),
+        Binding(
+            "c", "cancel", "Cancel", id="run.cancel", show=False, tooltip="Stop the run; it can be resumed"
+        ),
+        Binding(
+            "space",
+            "freeze",
+            "Still",
+            id="run.freeze",
+            show=False,
+            tooltip="Let the view stand still, or go along again",
+        ),
+        Binding("y", "copy", "Copy", id="run.copy", show=False, tooltip="Copy what this page is about"),
+        Binding("question_mark", "keys", "Keys", id="run.keys", tooltip="The keys that mean something here"),
+        Binding("q", "detach", "Detach", id="run.detach", tooltip="Leave; the run goes on"),
+    ]
+
+    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.source = source
+        self.view = ViewState()
+        self.feeds = Feeds()
+        self._made: dict[Page, PageView] = {}
+        self._dirty = True
+        self._reading = False
+        self._clock = clock
+        self._started_s = clock()
+
+    def compose(self) -> ComposeResult:
+        """Status, pages, keys; pages are made when they are first turned to."""
+        yield StatusLine()
+        yield PageBar()
+        yield NoticePanel()
+        yield Container(id="pages")
+        yield TransportLine()
+        yield Footer(show_command_palette=True)
+
+    async def on_mount(self) -> None:
+        """Begin to listen, and to draw."""
+        await self._turned("overview")
+        self._flush()
+        self.set_interval(FLUSH_S, self._flush)
+        self.set_interval(TICK_S, self._tick)
+        self.run_worker(self.source.follow(self.tell), group="source", exit_on_error=True)
+
+    def tell(self, update: Update) -> None:
+        """Take news from the run; they are drawn with the next flush."""
+        self.act(update)
+
+    def act(self, action: Action) -> None:
+        """One step of the view."""
+        self.view = reduce(self.view, action)
+        self._dirty = True
+
+    def _tick(self) -> None:
+        """Time passes: what shows times is drawn anew, nothing else."""
+        self.view = reduce(self.view, Ticked(clock_s=self._clock() - self._started_s))
+        self.query_one(StatusLine).show(self.view)
+        self.query_one(NoticePanel).show_view(self.view)
+        self.feeds.update(self.view)
+        if self.page is not None:
+            self.page.show(self.view)
+            self.page.tick(self.view)
+        if self.view.directory and self.feeds.is_behind(self.view):
+            self._read_rows()
+
+    @work(group="rows", exclusive=False)
+    async def _read_rows(self) -> None:
+        """Read what the journal says of rows; one reading at a time."""
+        if not self._reading:
+            self._reading = True
+            try:
+                await self.feeds.read(self.view)
+            finally:
+                self._reading = False
+
+    def _flush(self) -> None:
+        """Draw what changed since the last time."""
+        if not self._dirty or not self.is_mounted:
+            return
+        self._dirty = False
+        self.set_class(self.view.link in ("reconnecting", "gone"), "stale")
+        self.query_one(StatusLine).show(self.view)
+        self.query_one(PageBar).show(self.view)
+        self.query_one(TransportLine).show(self.view)
+        self.query_one(NoticePanel).show_view(self.view)
+        self.feeds.update(self.view)
+        if self.page is not None:
+            self.page.show(self.view)
+
+    @property
+    def page(self) -> PageView | None:
+        """The page that is seen; None while it is being made."""
+        return self._made.get(self.view.page)
+
+    # --- pages --------------------------------------------------------------------------------------
+
+    async def _turned(self, page: Page) -> None:
+        """Show a page, made now if it was not seen before; hide the others."""
+        pages = self.query_one("#pages", Container)
+        if page not in self._made:
+            made = make_page(page, self.feeds)
+            await pages.mount(made)
+            self._made[page] = made
+        for other in pages.query(PageView):
+            other.display = other.id == f"page-{page}"
+        found = self.page
+        if found is not None:
+            found.show(self.view)
+            found.tick(self.view)
+            self.call_after_refresh(found.arrive)
+        self.query_one(PageBar).show(self.view)
+        self.refresh_bindings()
+
+    async def _step(self, action: Action) -> None:
+        """An action of the person that may turn the page."""
+        before = self.view.page
+        leaving = self.page
+        self.act(action)
+        if self.view.page != before:
+            if leaving is not None:
+                leaving.leave()
+            await self._turned(self.view.page)
+        elif self.page is not None:
+            self.page.show(self.view)
+            self.page.tick(self.view)
+
+    async def action_turn(self, page: Page) -> None:
+        """To a page by its number."""
+        await self._step(Turned(page=page))
+
+    async def action_back(self) -> None:
+        """Out of here, to where the person was before."""
+        await self._step(Backed())
+
+    async def on_opened(self, message: Opened) -> None:
+        """Something was opened on a page."""
+        message.stop()
+        if message.operator is not None:
+            await self._step(OperatorOpened(operator=message.operator))
+        elif message.query is not None:
+            await self._step(QueryOpened(query=message.query))
+        elif message.worker is not None:
+            await self._step(WorkerOpened(worker=message.worker))
+
+    def on_asked(self, message: Asked) -> None:
+        """An order from a page."""
+        message.stop()
+        if not self.source.takes_orders:
+            self.notify("this is a replay: there is no run to be told anything", severity="warning")
+        elif message.question is None:
+            self.order(message.order)
+        else:
+            self.confirm(message.order, message.question)
+
+    async def on_click(self, event: events.Click) -> None:
+        """A click on the page bar turns to a page, one on the transport line goes to a moment."""
+        bar, line = self.query_one(PageBar), self.query_one(TransportLine)
+        if event.widget is line and (at_s := line.moment_at(event.x)) is not None:
+            self.transport.seek(at_s)
+        elif event.widget is bar and (page := bar.page_at(event.x)) is not None:
+            await self._step(Turned(page=page))
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Orders are for running runs, the transport is for replays."""
+        if action in ("pause", "requeue", "cancel"):
+            return self.source.takes_orders
+        if action in ("play", "step", "speed", "skip"):
+            return isinstance(self.source, Transport)
+        return True
+
+    def action_freeze(self) -> None:
+        """Hold the view, or go along with the run again."""
+        self.act(Froze())
+
+    @property
+    def transport(self) -> Transport:
+        """The source, where it can be moved in time; `check_action` sees to that."""
+        assert isinstance(self.source, Transport)
+        return self.source
+
+    def action_play(self) -> None:
+        """Play or stand still."""
+        self.transport.play_or_pause()
+
+    def action_step(self, epochs: bool) -> None:
+        """To the next event, or epoch."""
+        self.transport.step(epochs)
+
+    def action_speed(self, factor: float) -> None:
+        """Faster or slower."""
+        self.transport.faster(factor)
+
+    def action_skip(self, share: float) -> None:
+        """Forward or back."""
+        self.transport.skip(share)
+
+    def action_pause(self) -> None:
+        """Pause the run or let it go on."""
+        self.order(orders.pause_or_continue(self.view))
+
+    def action_requeue(self) -> None:
+        """Run all failed rows again; the queries' page has its own, for one row."""
+        self.order(orders.requeue(self.view))
+
+    def action_cancel(self) -> None:
+        """Stop the run, after a yes."""
+        self.confirm(*orders.cancel_run(self.view))
+
+    def action_copy(self) -> None:
+        """Copy what the page is about."""
+        text = self.page.copied() if self.page is not None else ""
+        text = text or self.view.run
+        self.app.copy_to_clipboard(text)
+        self.notify(
+            f"copied {len(text.splitlines())} lines" if "\n" in text else f"copied {text[:60]}", markup=False
+        )
+
+    def action_keys(self) -> None:
+        """What keys mean here."""
+        self.app.push_screen(KeysHelp(help_lines(self.active_bindings.values(), HEADINGS)))
+
+    def action_detach(self) -> None:
+        """Leave; the run goes on."""
+        self.dismiss(self.view)
+
+    # --- orders -------------------------------------------------------------------------------------
+
+    @work(group="orders")
+    async def order(self, order: Order) -> None:
+        """Carry an order to the run, and show its answer."""
+        answer = await self.source.ask(order)
+        words, done = orders.answer_words(answer)
+        self.notify(words, severity="information" if done else "warning", markup=False)
+
+    @work(group="orders")
+    async def confirm(self, order: Order, question: orders.Question) -> None:
+        """An order that is given only after a yes."""
+        yes = await self.app.push_screen_wait(Confirm(question.title, question.words, question.yes))
+        if yes:
+            self.order(order)

@@ -1,0 +1,144 @@
+"""Page 2: what each worker has in hand, what waits for it, and its log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+
+from engine.ir.ids import QueryIndex
+from haloctl.tui.feeds import Feeds
+from haloctl.tui.list_rows import ListRows
+from haloctl.tui.model import ViewState
+from haloctl.tui.pieces import line
+from haloctl.tui.projection.workers import (
+    QUEUES,
+    RUNNING,
+    WORKERS,
+    queue_cells,
+    running_cells,
+    worker_cells,
+)
+from haloctl.tui.run_logs import LogTail
+from haloctl.tui.screens import orders
+from haloctl.tui.screens.opened import Asked, Opened
+from haloctl.tui.screens.page import PageView
+from haloctl.tui.screens.text_panel import TextPanel
+from haloctl.tui.widgets.gantt import Gantt
+from haloctl.tui.widgets.table import VTable
+
+LOG_LINES = 100
+
+
+class WorkersPage(PageView):
+    """Workers and kinds of tools: health, load and queues."""
+
+    FIRST: ClassVar[str] = "#workers"
+    DEFAULT_CSS = """
+    WorkersPage > #workers { height: auto; max-height: 40%; min-height: 4; }
+    WorkersPage > #middle { height: 1fr; }
+    WorkersPage #running { width: 3fr; }
+    WorkersPage #queues { width: 2fr; }
+    WorkersPage.-narrow #queues { display: none; }
+    WorkersPage > #lanes { display: none; height: 1fr; max-height: 14; }
+    WorkersPage.-tall > #lanes { display: block; }
+    WorkersPage > #log { height: 6; }
+    WorkersPage.-tall > #log { height: 10; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "R", "restart", "Restart", id="workers.restart", tooltip="Kill this worker and start it anew"
+        ),
+    ]
+
+    def __init__(self, feeds: Feeds, *, id: str) -> None:
+        super().__init__(feeds, id=id)
+        self._worker_rows, self._queue_rows, self._node_rows = (
+            ListRows(WORKERS),
+            ListRows(QUEUES),
+            ListRows(RUNNING),
+        )
+        self._log: LogTail | None = None
+        self._log_lines: tuple[str, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Workers above, then what runs beside what waits, then the log of the worker under the cursor."""
+        yield VTable(title="Workers", empty="No worker has started yet.", id="workers")
+        yield Gantt(title="Lanes", id="lanes")
+        with Horizontal(id="middle"):
+            yield VTable(title="Running now", empty="Nothing runs just now.", id="running")
+            yield VTable(title="Queues", empty="No queues yet.", id="queues")
+        yield TextPanel(title="Log", empty="The worker has written nothing.", id="log")
+
+    def on_mount(self) -> None:
+        """Give the tables their rows."""
+        for name, rows in (
+            ("workers", self._worker_rows),
+            ("running", self._node_rows),
+            ("queues", self._queue_rows),
+        ):
+            self.query_one(f"#{name}", VTable).show(rows)
+
+    def show(self, view: ViewState) -> None:
+        """Lanes move with the run."""
+        gantt = self.query_one(Gantt)
+        if gantt.timeline is not self.feeds.timeline:
+            gantt.show(self.feeds.timeline)
+        gantt.changed()
+
+    def tick(self, view: ViewState) -> None:
+        """Tables and log, a few times a second."""
+        state, now_s = view.shown, view.now_s
+        workers = self.query_one("#workers", VTable)
+        workers.changed(self._worker_rows.replace(worker_cells(state, now_s)))
+        workers.styles.height = max(4, len(state.workers) + 3)
+        self.query_one("#running", VTable).changed(self._node_rows.replace(running_cells(state, now_s)))
+        self.query_one("#queues", VTable).changed(self._queue_rows.replace(queue_cells(state)))
+        if view.directory:
+            self._read_log(Path(view.directory))
+
+    @property
+    def worker(self) -> str | None:
+        """The worker under the cursor."""
+        row = self.query_one("#workers", VTable).cursor_row
+        return (
+            None if row is None or row >= self._worker_rows.count else self._worker_rows.values[row]["worker"]
+        )
+
+    def _read_log(self, directory: Path) -> None:
+        path = directory / "workers" / f"{self.worker}.log"
+        if self._log is None or self._log.path != path:
+            self._log, self._log_lines = LogTail(path), ()
+        new = self._log.read()
+        if new or not self._log_lines:
+            self._log_lines = (*self._log_lines, *new)[-LOG_LINES:]
+            panel = self.query_one("#log", TextPanel)
+            panel.border_title = f"Log of {self.worker}" if self.worker else "Log"
+            panel.show(tuple(line(text) for text in self._log_lines))
+            panel.scroll_end(animate=False)
+
+    @on(VTable.Selected, "#workers")
+    def _open_log(self, event: VTable.Selected) -> None:
+        event.stop()
+        if self.worker is not None:
+            self.post_message(Opened(worker=self.worker))
+
+    @on(VTable.Selected, "#running")
+    def _open_row(self, event: VTable.Selected) -> None:
+        event.stop()
+        row = self._node_rows.values[event.row]["row"]
+        if row != "–":
+            self.post_message(Opened(query=QueryIndex(int(row[1:]))))
+
+    @on(VTable.Selected, "#queues")
+    def _open_nothing(self, event: VTable.Selected) -> None:
+        event.stop()
+
+    def action_restart(self) -> None:
+        """Ask to restart the worker under the cursor."""
+        if self.worker is not None:
+            self.post_message(Asked(*orders.restart_worker(self.worker)))

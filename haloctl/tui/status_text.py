@@ -1,0 +1,136 @@
+"""The status line in words: healthy, how far, how long, in one line that fits any width.
+
+A line is a row of chips in reading order. Each has a weight; where the width does not hold them all, the
+lightest are left out, and what remains keeps its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+
+from engine.ir.ids import Record
+from engine.live.totals import Totals, tokens_per_s
+from haloctl.sanitise import clean_line
+from haloctl.tui.model import ViewState
+from haloctl.tui.pieces import Tone
+
+GAP = 2
+
+
+class Chip(Record, frozen=True, kw_only=True):
+    """A few words of one tone. `weight` decides who stays where there is little room; more is heavier."""
+
+    text: str
+    tone: Tone = "plain"
+    weight: int = 5
+
+
+def clock(seconds: float) -> str:
+    """9 s, 1:05, 12:00, 2:10:33: short, and as wide every second."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def number(value: float) -> str:
+    """812, 9,120, 12.3k, 4.1M."""
+    if value < 10_000:
+        return f"{value:,.0f}"
+    return f"{value / 1000:.1f}k" if value < 1e6 else f"{value / 1e6:.1f}M"
+
+
+def chips(view: ViewState) -> tuple[Chip, ...]:
+    """All there is to say of a run in a line."""
+    state, totals = view.shown, view.shown.totals
+    found = [Chip(text=clean_line(view.run, 40) or "no run", tone="strong", weight=4), health(view)]
+    if not view.run:
+        return tuple(found)
+    found += _progress(totals)
+    found += _time(view, totals)
+    busy = sum(worker.status != "lost" and _in_use(view, worker.id) for worker in state.workers)
+    found.append(Chip(text=f"{busy}/{len(state.workers)} busy", weight=6))
+    if totals.decoded_tokens or totals.running_tokens:
+        pace = tokens_per_s(state.series, view.now_s)
+        found.append(Chip(text=f"{number(pace)} tok/s", weight=6))
+        found.append(Chip(text=f"KV {totals.reuse:.0%}", weight=5))
+    if totals.retried:
+        found.append(Chip(text=f"{totals.retried} retried", tone="warn", weight=2))
+    if totals.workers_lost:
+        found.append(Chip(text=f"{totals.workers_lost} lost", tone="warn", weight=3))
+    found.append(Chip(text=_attached(view), tone="muted", weight=1))
+    return tuple(chip for chip in found if chip.text)
+
+
+def health(view: ViewState) -> Chip:
+    """The one word that matters most."""
+    totals = view.shown.totals
+    match view.link:
+        case "connecting":
+            return Chip(text="◌ connecting", tone="busy", weight=10)
+        case "reconnecting":
+            return Chip(text=f"◌ reconnecting, {clock(view.age_s)} old", tone="warn", weight=10)
+        case "gone":
+            return Chip(text="✖ gone", tone="bad", weight=10)
+        case _:
+            pass
+    if totals.finished:
+        bad = bool(totals.rows_failed) or (view.shown.report is not None and view.shown.report.status != "ok")
+        return Chip(text="● finished", tone="warn" if bad else "good", weight=10)
+    if view.link == "over":
+        return Chip(text="■ stopped", tone="warn", weight=10)
+    if view.frozen is not None:
+        return Chip(text="‖ view stands still", tone="warn", weight=10)
+    doing = clean_line(totals.doing, 32)
+    return Chip(text=f"◐ {doing}", tone="warn" if doing in ("paused", "stopping") else "busy", weight=10)
+
+
+def _progress(totals: Totals) -> Iterable[Chip]:
+    known = number(totals.rows_total) + ("" if totals.rows_known or totals.finished else "+")
+    yield Chip(text=f"{number(totals.rows)}/{known} rows", weight=9)
+    yield Chip(text=f"{totals.fraction:.0%}", tone="strong", weight=8)
+    if totals.rows_failed:
+        yield Chip(text=f"✖ {number(totals.rows_failed)} failed", tone="bad", weight=9)
+    else:
+        yield Chip(text="0 failed", tone="muted", weight=3)
+
+
+def _time(view: ViewState, totals: Totals) -> Iterable[Chip]:
+    eta = None if view.link in ("gone", "over") else totals.eta_s(view.now_s)
+    if eta is not None:
+        yield Chip(text=f"ETA {clock(eta)}", tone="strong", weight=8)
+    yield Chip(
+        text=f"{clock(view.now_s)} so far" if not totals.finished else f"took {clock(view.now_s)}",
+        tone="muted",
+        weight=8 if totals.finished else 4,
+    )
+
+
+def _in_use(view: ViewState, lane: str) -> bool:
+    return any(found.lane == lane and found.running > 0 for found in view.shown.lanes)
+
+
+def _attached(view: ViewState) -> str:
+    match view.link:
+        case "live":
+            return "attached" if not view.missed else f"attached, {view.missed} batches dropped"
+        case "replay":
+            return "replay"
+        case _:
+            return ""
+
+
+def fitted(found: Iterable[Chip], width: int) -> tuple[Chip, ...]:
+    """The chips that fit into `width` cells with GAP between them: the heaviest, in their order."""
+    kept = list(found)
+    while len(kept) > 1 and _cells(kept) > width:
+        lightest = min(range(len(kept)), key=lambda at: (kept[at].weight, -at))
+        del kept[lightest]
+    return tuple(kept)
+
+
+def _cells(kept: list[Chip]) -> int:
+    return sum(cell_len(chip.text) for chip in kept) + GAP * (len(kept) - 1)

@@ -1,0 +1,47 @@
+"""A run on the screen: from a source of live state to the words that are left when the person leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from haloctl import render
+from haloctl.client import wait_let_go
+from haloctl.following import Aftermath, aftermath
+from haloctl.run_text import report_lines
+from haloctl.settings import Settings
+
+
+def watch(directory: Path, settings: Settings) -> int:
+    """Show the run in `directory` until the person leaves; its exit code if it is over, else 0.
+
+    Raises ConfigError without a terminal, and for keys or themes that do not exist.
+    """
+    from haloctl.tui.show import show_run
+    from haloctl.tui.socket_source import SocketSource
+
+    plain = f"haloctl attach {directory.name} --progress plain"
+    left = show_run(SocketSource(directory), settings, instead=plain)
+    if left.signalled is not None:
+        return 128 + left.signalled
+    if left.ended:
+        wait_let_go(directory)
+    after = aftermath(directory)
+    if after is None:
+        render.note(f"the run goes on; come back with: haloctl attach {directory.name}")
+        return 0
+    tell_end(after, directory.name)
+    return after.code
+
+
+def tell_end(after: Aftermath, name: str, *, report: bool = True) -> None:
+    """How a run ended, with or without its report, and how to go on."""
+    status = None if after.report is None else after.report.status
+    if report and after.report is not None:
+        render.say("\n".join(report_lines(after.report)))
+    if status is None:
+        words = "the run's process is gone without a word: it was killed"
+    elif status in ("stopped", "aborted"):
+        words = f"the run was {status}"
+    else:
+        return
+    render.note(f"{words}; nothing finished is lost. Go on with:\n  haloctl resume {name}")

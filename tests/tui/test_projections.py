@@ -1,0 +1,200 @@
+"""From the live state to what panels show: the recorded run, and states made by hand."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from engine.ir.ids import OperatorId
+from engine.journal.view import RunView
+from engine.live import totals as live
+from engine.live.state import LiveSnapshot, OperatorLive, QueryStatus
+from haloctl.operator_nodes import read_operator
+from haloctl.query_path import find_paths
+from haloctl.row_facts import gist, read_errors, read_names
+from haloctl.tui.feeds import Feeds
+from haloctl.tui.model import Joined, Turned, ViewState, reduce
+from haloctl.tui.pieces import plain_text
+from haloctl.tui.projection.lanes import TimelineFeed, lane_names
+from haloctl.tui.projection.notice import notice
+from haloctl.tui.projection.operator import fact_lines, find, histogram, node_cells
+from haloctl.tui.projection.operators import graph_of, short_name, status_of
+from haloctl.tui.projection.plan import epoch_cells, totals_lines, workers_of
+from haloctl.tui.projection.queries import RowsFeed
+from haloctl.tui.projection.query import path_lines, step_cells, step_lines
+from haloctl.tui.projection.series import queued, reuse, rows, speed
+from haloctl.tui.projection.workers import queue_cells, running_cells, worker_cells
+
+HOSTILE = "\x1b]52;c;aGFjaw==\x07[bold red]evil"
+
+
+def test_the_graph_holds_every_operator_that_is_carried_out_under_its_short_name(state_at):
+    shape = state_at(9).shape
+    graph = graph_of(shape)
+    assert {node.label for node in graph.nodes} == {"topic", "look_up", "remark", "answer"}
+    assert len(graph.edges) == len(shape.edges)
+    dropped = replace(shape, operators=tuple(replace(each, dropped=True) for each in shape.operators))
+    assert graph_of(dropped).nodes == ()
+    two = replace(
+        shape, operators=(*shape.operators, replace(shape.operators[0], id=OperatorId("b/x"), workflow="b"))
+    )
+    assert short_name(two, shape.operators[0].id) == shape.operators[0].id
+
+
+def test_an_operators_status_counts_every_pair_once(state_at):
+    for at in (0.5, 1.2, 9):
+        for each in state_at(at).operators:
+            status = status_of(each)
+            assert status.settled + status.running + status.queued <= status.total
+            assert status.coalesced + status.cached <= status.done
+    odd = OperatorLive(id=OperatorId("w/a"), total=5, done=4, running=1, ready=3)
+    assert status_of(odd).queued == 0
+
+
+def test_the_timeline_is_the_same_however_the_states_came(state_at):
+    feed, fresh = TimelineFeed(), TimelineFeed()
+    for at in (0.4, 0.9, 1.3, 1.3, 9):
+        feed.update(state_at(at), at)
+    end = state_at(9)
+    fresh.update(end, 9)
+    assert feed.timeline.lanes == lane_names(end)
+    for lane in feed.timeline.lanes:
+        assert abs(feed.timeline.utilisation(lane, 0, 9) - fresh.timeline.utilisation(lane, 0, 9)) < 1e-9
+    before = feed.timeline
+    assert feed.update(state_at(0.9), 0.9)
+    assert feed.timeline is not before
+
+
+def test_rows_follow_the_state_forth_and_back(state_at):
+    feed = RowsFeed()
+    middle, end = state_at(1.2), state_at(9)
+    for state in (middle, end, middle):
+        feed.update(state)
+        shown = [feed.table.cells(row)[1] for row in range(feed.table.count)]
+        meant = {QueryStatus.OK: "done", QueryStatus.FAILED: "failed", QueryStatus.RUNNING: "running"}
+        assert shown == [meant.get(code, "pending") for code in state.queries]
+    assert feed.update(middle) == ()
+    feed.update(LiveSnapshot())
+    assert {feed.table.cells(row)[1] for row in range(feed.table.count)} == {"pending"}
+
+
+def test_rows_are_named_and_failures_explained_from_the_journal(trace, state_at):
+    windows, names = read_names(trace)
+    assert (windows, len(names)) == (1, 40)
+    assert names[1].text == "What grows near Oslo when it rains for a long time?"
+    assert read_names(trace, windows) == (windows, ())
+    feed = RowsFeed()
+    feed.name((name.row, name.id, name.text) for name in names[:20])  # before the rows are there
+    feed.update(state_at(9))
+    feed.name((name.row, name.id, name.text) for name in names[20:])
+    assert feed.table.cells(1)[4:6] == ("q01", names[1].text)
+    assert feed.table.cells(39)[5] == names[39].text
+    failed = feed.unexplained()
+    assert failed
+    feed.blame(read_errors(trace, failed))
+    assert all("ValueError: nothing is known" in feed.table.cells(row)[6] for row in failed)
+    assert feed.unexplained() == ()
+
+
+def test_the_gist_of_a_row_is_its_longest_text_that_is_no_address():
+    assert gist({"url": "http://example.com/very/long/indeed", "q": "Why?"}) == "Why?"
+    assert gist({"n": 4}) == '{"n":4}'
+
+
+async def test_feeds_read_the_journal_only_when_there_is_something_new(trace, state_at):
+    import asyncio
+
+    def reading():
+        feeds = Feeds()
+        view = reduce(ViewState(), Joined(run="r", directory=str(trace), state=state_at(9)))
+        feeds.update(view)
+        assert feeds.is_behind(view)
+        asyncio.run(feeds.read(view))
+        assert not feeds.is_behind(view)
+        return feeds
+
+    import trio
+
+    feeds = await trio.to_thread.run_sync(reading)
+    assert feeds.rows.cells(0)[4] == "q00"
+
+
+def test_workers_and_queues_say_what_is_in_hand(state_at):
+    state = state_at(1.2)
+    workers = {cells["worker"]: cells for cells in worker_cells(state, 1.2)}
+    assert set(workers) == {"left", "right"}
+    queues = {cells["lane"]: cells for cells in queue_cells(state)}
+    assert {"left", "right", "python"} <= set(queues)
+    assert "↳ stimuli" in queues
+    running = list(running_cells(state, 1.2))
+    assert len(running) == len(state.running)
+    assert {cells["phase"] for cells in running} <= {"call", "prefill", "decode"}
+    assert all(cells["since"] >= 0 for cells in running)
+    assert list(worker_cells(LiveSnapshot(), 0.0)) == []
+
+
+def test_the_plan_puts_every_epoch_beside_what_became_of_it(state_at):
+    state = state_at(9)
+    cells = list(epoch_cells(state, 9))
+    assert [each["epoch"] for each in cells] == [f"E{at}" for at in range(1, len(cells) + 1)]
+    assert {each["state"] for each in cells} <= {"done", "running", "pending"}
+    assert sum(each["nodes"] for each in cells) == sum(w.nodes for e in state.shape.epochs for w in e.work)
+    assert workers_of(state.shape) == ("left", "right")
+    text = plain_text(totals_lines(state, 9))
+    assert f"{state.totals.pairs:,} asked for" in text
+    assert "× the estimate" in text
+    assert "so far" in plain_text(totals_lines(state_at(1.0), 1.0))
+
+
+def test_an_operator_is_told_with_its_neighbours_its_shares_and_its_times(state_at, trace):
+    state = state_at(9)
+    live_operator = find(state, OperatorId("notes/look_up"))
+    assert live_operator is not None
+    text = plain_text(fact_lines(state, live_operator))
+    assert "40 of 40 settled" in text
+    assert "answer" in text
+    bars = histogram(live_operator, 40)
+    assert sum(int(row[-1].text.replace(",", "")) for row in bars) == sum(live_operator.latency)
+    assert plain_text(histogram(OperatorLive(id=OperatorId("w/a")), 40)) == "No call has ended yet."
+    nodes = read_operator(trace, OperatorId("notes/look_up"))
+    assert sum(len(node.rows) for node in nodes) == 40
+    assert {cells["state"] for cells in node_cells(nodes)} == {"done", "failed"}
+    assert read_operator(trace, OperatorId("notes/none")) == ()
+
+
+def test_a_path_is_told_step_by_step_and_hostile_text_stays_text(trace):
+    with RunView(trace) as view:
+        (path,) = find_paths(view, "#7")
+    text = plain_text(path_lines(path, 60))
+    for step in path.steps:
+        text += plain_text(step_lines(step, 60))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "[bold red]" in text
+    assert [cells["operator"] for cells in step_cells(path)] == ["topic", "look_up", "remark", "answer"]
+
+
+def test_a_failed_row_shows_its_error_on_the_row_and_on_the_step(trace):
+    with RunView(trace) as view:
+        (path,) = find_paths(view, "#10")
+    assert "python_raised: " in plain_text(path_lines(path, 80))
+    told = {step.operator: plain_text(step_lines(step, 80)) for step in path.steps}
+    assert "Error" in told["notes/look_up"]
+
+
+def test_series_leave_out_the_second_that_is_still_going_on():
+    made = live.Series(
+        from_s=4, decoded=(30, 60, 5), computed=(1, 0, 9), reused=(3, 0, 0), rows=(0, 3, 1), queued=(7, 8, 9)
+    )
+    assert speed(made).values == (30.0, 45.0)
+    assert reuse(made).values == (0.75, 0.75)
+    assert queued(made).values == (7.0, 8.0)
+    assert rows(made).values == (0.0, 1.5)
+    assert speed(made).start_s == 4
+
+
+def test_a_finished_run_is_told_of_on_the_first_page_only(state_at):
+    view = reduce(ViewState(), Joined(run="r", directory="/r", state=state_at(9)))
+    title, tone, lines = notice(view)
+    assert (title, tone) == ("Finished", "warn")
+    assert "failed" in plain_text(lines)
+    assert notice(reduce(view, Turned(page="plan")))[2] == ()
