@@ -15,6 +15,7 @@ pytest.importorskip("safetensors", reason="safetensors, needed by training only,
 
 from safetensors.numpy import load_file
 
+from workflows.mini.folder import main as folder_of
 from workflows.mini.model_file import ModelShape
 from workflows.mini.training.checkpoint import load_curve, load_network
 from workflows.mini.training.corpus import chat_text, example
@@ -243,6 +244,14 @@ def test_folder_computes_the_same_logits(network, tmp_path):
     trained, read = logits_of(network, ids), folder_logits(write_folder(network, tmp_path / "mini"), ids)
     assert np.abs(read - trained).max() < 0.05 * trained.std()
     assert (read.argmax(1) == trained.argmax(1)).mean() >= 0.98
+
+
+def test_folder_of_a_model_file_is_that_of_its_weights(network, tmp_path):
+    path = write_gguf(network, tmp_path / "model.gguf", precision="f32")
+    assert folder_of([str(path), str(tmp_path / "read")]) == 0
+    straight = write_folder(network, tmp_path / "straight")
+    for entry in straight.iterdir():
+        assert (tmp_path / "read" / entry.name).read_bytes() == entry.read_bytes(), entry.name
 
 
 def test_commands_export_and_evaluate(straight, tmp_path, capsys):

@@ -6,36 +6,33 @@ python -m workflows.mini.training.export CHECKPOINT --gguf OUT.gguf --precision 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 from torch import Tensor
 
-from workflows.mini.model_file import NORM_EPSILON, ROPE_BASE, ModelShape, Precision, write_model
+from workflows.mini.folder import folder_of_tensors
+from workflows.mini.model_file import Precision, write_model
 from workflows.mini.training.checkpoint import load_network
 from workflows.mini.training.network import Network
-from workflows.mini.training.tokenizer import load_tokenizer
-from workflows.mini.vocabulary import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, load_vocabulary
 
 Array = np.ndarray[Any, Any]
 
 _PARTS = {
-    "attn_norm": ("input_layernorm", "attention_norm"),
-    "attn_q": ("self_attn.q_proj", "query"),
-    "attn_k": ("self_attn.k_proj", "key"),
-    "attn_v": ("self_attn.v_proj", "value"),
-    "attn_output": ("self_attn.o_proj", "attention_out"),
-    "ffn_norm": ("post_attention_layernorm", "feed_norm"),
-    "ffn_gate": ("mlp.gate_proj", "gate"),
-    "ffn_up": ("mlp.up_proj", "up"),
-    "ffn_down": ("mlp.down_proj", "down"),
+    "attn_norm": "attention_norm",
+    "attn_q": "query",
+    "attn_k": "key",
+    "attn_v": "value",
+    "attn_output": "attention_out",
+    "ffn_norm": "feed_norm",
+    "ffn_gate": "gate",
+    "ffn_up": "up",
+    "ffn_down": "down",
 }
-"""Name in GGUF → names in the Hugging Face layout and here, within a layer."""
+"""Name in GGUF → name here, within a layer."""
 
 
 def write_gguf(
@@ -46,46 +43,17 @@ def write_gguf(
 
 
 def write_folder(network: Network, folder: Path) -> Path:
-    """Write safetensors (float16), config and tokenizer as Hugging Face and ExLlamaV2 read them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: values.astype(np.float16) for name, values in _folder_tensors(network)}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "model.safetensors").chmod(0o644)  # the library writes for the owner alone
-    vocabulary = load_vocabulary()
-    end_of_text, end_of_turn = (vocabulary.tokens.index(token) for token in (END_OF_TEXT, END_OF_TURN))
-    _write_json(
-        folder / "config.json", _config(network.shape, len(vocabulary.tokens), end_of_text, end_of_turn)
-    )
-    _write_json(
-        folder / "generation_config.json",
-        {"bos_token_id": end_of_text, "eos_token_id": end_of_turn, "pad_token_id": end_of_text},
-    )
-    _write_json(folder / "tokenizer_config.json", _tokenizer_config(network.shape))
-    load_tokenizer(vocabulary).save(str(folder / "tokenizer.json"))
-    return folder
+    """Write the model as Hugging Face and ExLlamaV2 read it."""
+    return folder_of_tensors(network.shape, dict(_gguf_tensors(network)), folder)
 
 
 def _gguf_tensors(network: Network) -> Iterator[tuple[str, Array]]:
     yield "token_embd.weight", _array(network.embedding.weight)
     for index in range(network.shape.layers):
         weights = _layer(network, index)
-        for name, (_, part) in _PARTS.items():
+        for name, part in _PARTS.items():
             yield f"blk.{index}.{name}.weight", weights[part]
     yield "output_norm.weight", _array(network.norm.weight)
-
-
-def _folder_tensors(network: Network) -> Iterator[tuple[str, Array]]:
-    yield "model.embed_tokens.weight", _array(network.embedding.weight)
-    for index in range(network.shape.layers):
-        weights = _layer(network, index)
-        for name, part in _PARTS.values():
-            values = weights[part]
-            if part in ("query", "key"):
-                values = _halves(values, network.shape.head_width)
-            yield f"model.layers.{index}.{name}.weight", np.ascontiguousarray(values)
-    yield "model.norm.weight", _array(network.norm.weight)
-    # Readers that know no shared embedding look for this one.
-    yield "lm_head.weight", _array(network.embedding.weight)
 
 
 def _layer(network: Network, index: int) -> dict[str, Array]:
@@ -100,57 +68,9 @@ def _layer(network: Network, index: int) -> dict[str, Array]:
     return {name: _array(weight) for name, weight in parts.items()}
 
 
-def _halves(values: Array, head_width: int) -> Array:
-    """Rows of each head reordered: first the even, then the odd components, as rotations by halves expect."""
-    heads = values.reshape(-1, head_width // 2, 2, values.shape[1])
-    return heads.swapaxes(1, 2).reshape(values.shape)
-
-
 def _array(weight: Tensor) -> Array:
     values: Array = weight.detach().float().cpu().numpy()
     return np.ascontiguousarray(values)
-
-
-def _config(shape: ModelShape, tokens: int, end_of_text: int, end_of_turn: int) -> dict[str, Any]:
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_size": shape.width,
-        "intermediate_size": shape.feed_forward,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "num_key_value_heads": shape.kv_heads,
-        "head_dim": shape.head_width,
-        "max_position_embeddings": shape.context_tokens,
-        "vocab_size": tokens,
-        "rms_norm_eps": NORM_EPSILON,
-        "rope_theta": ROPE_BASE,
-        "hidden_act": "silu",
-        "attention_bias": False,
-        "mlp_bias": False,
-        "tie_word_embeddings": True,
-        "bos_token_id": end_of_text,
-        "eos_token_id": end_of_turn,
-        "pad_token_id": end_of_text,
-        "torch_dtype": "float16",
-    }
-
-
-def _tokenizer_config(shape: ModelShape) -> dict[str, Any]:
-    return {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "chat_template": CHAT_TEMPLATE,
-        "bos_token": END_OF_TEXT,
-        "eos_token": END_OF_TURN,
-        "pad_token": END_OF_TEXT,
-        "add_bos_token": False,
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": shape.context_tokens,
-    }
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
