@@ -252,6 +252,22 @@ def test_only_lanes_that_changed_are_drawn_again():
     assert drawn == {2 + 2 * 2, height - 1}
 
 
+def test_an_epoch_marked_on_the_timeline_appears_in_axis_and_lanes():
+    async def mark(chart, pilot):
+        await pilot.press("space")
+        chart.timeline.mark(EpochMark(at_s=56.0, label="late"))
+        chart.drawn.clear()
+        chart.changed()
+        await pilot.pause()
+        idle = [line for y in range(2, 9) if (line := chart.render_line(y).text)]
+        return chart.render_line(0).text, max(line.count("┊") for line in idle), chart.drawn >= {0, 2, 4}
+
+    head, marks, drawn = drive(then=mark)
+    assert "┊late" in head
+    assert marks >= 1
+    assert drawn
+
+
 def test_a_timeline_can_be_shown_whole():
     async def swap(chart, pilot):
         other = Timeline()

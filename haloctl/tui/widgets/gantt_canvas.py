@@ -50,6 +50,7 @@ class GanttCanvas(Panel):
         self.cursor_lane = 0
         self._palettes: dict[bool, Palette] = {}
         self._tracks: dict[str, tuple[object, Strip]] = {}
+        self._epochs: tuple[EpochMark, ...] = ()
 
     def show(self, timeline: Timeline) -> None:
         """Show another timeline, which stays the caller's to change; call `changed` when it did."""
@@ -72,14 +73,15 @@ class GanttCanvas(Panel):
     def mark(self, epoch: EpochMark) -> None:
         """Note where an epoch begins."""
         self.timeline.mark(epoch)
-        self.refresh()
+        self.changed()
 
     def changed(self) -> None:
         """Redraw what is not up to date: all when the view moved or lanes came, else only changed lanes."""
         lanes = len(self.timeline.lanes)
         size = Size(self.inner_width, self._header + lanes * self._pitch + 1)
         moved = self._follow()
-        if size != self.virtual_size or moved:
+        if size != self.virtual_size or moved or self.timeline.epochs is not self._epochs:
+            self._epochs = self.timeline.epochs
             self.virtual_size = size
             self.refresh()
             return
@@ -138,6 +140,7 @@ class GanttCanvas(Panel):
             self.timeline.revision(lane),
             self.view,
             min(now, self.view.cells),
+            len(self.timeline.epochs),
             self._share(lane),
             self._pitch,
         )
