@@ -1,5 +1,7 @@
 """Render docs/demo.svg from a real run: `haloctl plan` and `haloctl demo` in a terminal of 118 columns.
 
+docs/plan.svg is what `haloctl plan --svg` draws of the same plan.
+
 python docs/picture.py
 """
 
@@ -29,7 +31,8 @@ def main() -> int:
     workflow = ROOT / "workflows/tpch/brief.yaml"
     with tempfile.TemporaryDirectory() as folder:
         demo = _run(folder, "demo", "--progress", "none")
-        plan = _run(folder, "plan", str(workflow), "-i", str(questions))
+        graph = str(ROOT / "docs/plan.svg")
+        plan = _run(folder, "plan", str(workflow), "-i", str(questions), "--svg", graph)
     _prompt(console, "haloctl plan brief.yaml -i questions.csv")
     console.print(Text(_head_of_plan(plan)))
     _prompt(console, "haloctl demo")

@@ -4,6 +4,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def test_svg_is_written_beside_the_plan(place):
     done = place.run("plan", "ask.yaml", "-i", "questions.csv", "--svg", "graph.svg")

@@ -387,6 +387,25 @@ def test_the_cursor_shows_whether_the_keys_go_here():
     assert with_keys != without
 
 
+def test_another_theme_recolours_what_was_drawn():
+    async def switch(dag, pilot):
+        def seen():
+            return [list(dag.render_line(y)) for y in range(dag.inner_height)]
+
+        dark = seen()
+        pilot.app.theme = "haloctl-light"
+        await pilot.pause()
+        light = seen()
+        pilot.app.theme = "haloctl-dark"
+        await pilot.pause()
+        return dark, light, seen()
+
+    graph = diamond_of_four()
+    dark, light, again = drive(graph, then=switch, statuses=midway(graph))
+    assert light != dark
+    assert again == dark
+
+
 @pytest.mark.parametrize("theme", ["haloctl-dark", "haloctl-light"])
 def test_dag_looks(theme, snap_compare):
     graph = films()
