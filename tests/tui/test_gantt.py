@@ -7,6 +7,7 @@ import random
 from typing import ClassVar
 
 import pytest
+from textual import events
 from textual.app import App
 
 from haloctl.tui.themes import THEMES
@@ -223,6 +224,34 @@ def test_dragging_pans_and_places_no_cursor():
     before, after, cursor_s = drive(then=drag)
     assert after.start_s == before.start_s - 10 * before.cell_s
     assert cursor_s is None
+
+
+@pytest.mark.parametrize(
+    ("event", "held", "seen"),
+    [
+        (events.MouseScrollUp, "ctrl", "finer"),
+        (events.MouseScrollDown, "ctrl", "coarser"),
+        (events.MouseScrollUp, "shift", "earlier"),
+        (events.MouseScrollDown, "shift", "later"),
+    ],
+)
+def test_the_wheel_zooms_with_ctrl_and_pans_with_shift(event, held, seen):
+    async def turn(chart, pilot):
+        await pilot.press("plus", "plus", "H", "H")
+        before = chart.view
+        keys = {"shift": held == "shift", "ctrl": held == "ctrl", "meta": False}
+        chart.post_message(event(chart, 20, 4, 0, 0, 0, **keys))
+        await pilot.pause()
+        return before, chart.view
+
+    before, after = drive(then=turn)
+    changes = {
+        "finer": after.exponent < before.exponent,
+        "coarser": after.exponent > before.exponent,
+        "earlier": after.start_s < before.start_s,
+        "later": after.start_s > before.start_s,
+    }
+    assert [change for change, happened in changes.items() if happened and change == seen] == [seen]
 
 
 def test_more_lanes_than_lines_scroll_under_the_axis():
