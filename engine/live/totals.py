@@ -94,7 +94,11 @@ class Totals(Record, frozen=True, kw_only=True):
 
 
 def tokens_per_s(series: Series, at: float) -> float:
-    """Decoded tokens a second over the last ten seconds, or since the first of the series."""
-    recent = series.decoded[-RATE_WINDOW_S:]
-    since = series.from_s + len(series.decoded) - len(recent)
-    return sum(recent) / max(at - since, 1.0) if recent else 0.0
+    """Decoded tokens a second over the last ten seconds, or since the second of the first token."""
+    since = max(int(at) - RATE_WINDOW_S + 1, series.from_s)
+    before, recent = series.decoded[: since - series.from_s], series.decoded[since - series.from_s :]
+    if not any(recent):
+        return 0.0
+    if not any(before):
+        since += next(second for second, tokens in enumerate(recent) if tokens)
+    return sum(recent) / max(at - since, 1.0)

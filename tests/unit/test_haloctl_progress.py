@@ -66,6 +66,18 @@ def test_tally_adds_up():
     assert tally.eta_s is None
 
 
+def test_speed_counts_from_the_first_token_then_over_ten_seconds():
+    tally = Tally()
+    tally.absorb(RunStarted(at=0.0, run="r"))
+    for at, tokens in ((6.0, 10), (7.0, 50), (8.0, 90)):
+        tally.absorb(TokensDecoded(at=at, node=1, tokens=tokens))
+    assert tally.tokens_per_s == pytest.approx(90 / 2)
+    tally.absorb(TokensDecoded(at=27.9, node=1, tokens=100))
+    assert tally.tokens_per_s == pytest.approx(10 / 9.9)
+    tally.advance(40.0)
+    assert tally.tokens_per_s == 0.0
+
+
 def test_eta_comes_from_the_estimate_then_more_and_more_from_the_pace():
     tally, events = Tally(), list(story())
     for event in events[:3]:
