@@ -27,6 +27,7 @@ from haloctl import render
 from haloctl.cli import guarded
 from haloctl.exit_codes import OK
 from haloctl.foreground import carry_out, go_on
+from haloctl.own_process import own_environment
 from haloctl.request import BatchRequest
 from haloctl.run_folder import runs_folder
 from haloctl.settings import Settings
@@ -73,7 +74,7 @@ def detach(start: Start) -> Begun | int:
                 stderr=log,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": _path(), "PYTHONSAFEPATH": "1"},
+                env=own_environment(),
             )
         try:
             begun = _talk(ours, start)
@@ -124,13 +125,6 @@ def _read(end: socket.socket) -> bytes:
         while chunk := end.recv(_CHUNK_BYTES):
             data += chunk
     return data
-
-
-def _path() -> str:
-    """This very package for the new process, from wherever it was started."""
-    root = str(Path(__file__).resolve().parent.parent)
-    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return os.pathsep.join([root, *(entry for entry in inherited if os.path.isabs(entry) and entry != root)])
 
 
 # --- the detached process ---------------------------------------------------------------------------

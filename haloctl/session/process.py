@@ -18,9 +18,10 @@ import msgspec
 import trio
 
 from engine.ir.ids import Record
-from engine.processor.control_socket import listening
+from engine.processor.control_socket import is_alive, listening
 from engine.processor.worker_pool import open_pool
 from engine.wire.control_place import ControlError, noted_path
+from haloctl.own_process import own_environment
 from haloctl.placement import cache_folder
 from haloctl.session.server import SessionServer
 from haloctl.settings import Settings
@@ -57,7 +58,9 @@ class Started:
 
 def start_session(settings: Settings, config: Path | None = None) -> Started:
     """Start a session in a process of its own, which no key pressed here reaches. Raises OSError."""
-    folder = cache_folder(settings) / "sessions" / uuid.uuid4().hex[:12]
+    sessions = cache_folder(settings) / "sessions"
+    _sweep(sessions)
+    folder = sessions / uuid.uuid4().hex[:12]
     folder.mkdir(mode=0o700, parents=True)
     log = folder / LOG_NAME
     read_end, write_end = os.pipe()
@@ -72,6 +75,7 @@ def start_session(settings: Settings, config: Path | None = None) -> Started:
                 stderr=output,
                 pass_fds=(write_end,),
                 start_new_session=True,
+                env=own_environment(),
             )
     except OSError:
         os.close(read_end)
@@ -79,6 +83,15 @@ def start_session(settings: Settings, config: Path | None = None) -> Started:
     finally:
         os.close(write_end)
     return Started(popen, log, read_end)
+
+
+def _sweep(sessions: Path) -> None:
+    """Remove what sessions that were killed left behind: they noted a socket that nobody listens on."""
+    with suppress(OSError):
+        for folder in sessions.iterdir():
+            path = noted_path(folder)
+            if path is not None and not is_alive(path):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_session(settings: Settings, folder: Path, told: int) -> int:

@@ -310,7 +310,11 @@ async def test_workers_die_with_a_killed_session_and_its_run_can_go_on(folder: P
         started.popen.wait()
         await front_end.wait_closed()
         psutil.wait_procs([psutil.Process(worker.pid)] if psutil.pid_exists(worker.pid) else [], timeout=20)
-        os.unlink(path)  # nobody was there to do it
+        left = started.log.parent
+        assert left.exists()
+        async with session() as (_other, other), attached(other):  # sweeps up behind the dead one
+            assert not left.exists()
+            assert not is_there(path)
     assert not psutil.pid_exists(worker.pid)
 
 
