@@ -21,19 +21,17 @@ from engine.live.lanes import Lanes
 from engine.live.membership import KnownPlans, WindowMembers
 from engine.live.operators import Operators, Settled
 from engine.live.rows import Rows
-from engine.live.shape import RunShape, extend_shape
 from engine.live.state import (
     FAILURES_KEPT,
     MESSAGE_LENGTH,
     ChannelLive,
-    EpochLive,
     FailureLive,
     LiveSnapshot,
     QueryStatus,
     RunningNode,
-    WindowLive,
 )
 from engine.live.tally import Tally
+from engine.live.windows import Windows
 from engine.live.workers import Workers
 
 
@@ -58,11 +56,8 @@ class LiveState:
         self._workers = Workers()
         self._rows = rows
         self._note_before()
-        self._shape = RunShape()
+        self._windows = Windows(self._plans, self._attempt)
         self._channels: dict[str, ChannelLive] = {}
-        self._windows: list[WindowLive] = []
-        self._open: dict[int, WindowMembers] = {}
-        self._epochs: dict[int, EpochLive] = {}
         self._failures: deque[FailureLive] = deque(maxlen=FAILURES_KEPT)
         self._failures_seen = 0
         self._report: RunReport | None = None
@@ -95,14 +90,9 @@ class LiveState:
         self._lanes.restore(then.lanes, then.running, then.spans, then.spans_seen, then.uses)
         self._workers = Workers(then.workers)
         self._rows = Rows(then.queries, then.steps, then.steps_total)
-        self._shape = then.shape
+        self._windows = Windows(self._plans, then.attempt)
+        self._windows.restore(then.windows, then.epochs, then.shape)
         self._channels = {channel.channel: channel for channel in then.channels}
-        self._windows = list(then.windows)
-        for window in then.windows:
-            known = self._plans.get(then.attempt, window.index)
-            if known is not None and window.left:
-                self._open[window.index] = known.members
-        self._epochs = {epoch.index: epoch for epoch in then.epochs}
         self._failures.extend(then.failures)
         self._failures_seen = then.failures_seen
         self._report = then.report
@@ -115,22 +105,22 @@ class LiveState:
     @property
     def windows(self) -> int:
         """How many windows were planned in this attempt."""
-        return len(self._windows)
+        return len(self._windows.values)
 
     def snapshot(self) -> LiveSnapshot:
         """All of it as a value. Values that did not change are the same objects as in the last snapshot."""
         return LiveSnapshot(
             at=self._tally.at,
             attempt=self._attempt,
-            shape=self._shape,
+            shape=self._windows.shape,
             totals=self._tally.totals,
             series=self._tally.series(),
             operators=tuple(self._operators.values.values()),
             lanes=tuple(self._lanes.values.values()),
             workers=tuple(self._workers.values.values()),
             channels=tuple(self._channels.values()),
-            windows=tuple(self._windows),
-            epochs=tuple(self._epochs.values()),
+            windows=tuple(self._windows.values),
+            epochs=tuple(self._windows.epochs.values()),
             running=tuple(sorted(self._lanes.running.values(), key=_node)),
             queries=bytes(self._rows.status),
             steps=bytes(self._rows.steps),
@@ -159,7 +149,7 @@ class LiveState:
     # --- nodes --------------------------------------------------------------------------------------
 
     def _on_dispatched(self, event: ev.NodeDispatched) -> None:
-        _index, members = self._window_of(event.node)
+        members = self._windows.members(event.node)
         if members is None:
             self._lanes.dispatch(event, None)
             self._operators.dispatch({event.operator: event.members}, event.at)
@@ -195,12 +185,13 @@ class LiveState:
             pairs = self._settle(event)
             self._operators.settle(pairs, how, event.at, running=running is not None)
         elif running is not None:
-            self._operators.give_back(self._pairs(event.node, event.operator, event.members), failed=True)
+            pairs = self._windows.pairs(event.node, event.operator, event.members)
+            self._operators.give_back(pairs, failed=True)
         if not event.recalled:
             self._note_failure(event)
 
     def _note_failure(self, event: ev.NodeFailed) -> None:
-        _index, members = self._window_of(event.node)
+        members = self._windows.members(event.node)
         failure = event.failure
         self._failures_seen += 1
         self._failures.append(
@@ -220,27 +211,13 @@ class LiveState:
         self, event: ev.NodeCompleted | ev.NodeCoalesced | ev.NodeSkipped | ev.NodeFailed
     ) -> Mapping[OperatorId, int]:
         """A node is settled: its window and rows have one less to wait for. Returns the pairs it served."""
-        index, members = self._window_of(event.node)
+        members = self._windows.members(event.node)
         if members is None:
             return {event.operator: event.members}
         pairs = members.pairs_of(event.node)
         self._rows.settle(members.queries_of(event.node))
-        window = self._windows[index]
-        left = window.left - 1
-        self._windows[index] = replace(window, left=left, finished_s=None if left else event.at)
-        if not left:
-            self._plans.forget(self._attempt, index)
+        self._windows.settle(event.node, event.at)
         return pairs
-
-    def _pairs(self, node: NodeId, operator: OperatorId, members: int) -> Mapping[OperatorId, int]:
-        _index, known = self._window_of(node)
-        return {operator: members} if known is None else known.pairs_of(node)
-
-    def _window_of(self, node: NodeId) -> tuple[int, WindowMembers | None]:
-        for index in reversed(self._open):
-            if node in self._open[index]:
-                return index, self._open[index]
-        return -1, None
 
     # --- rows and windows ---------------------------------------------------------------------------
 
@@ -251,25 +228,8 @@ class LiveState:
         self._rows.take_back(event.rows)
 
     def _on_window(self, event: ev.WindowPlanned) -> None:
-        index = len(self._windows)
-        known = self._plans.get(self._attempt, index)
-        self._windows.append(
-            WindowLive(
-                index=index,
-                planned_s=event.at,
-                queries=event.queries,
-                nodes=event.nodes,
-                pairs=event.logical_nodes,
-                estimate_s=event.estimate_s,
-                planner=event.planner,
-                left=event.nodes,
-                finished_s=None if event.nodes else event.at,
-            )
-        )
-        self._shape = extend_shape(self._shape, None if known is None else known.shape)
+        known = self._windows.plan(event)
         if known is not None:
-            self._open = {i: m for i, m in self._open.items() if self._windows[i].left}
-            self._open[index] = known.members
             self._plan_rows(known.members)
             ids = (operator.id for operator in known.shape.operators)
             self._operators.add(ids, known.members.pairs_of_operators())
@@ -287,13 +247,6 @@ class LiveState:
             rows_before_failed=totals.rows_before_failed - failed,
         )
         self._rows.plan(pairs)
-
-    def _on_epoch_started(self, event: ev.EpochStarted) -> None:
-        self._epochs[event.index] = EpochLive(index=event.index, started_s=event.at)
-
-    def _on_epoch_finished(self, event: ev.EpochFinished) -> None:
-        epoch = self._epochs.get(event.index, EpochLive(index=event.index))
-        self._epochs[event.index] = replace(epoch, finished_s=event.at)
 
     # --- workers and lanes --------------------------------------------------------------------------
 
@@ -338,7 +291,8 @@ class LiveState:
     def _give_back(self, lost: list[RunningNode]) -> None:
         self._tally.forget_running(node.node for node in lost)
         for node in lost:
-            self._operators.give_back(self._pairs(node.node, node.operator, node.members), failed=False)
+            pairs = self._windows.pairs(node.node, node.operator, node.members)
+            self._operators.give_back(pairs, failed=False)
 
 
 def _node(running: RunningNode) -> NodeId:
@@ -355,8 +309,8 @@ _HANDLERS: dict[type, Callable[[LiveState, Any], None]] = {
     ev.QueryFinished: LiveState._on_query,
     ev.RowsRequeued: LiveState._on_requeued,
     ev.WindowPlanned: LiveState._on_window,
-    ev.EpochStarted: LiveState._on_epoch_started,
-    ev.EpochFinished: LiveState._on_epoch_finished,
+    ev.EpochStarted: lambda state, event: state._windows.start_epoch(event),
+    ev.EpochFinished: lambda state, event: state._windows.finish_epoch(event),
     ev.WorkerReady: LiveState._on_worker_ready,
     ev.WorkerLost: LiveState._on_worker_lost,
     ev.ModelLoading: lambda state, event: state._workers.loading(event),
