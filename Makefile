@@ -12,7 +12,7 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-long check format bench train schema docs clean
+.PHONY: help setup demo test test-long check format bench bench-workloads train schema docs clean
 
 help: ## Say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,10 +46,14 @@ format: $(READY) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-BENCHMARKS := coordinator live memory planner layout widgets journal pipelining llama_backend
+BENCHMARKS := coordinator control live memory planner layout widgets journal pipelining llama_backend
 
 bench: $(READY) ## Run the benchmarks; each prints its figures as ratios within one run
 	@set -e; for name in $(BENCHMARKS); do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name; done
+
+bench-workloads: $(READY) ## Measure W1 to W6 by every system (an hour; ONLY="W1,64,1w" for less); goes on where it was
+	$(BIN)/python -m bench.workloads $(if $(ONLY),--only $(ONLY)) --json bench/results/workloads.json
+	$(BIN)/python -m bench.workloads --page bench/results/workloads.json
 
 TRAINING ?= $(HOME)/.cache/haloctl/training
 THREADS ?= 2

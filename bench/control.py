@@ -1,0 +1,177 @@
+"""What viewers of a run cost it: makespan and coordinator CPU with none, one, four, and one that never reads.
+
+The echo worker computes next to nothing, so that the run makes as many events a second as ever. Viewers are
+processes of their own, which take their share of the cores: makespans tell of them too. `channel` is the CPU
+the coordinator spent on folding events, on steps and on their encoding, as a share of the makespan. Each
+round measures every crowd once, and figures are medians over rounds, within one run of this script.
+
+    python -m bench.control [--queries 1500] [--rounds 3] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import trio
+
+from bench.coordinator import chain
+from engine.ir.event import Event
+from engine.ir.ids import ModelName
+from engine.ir.options import RunOptions
+from engine.ir.request import ModelFile, ModelOptions
+from engine.ir.result import RunReport
+from engine.live.state import LiveSnapshot
+from engine.processor import control
+from engine.processor.live_feed import LiveFeed
+from engine.processor.run import Job, process
+from engine.testing.plans import batch, flat_profiles
+from engine.testing.runs import Setup, run_windows
+from engine.wire.control import Hello, encode_control
+from engine.wire.control_place import NOTE_NAME, noted_path
+from engine.wire.framing import encode_frames
+from haloctl.client import Attached
+from haloctl.controlled import process_controlled
+from haloctl.following import states
+
+CROWDS = {"no channel": 0, "0 viewers": 0, "1 viewer": 1, "4 viewers": 4, "4 and a deaf one": 4}
+
+
+def view(directory: Path) -> None:
+    """One viewer: waits for the run, keeps its live state, and says how many steps it was told."""
+    while not (directory / NOTE_NAME).exists():
+        time.sleep(0.002)
+    with Attached(directory, watch=True) as run:
+        print(sum(1 for _ in states(run)))
+
+
+def deaf(directory: Path) -> socket.socket:
+    """A client that asks to watch and never reads."""
+    path = noted_path(directory)
+    assert path is not None
+    endpoint = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    endpoint.connect(os.fsencode(path))
+    endpoint.sendall(encode_frames((encode_control(Hello()),)))
+    return endpoint
+
+
+class TimedFeed(LiveFeed):
+    """The live feed with a stopwatch."""
+
+    spent_s = 0.0
+
+    def absorb(self, event: Event) -> None:
+        with self._timed():
+            super().absorb(event)
+
+    def advance(self) -> bool:
+        with self._timed():
+            return super().advance()
+
+    def since(self, number: int, told: LiveSnapshot) -> bytes | None:
+        with self._timed():
+            return super().since(number, told)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        since = time.thread_time()
+        yield
+        TimedFeed.spent_s += time.thread_time() - since
+
+
+async def carry_out(job: Job, crowd: str, directory: Path, stack: ExitStack) -> RunReport:
+    """The job, with its channel where the crowd needs one."""
+    if crowd == "no channel":
+        return await process(job)
+    told = job.on_event
+
+    def on_event(event: object) -> None:
+        if crowd.endswith("deaf one") and type(event).__name__ == "WindowPlanned":
+            stack.enter_context(deaf(directory))
+        told(event)  # type: ignore[arg-type]
+
+    object.__setattr__(job, "on_event", on_event)
+    return await process_controlled(job, directory, print)
+
+
+def measure(crowd: str, queries: int) -> dict[str, float]:
+    """One run: makespan, and CPU seconds of this process while it lasted, planning included."""
+    name = ModelName("m")
+    setup = Setup(
+        profiles=flat_profiles(["w0"], [name], slots=32),
+        models={name: ModelFile(name=name, backend="echo", path="echo", options=ModelOptions(slots=32))},
+    )
+    window = batch("w", [{"q": f"question {i}"} for i in range(queries)])
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        directory = Path(folder) / "run"
+        viewers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "bench.control", "--view", str(directory)], stdout=subprocess.PIPE
+            )
+            for _ in range(CROWDS[crowd])
+        ]
+        time.sleep(1.0 if viewers else 0.0)  # they have started by now, and wait for the run
+        control.LiveFeed, TimedFeed.spent_s = TimedFeed, 0.0  # type: ignore[misc]
+        since = time.process_time()
+        run = partial(carry_out, crowd=crowd, directory=directory, stack=stack)
+        report = trio.run(
+            partial(run_windows, carry_out=run),
+            Path(folder),
+            (chain(),),
+            [window],
+            setup,
+            RunOptions(),
+            lambda _event: None,
+        )
+        cpu_s = time.process_time() - since
+        steps = [int(viewer.communicate(timeout=60)[0]) for viewer in viewers]
+    return {
+        "makespan_s": report.makespan_s,
+        "cpu_us_per_node": cpu_s / report.nodes.executed * 1e6,
+        "executed": report.nodes.executed,
+        "channel_share": TimedFeed.spent_s / report.makespan_s,
+        "steps_told": median(steps) if steps else 0,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--queries", type=int, default=1500)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--view", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.view:
+        view(options.view)
+        return
+    rounds = [{crowd: measure(crowd, options.queries) for crowd in CROWDS} for _ in range(options.rounds)]
+    found = {}
+    columns = ("makespan s", "ratio", "CPU us/node", "ratio", "channel", "steps told")
+    print(f"{'':18}" + "".join(f"{column:>13}" for column in columns))
+    for crowd in CROWDS:
+        middle = {key: median(each[crowd][key] for each in rounds) for key in rounds[0][crowd]}
+        slower = median(e[crowd]["makespan_s"] / e["no channel"]["makespan_s"] for e in rounds)
+        dearer = median(e[crowd]["cpu_us_per_node"] / e["no channel"]["cpu_us_per_node"] for e in rounds)
+        found[crowd] = {**middle, "makespan_ratio": slower, "cpu_ratio": dearer}
+        print(
+            f"{crowd:18}{middle['makespan_s']:13.2f}{slower:13.2f}{middle['cpu_us_per_node']:13.0f}"
+            f"{dearer:13.2f}{middle['channel_share']:13.1%}{middle['steps_told']:13.0f}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
