@@ -18,17 +18,29 @@ from bench.workloads.bench_folder import BenchFolder, default_folder
 from bench.workloads.fleet import measure_fleet
 from bench.workloads.limit import decoded, distinct_work, drift
 from bench.workloads.matrix import Cell, Fleet, all_cells, chosen
-from bench.workloads.results import CellLine, FleetLine, append_line, read_lines, write_document
+from bench.workloads.page import write_page
+from bench.workloads.results import (
+    CellLine,
+    FleetLine,
+    append_line,
+    read_document,
+    read_lines,
+    write_document,
+)
 from bench.workloads.run_cell import learn, run_cell
 from bench.workloads.summary import cell_text, fleet_text, summary
 from engine.testing.fixed_answers_calls import read_calls
 
 LINES = "lines.jsonl"
+PAGE = Path(__file__).parents[2] / "docs" / "yardstick.md"
 
 
 def main() -> None:
     """Run what is asked for and not yet done."""
     options = _parse()
+    if options.page is not None:
+        write_page(PAGE, read_document(options.page))
+        return
     folder = BenchFolder.at(options.folder)
     lines = options.folder / LINES
     if options.fresh:
@@ -55,6 +67,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="forget what was run before")
     parser.add_argument("--folder", type=Path, default=default_folder())
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, metavar="JSON")
     return parser.parse_args()
 
 
@@ -64,7 +77,8 @@ def _run(folder: BenchFolder, lines: Path, cell: Cell) -> None:
         _prepare(folder, lines, cell.fleet)
     measured = run_cell(folder, cell)
     calls = list(read_calls(folder.calls_folder(cell, fresh=False)))
-    line = CellLine(measured=measured, work=distinct_work(calls), drift=_drift(folder, cell, decoded(calls)))
+    drifted = _drift(folder, lines, cell, decoded(calls))
+    line = CellLine(measured=measured, work=distinct_work(calls), drift=drifted)
     append_line(lines, line)
     print(cell_text(read_lines(lines), line), flush=True)
 
@@ -82,9 +96,11 @@ def teaching(fleet: Fleet) -> Cell:
     return Cell(workload=fleet.workload, queries=16, workers=fleet.workers, memory="all", system="haloctl")
 
 
-def _drift(folder: BenchFolder, cell: Cell, texts: dict[str, str]) -> float | None:
-    """Against row by row, the only system in which no call has company."""
+def _drift(folder: BenchFolder, lines: Path, cell: Cell, texts: dict[str, str]) -> float | None:
+    """Against row by row, the only system in which no call has company; None before that was run."""
     alone = Cell(workload=cell.workload, queries=cell.queries, workers=1, memory="all", system="row_by_row")
+    if cell != alone and read_lines(lines).find(alone) is None:
+        return None
     return drift(texts, decoded(read_calls(folder.calls_folder(alone, fresh=False))))
 
 

@@ -68,8 +68,10 @@ def read_lines(path: Path) -> Results:
 
 
 def append_line(path: Path, line: Line) -> None:
-    """Add a line; the file ends with a whole line before and after."""
-    with path.open("ab") as out:
+    """Add a line, in the place of one that was cut off."""
+    with path.open("a+b") as out:
+        out.seek(0)
+        out.truncate(out.read().rfind(b"\n") + 1)
         out.write(msgspec.json.encode(line) + b"\n")
 
 
