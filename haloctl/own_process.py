@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+from engine.processor.spawning import python_environment
 
 
 def own_environment() -> dict[str, str]:
     """This environment, with this package's folder first on the path, and never the current folder."""
-    root = str(Path(__file__).resolve().parent.parent)
-    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    absolute = [entry for entry in inherited if os.path.isabs(entry) and entry != root]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, *absolute]), "PYTHONSAFEPATH": "1"}
+    return {**os.environ, **python_environment()}

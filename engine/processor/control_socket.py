@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -29,7 +30,7 @@ async def listening(directory: Path) -> AsyncIterator[trio.SocketListener]:
         raise ControlError(f"another process listens on {path}", fix="end it, then resume the run")
     endpoint = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
     with endpoint:
-        unnamed = path.with_name(f".{os.getpid()}{SUFFIX}")
+        unnamed = path.with_name(f".{os.getpid()}-{threading.get_native_id()}{SUFFIX}")
         try:
             with suppress(FileNotFoundError):
                 unnamed.unlink()

@@ -84,16 +84,16 @@ def _environment(spec: WorkerSpec) -> dict[str, str]:
 
     OMP_WAIT_POLICY=passive: idle threads of several workers must not spin on shared cores (up to 8× slower).
     """
+    return {**os.environ, "OMP_WAIT_POLICY": "passive", **python_environment(), **spec.env}
+
+
+def python_environment() -> dict[str, str]:
+    """Variables with which a Python child finds this very `engine` and its siblings, wherever it starts."""
     root = str(Path(engine.__file__).resolve().parent.parent)
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     absolute = [entry for entry in inherited if os.path.isabs(entry) and entry != root]
-    return {
-        **os.environ,
-        "OMP_WAIT_POLICY": "passive",
-        "PYTHONSAFEPATH": "1",
-        "PYTHONPATH": os.pathsep.join([*([] if _importable(root) else [root]), *absolute]),
-        **spec.env,
-    }
+    path = os.pathsep.join([*([] if _importable(root) else [root]), *absolute])
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": path}
 
 
 def _importable(root: str) -> bool:

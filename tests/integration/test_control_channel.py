@@ -27,6 +27,7 @@ from engine.live.coalesce import apply
 from engine.processor import control, viewer
 from engine.processor.tool_actor import OpenedTool
 from engine.testing.plans import batch, flat_profiles, llm, tool, workflow
+from engine.testing.poison_backend import ENDLESS
 from engine.testing.runs import Ran, Setup, run_batches
 from engine.testing.tools import LookupTool
 from engine.wire.control import Batch as Step
@@ -323,6 +324,35 @@ async def test_a_cancelled_row_lets_go_of_its_call_and_stays_cancelled_when_the_
     assert statuses.pop("q0") == ("failed", "cancelled")
     assert set(statuses.values()) == {("ok", None)}
     assert len(scene.ran.rows) == 8
+
+
+async def test_a_cancelled_row_lets_go_of_its_generation_and_the_worker_works_on(tmp_path):
+    warnings: list[str] = []
+    operators = [llm("w", "left", inputs=["q"]), llm("w", "right", reads=["left"])]
+    plan = workflow("w", operators, inputs=["q"], outputs={"answer": "right"})
+    window = batch("w", [{"q": ENDLESS}, {"q": "one"}, {"q": "two"}])
+    made = Setup(
+        profiles=flat_profiles(["w0"], [M]),
+        models={M: ModelFile(name=M, backend="poison", path="/none/m")},
+        env={"HALOCTL_BACKEND_MODULES": "poison=engine.testing.poison_backend"},
+    )
+    scene = Scene(tmp_path / "run", Gated())
+
+    async def cancel() -> None:
+        await scene.listens()
+        answer = None
+        while not isinstance(answer, Done):  # refused until the row is planned
+            (answer,) = await scene.ask(CancelQuery(query="q0"))
+
+    carry_out = partial(process_controlled, directory=scene.directory, say=warnings.append)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cancel)
+            ran = await run_batches(tmp_path, (plan,), [window], made, RunOptions(), carry_out=carry_out)
+    assert [row["status"] for row in ran.rows] == ["failed", "ok", "ok"]
+    assert not any(isinstance(event, WorkerLost) for event in ran.events)
+    nodes = ran.report.nodes
+    assert nodes.logical == nodes.executed + nodes.failed == 6
 
 
 async def test_a_paused_run_holds_back_what_has_not_begun(tmp_path):
