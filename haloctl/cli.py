@@ -20,6 +20,7 @@ from haloctl import __version__, render
 from haloctl.exit_codes import BROKEN_PIPE, INTERNAL, INTERRUPTED, IO, USAGE
 
 COMMANDS = (
+    "run",
     "batch",
     "plan",
     "validate",

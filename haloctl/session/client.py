@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TypeAlias, assert_never
@@ -36,6 +38,7 @@ from haloctl.session.wire import (
 from haloctl.settings import Settings
 
 LEAVE_S = 2.0
+REAP_S = 30.0
 _READ_BYTES = 1 << 18
 
 
@@ -62,6 +65,11 @@ class SessionClient:
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[Proposed | Begun | Refused]] = {}
         self._started: Started | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the session that was started last."""
+        return None if self._started is None else self._started.popen.pid
 
     @property
     def attached(self) -> bool:
@@ -154,7 +162,10 @@ class SessionClient:
             parted = Parted(words=f"the session cannot be understood: {error}", unexpected=True)
         finally:
             writer.close()
+            started = self._started
             self._part(parted)
+        if started is not None:
+            await _reaped(started)
 
     def _take(self, message: FromSession) -> None:
         match message:
@@ -175,13 +186,17 @@ class SessionClient:
         for number, answer in self._asked.items():
             if not answer.done():
                 answer.set_result(_gone(number, parted.words + log))
-        if self._started is not None:
-            self._started.popen.poll()  # it may be reaped by now
         self._hear(msgspec.structs.replace(parted, words=parted.words + log))
 
     def _send(self, message: FromFrontEnd) -> None:
         assert self._writer is not None
         self._writer.write(encode_frames((encode_message(message),)))
+
+
+async def _reaped(started: Started) -> None:
+    """The process has ended; one that lingers is left to itself."""
+    with suppress(subprocess.TimeoutExpired):
+        await asyncio.to_thread(started.popen.wait, REAP_S)
 
 
 def _gone(number: int, words: str) -> Refused:

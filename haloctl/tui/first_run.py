@@ -1,0 +1,38 @@
+"""Opens the first-run path on a terminal, and says afterwards what was done and how to go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.errors import InvariantBroken
+from haloctl import render
+from haloctl.settings import Settings
+from haloctl.terminal import borrowed, left_on_signals, require_terminal
+from haloctl.tui.first_run_app import Departure, FirstRunApp
+
+
+def open_first_run(settings: Settings, config: Path | None) -> int:
+    """From choosing a workflow to answers, until the person leaves. Returns the exit code.
+
+    Raises ConfigError without a terminal.
+    """
+    require_terminal("haloctl batch WORKFLOW -i TABLE -o ANSWERS")
+    app = FirstRunApp(settings, config=config, theme=settings.tui.theme, keys=settings.tui.keys)
+    with borrowed(), left_on_signals(app.leave_by_signal):
+        app.run()
+    if app.return_code == 1:
+        raise InvariantBroken("the terminal interface failed; runs that began go on without it")
+    if app.signalled is not None:
+        return 128 + app.signalled
+    left = app.return_value or Departure()
+    _tell(left)
+    return left.code
+
+
+def _tell(left: Departure) -> None:
+    for directory in left.finished:
+        name = Path(directory).name
+        render.note(f"run {name} is done: haloctl show {name}")
+    if left.goes_on:
+        name = Path(left.goes_on).name
+        render.note(f"run {name} goes on without you; come back with: haloctl attach {name}")

@@ -1,0 +1,195 @@
+"""`haloctl run` without arguments: from a workflow to answers, batch after batch, on a warm session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+from msgspec.structs import replace
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from engine.ir.ids import Record
+from haloctl import exit_codes
+from haloctl.offers import Examined, Offer, examine, find_offers
+from haloctl.session.client import News, Parted, SessionClient
+from haloctl.session.wire import Begun, Over, Said
+from haloctl.settings import Settings
+from haloctl.tui.draft import Draft, first_draft, free_output, request_of
+from haloctl.tui.keymap import normalised
+from haloctl.tui.model import ViewState
+from haloctl.tui.read_answers import read_answers
+from haloctl.tui.screens.first_run_proposal import ProposalScreen
+from haloctl.tui.screens.first_run_queries import QueriesScreen
+from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
+from haloctl.tui.screens.folding_panel import Fold
+from haloctl.tui.screens.run_screen import RunScreen
+from haloctl.tui.socket_source import SocketSource
+from haloctl.tui.themes import DARK, LIGHT, THEMES
+from haloctl.workflow_files import Workflow
+
+CLOSING_S = 20.0
+"""How long the session may take to close a run whose last event was seen."""
+LEAVE_WHILE_RUNNING_S = 0.2
+
+
+class Departure(Record, frozen=True, kw_only=True):
+    """How a person left: the exit code, and the folder of the run that goes on without them, if one does."""
+
+    code: int = 0
+    goes_on: str = ""
+    finished: tuple[str, ...] = ()
+    """Folders of runs that were finished meanwhile."""
+
+
+class FirstRunApp(App[Departure]):
+    """Screens one after another; esc goes back a step, and what was filled in is kept."""
+
+    TITLE = "haloctl"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "interrupted", "Leave?", id="app.interrupted", show=False, system=True),
+    ]
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        config: Path | None = None,
+        folder: Path | None = None,
+        theme: str = "dark",
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._settings = settings
+        self._folder = folder or Path.cwd()
+        self.session = SessionClient(settings, config, self._hear)
+        self._overs: dict[str, Over] = {}
+        self._heard = asyncio.Event()
+        self.signalled: int | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = {"dark": DARK.name, "light": LIGHT.name}.get(theme, theme)
+        self.set_keymap(normalised(keys or {}))
+
+    @property
+    def finished(self) -> tuple[str, ...]:
+        """Folders of the runs that are over, the first one first."""
+        return tuple(self._overs)
+
+    def on_mount(self) -> None:
+        """The first step; the session starts behind it."""
+        self._home = asyncio.get_running_loop()
+        self._flow()
+        self._warm_up()
+
+    def leave_by_signal(self, number: int) -> None:
+        """End because of a signal; safe to call from a signal handler. The session ends by itself."""
+        self.signalled = number
+        if self._home is not None:
+            self._home.call_soon_threadsafe(self.exit)
+
+    def action_interrupted(self) -> None:
+        """Ctrl-C is a habit; esc does what it is meant to do."""
+        self.notify("esc goes back a step, and out of the list of workflows it leaves", markup=False)
+
+    @work(group="session")
+    async def _warm_up(self) -> None:
+        """Start the session while the person chooses; if it cannot be, the first proposal says why."""
+        await self.session.join()
+
+    @work(group="flow")
+    async def _flow(self) -> None:
+        chosen = ""
+        while True:
+            offers = await asyncio.to_thread(find_offers, self._folder)
+            screen = WorkflowsScreen(offers, self._examine, chosen)
+            choice = await self.push_screen_wait(screen)
+            if choice is None:
+                await self._leave()
+                return
+            offer, examined = choice
+            assert examined.workflow is not None  # the screen lets no other through
+            chosen = offer.name
+            if await self._batches(offer, examined.workflow):
+                return
+
+    async def _batches(self, offer: Offer, workflow: Workflow) -> bool:
+        """Batches of one workflow, one after another; True when the person has left haloctl."""
+        draft = first_draft(offer, self._folder)
+        answers: Fold | None = None
+        while True:
+            queries = QueriesScreen(workflow.plan, draft, answers, self._note(offer))
+            plan_it, draft = await self.push_screen_wait(queries)
+            if not plan_it:
+                return False
+            begun = await self._agreed(offer, workflow, draft)
+            if begun is None:
+                continue
+            view = await self.push_screen_wait(RunScreen(SocketSource(Path(begun.directory))))
+            if not await self._is_over(begun.directory, view):
+                await self._leave(goes_on=begun.directory)
+                return True
+            answers = await asyncio.to_thread(read_answers, Path(begun.directory))
+            output = free_output(self._folder, offer.name)
+            draft = replace(draft, kind="typed", typed=(), texts=(), output=output)
+
+    async def _is_over(self, directory: str, view: ViewState | None) -> bool:
+        """Whether a run that was left has ended: what the screen knew, the session may still be closing."""
+        ended = view is not None and (view.live.totals.finished or view.link in ("gone", "over"))
+        if ended:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_S):
+                    while directory not in self._overs and self.session.attached:
+                        await self._heard.wait()
+        return ended or directory in self._overs
+
+    async def _agreed(self, offer: Offer, workflow: Workflow, draft: Draft) -> Begun | None:
+        """The run, once the person has seen what it comes to and said yes."""
+        request = request_of(draft, workflow, self._settings)
+        typed = draft.typed if draft.kind == "typed" else ()
+        screen = ProposalScreen(offer.name, lambda: self.session.propose(request, typed), self.session.begin)
+        return await self.push_screen_wait(screen)
+
+    async def _leave(self, goes_on: str = "") -> None:
+        if goes_on:
+            await self.session.leave(wait_s=LEAVE_WHILE_RUNNING_S)
+        else:
+            await self.session.leave()
+        last = next(reversed(self._overs.values()), None)
+        code = 0 if last is None or last.report is None else exit_codes.of_report(last.report)
+        self.exit(Departure(code=code, goes_on=goes_on, finished=self.finished))
+
+    def _examine(self, offer: Offer) -> Examined:
+        return examine(offer, self._settings)
+
+    def _note(self, offer: Offer) -> str:
+        return f"{offer.name} · models stay loaded" if self._overs else offer.name
+
+    def _hear(self, news: News) -> None:
+        self._heard.set()
+        self._heard = asyncio.Event()
+        match news:
+            case Said(words=words):
+                if isinstance(self.screen, ProposalScreen):
+                    self.screen.hear(words)
+            case Over():
+                self._overs[news.directory] = news
+                self.notify(_over_words(news), timeout=8, markup=False)
+            case Parted(words=words, unexpected=unexpected):
+                self.notify(words, severity="error" if unexpected else "warning", markup=False)
+
+
+def _over_words(over: Over) -> str:
+    if over.report is None:
+        return f"the run broke off: {over.words}"
+    if over.report.status in ("stopped", "aborted"):
+        return f"the run was {over.report.status}; haloctl resume {over.run} goes on"
+    rows = over.report.rows
+    failed = rows.failed + rows.quarantined
+    answered = f"{rows.ok:,} {'row' if rows.ok == 1 else 'rows'} answered"
+    return f"{answered}{f', {failed:,} failed' if failed else ''} · q asks something else"

@@ -1,0 +1,44 @@
+"""What the screens before a run have in common: one background, and help on the keys of this very place."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from haloctl.tui.screens.dialogs import KeysHelp, help_lines
+
+Result = TypeVar("Result")
+
+HEADINGS = {
+    "PickTable": "Table",
+    "SeenTable": "Table",
+    "TypedTable": "Queries to ask",
+    "DagView": "Graph",
+    "FoldingPanel": "Text",
+    "TextPanel": "Text",
+    "PathInput": "Path",
+    "Input": "Field",
+    "WorkflowsScreen": "Workflows",
+    "QueriesScreen": "Queries",
+    "ProposalScreen": "Plan",
+}
+
+
+class StepScreen(Screen[Result]):
+    """A step on the way to a run."""
+
+    DEFAULT_CSS = """
+    StepScreen { layout: vertical; background: $background; }
+    StepScreen Footer { background: $panel; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "f1,question_mark", "keys", "Keys", id="step.keys", tooltip="What keys mean here"
+        ),
+    ]
+
+    def action_keys(self) -> None:
+        """What keys mean here."""
+        self.app.push_screen(KeysHelp(help_lines(self.active_bindings.values(), HEADINGS)))

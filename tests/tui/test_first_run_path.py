@@ -1,0 +1,276 @@
+"""From `haloctl run` to answers and to the next batch: the real application on a real session."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from engine.ir.event import ModelLoaded, WorkerReady
+from engine.journal.view import RunView
+from haloctl.config import load_settings
+from haloctl.tui.first_run_app import Departure, FirstRunApp
+from haloctl.tui.screens.first_run_proposal import ProposalScreen
+from haloctl.tui.screens.first_run_queries import QueriesScreen
+from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
+from haloctl.tui.screens.run_screen import RunScreen
+
+SETTINGS = """
+[models.toy]
+backend = "echo"
+[paths]
+runs = "runs"
+cache = "cache"
+"""
+ASK = """
+workflow: ask
+inputs:
+  question: {type: string}
+models: {m: toy}
+operators:
+  answer: {kind: llm, model: m, prompt: "Q: {{ question }}", max_tokens: 12}
+outputs: {answer: "{{ answer }}"}
+"""
+WAIT = """
+workflow: wait
+inputs:
+  file: {type: string}
+operators:
+  wait: {kind: python, function: "waiting.py:wait", arguments: {file: "{{ file }}"}, timeout_s: 60}
+outputs: {waited: "{{ wait }}"}
+"""
+WAITING = '''
+"""A function that waits while somebody holds a lock on the file."""
+import fcntl
+
+
+def wait(file):
+    with open(file) as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+    return file
+'''
+S = TypeVar("S", bound=Screen[Any])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    for name, text in (
+        ("haloctl.toml", SETTINGS),
+        ("ask.yaml", ASK),
+        ("ask.csv", "id,question\n1,up\n2,down\n"),
+    ):
+        (home / name).write_text(text)
+    return home
+
+
+async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
+    """Let the application work until something holds."""
+    async with asyncio.timeout(60):
+        while not holds():
+            await pilot.pause(0.02)
+
+
+async def arrived(pilot: Pilot[Any], kind: type[S]) -> S:
+    await until(pilot, lambda: isinstance(pilot.app.screen, kind))
+    await pilot.pause()
+    screen = pilot.app.screen
+    assert isinstance(screen, kind)
+    return screen
+
+
+async def planned(pilot: Pilot[Any]) -> ProposalScreen:
+    screen = await arrived(pilot, ProposalScreen)
+    await until(pilot, lambda: not screen.has_class("planning"))
+    assert not screen.has_class("refused")
+    return screen
+
+
+def left_after(app: FirstRunApp, steps: Callable[[Pilot[Any]], Awaitable[None]]) -> Departure | None:
+    """How the application was left after `steps`; its session has ended then."""
+
+    async def run() -> Departure | None:
+        async with app.run_test(size=(100, 30)) as pilot:
+            await steps(pilot)
+            await until(pilot, lambda: app.return_value is not None)
+        return app.return_value
+
+    try:
+        return asyncio.run(run())
+    finally:
+        app.session.wait_ended(60)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_table_is_answered_and_then_a_typed_question_on_the_same_warm_worker(folder: Path):
+    app = FirstRunApp(load_settings().settings)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("enter")
+        await arrived(pilot, QueriesScreen)
+        await pilot.press("enter")
+        await planned(pilot)
+        await pilot.press("enter")
+        await arrived(pilot, RunScreen)
+        await until(pilot, lambda: len(app.finished) == 1)
+        await pilot.press("q")
+        await arrived(pilot, QueriesScreen)
+        await pilot.press(*"sideways", "enter", "enter")
+        proposal = (await planned(pilot)).proposal
+        assert proposal is not None
+        assert (proposal.model_loads, proposal.warm) == (0, (("echo", "toy"),))
+        await pilot.press("enter")
+        await arrived(pilot, RunScreen)
+        await until(pilot, lambda: len(app.finished) == 2)
+        await pilot.press("q")
+        await arrived(pilot, QueriesScreen)
+        await pilot.press("escape")
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("escape")
+
+    left = left_after(app, steps)
+    assert left is not None
+    assert (left.code, left.goes_on, len(left.finished)) == (0, "", 2)
+    assert [row["id"] for row in rows(folder / "ask-answers.jsonl")] == ["1", "2"]
+    [answer] = rows(folder / "ask-answers-2.jsonl")
+    assert "sideways" in answer["outputs"]["answer"]
+    with RunView(Path(left.finished[0])) as first, RunView(Path(left.finished[1])) as second:
+        [cold] = [event for event in first.events() if isinstance(event, WorkerReady)]
+        [warm] = [event for event in second.events() if isinstance(event, WorkerReady)]
+        loaded = [event for event in second.events() if isinstance(event, ModelLoaded)]
+    assert (warm.pid, warm.resident, loaded) == (cold.pid, ("toy",), [])
+
+
+def test_q_in_a_run_leaves_it_running_and_it_ends_by_itself(folder: Path):
+    import fcntl
+
+    (folder / "wait.yaml").write_text(WAIT)
+    (folder / "waiting.py").write_text(WAITING)
+    app = FirstRunApp(load_settings().settings)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("down", "enter")
+        await arrived(pilot, QueriesScreen)
+        await pilot.press(*"gate", "enter", "enter")
+        await planned(pilot)
+        await pilot.press("enter")
+        await arrived(pilot, RunScreen)
+        await pilot.press("q")
+        await until(pilot, lambda: app.return_value is not None)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
+    with (folder / "gate").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        left = left_after(app, steps)
+    assert left is not None
+    assert left.goes_on
+    assert left.finished == ()
+    assert [row["status"] for row in rows(folder / "wait-answers.jsonl")] == ["ok"]
+
+
+def test_a_batch_that_cannot_run_leads_back_with_everything_still_filled_in(folder: Path):
+    (folder / "ask.csv").write_text("id,question\n")
+    app = FirstRunApp(load_settings().settings)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("enter")
+        await arrived(pilot, QueriesScreen)
+        (folder / "ask.csv").write_text("id,question\n1,x\n")
+        await pilot.press("ctrl+g")
+        await planned(pilot)
+        (folder / "ask-answers.jsonl").write_text("mine\n")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.has_class("refused"))
+        await pilot.press("escape")
+        screen = await arrived(pilot, QueriesScreen)
+        assert screen.drafted().path == "ask.csv"
+        await pilot.press("escape")
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("q")
+
+    left = left_after(app, steps)
+    assert left == Departure()
+    assert (folder / "ask-answers.jsonl").read_text() == "mine\n"
+
+
+async def ask(pilot: Pilot[Any], question: str) -> None:
+    """Type a question, run it to its end, and come back for the next."""
+    await arrived(pilot, QueriesScreen)
+    done = len(pilot.app.finished)
+    await pilot.press(*question, "enter", "enter")
+    await planned(pilot)
+    await pilot.press("enter")
+    await arrived(pilot, RunScreen)
+    await until(pilot, lambda: len(pilot.app.finished) > done)
+    await pilot.press("q")
+    await arrived(pilot, QueriesScreen)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_session_that_is_gone_is_replaced_for_the_next_batch(folder: Path, end: signal.Signals):
+    """It took its leave, as when it was idle for long, or it did not."""
+    (folder / "ask.csv").unlink()
+    app = FirstRunApp(load_settings().settings)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("enter")
+        await ask(pilot, "up")
+        os.kill(app.session.pid, end)
+        await until(pilot, lambda: not app.session.attached)
+        await ask(pilot, "down")
+        await pilot.press("escape")
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("q")
+
+    left = left_after(app, steps)
+    assert left is not None
+    assert len(left.finished) == 2
+    assert "down" in rows(folder / "ask-answers-2.jsonl")[0]["outputs"]["answer"]
+
+
+def test_a_run_whose_session_is_killed_is_not_said_to_go_on(folder: Path):
+    import fcntl
+
+    (folder / "wait.yaml").write_text(WAIT)
+    (folder / "waiting.py").write_text(WAITING)
+    app = FirstRunApp(load_settings().settings)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("down", "enter")
+        await arrived(pilot, QueriesScreen)
+        await pilot.press(*"gate", "enter", "enter")
+        await planned(pilot)
+        await pilot.press("enter")
+        screen = await arrived(pilot, RunScreen)
+        os.kill(app.session.pid, signal.SIGKILL)
+        await until(pilot, lambda: screen.view.link == "gone")
+        await pilot.press("q")
+        await arrived(pilot, QueriesScreen)
+        await pilot.press("escape")
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("q")
+
+    with (folder / "gate").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert left_after(app, steps) == Departure()

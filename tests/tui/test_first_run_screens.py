@@ -1,0 +1,502 @@
+"""The screens before a run, one by one: every key, every state, and what they look like."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input
+
+from engine.ir.ids import OperatorId, RunId, WorkerId
+from engine.ir.result import Failure, QueryResult
+from haloctl.config import load_settings
+from haloctl.offers import Offer, examine, find_offers
+from haloctl.session.proposal import OperatorWork, Proposal
+from haloctl.session.wire import Begun, Proposed, Refused
+from haloctl.tui.draft import Draft, first_draft
+from haloctl.tui.first_run_words import answer_lines
+from haloctl.tui.screens.dialogs import KeysHelp
+from haloctl.tui.screens.first_run_file import ChooseColumn, FilePane
+from haloctl.tui.screens.first_run_proposal import ProposalScreen
+from haloctl.tui.screens.first_run_queries import QueriesScreen
+from haloctl.tui.screens.first_run_typed import TypedPane
+from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
+from haloctl.tui.themes import THEMES
+from haloctl.workflow_files import Workflow
+
+ASK = """
+workflow: ask
+inputs:
+  question: {type: string, description: What to ask.}
+  year: {type: integer, required: false, description: A year to keep to.}
+models: {m: toy, n: other}
+operators:
+  keyword: {kind: llm, model: m, prompt: "Keyword of: {{ question }}", max_tokens: 8}
+  place: {kind: llm, model: m, prompt: "Place of: {{ question }}", max_tokens: 8}
+  answer:
+    kind: llm
+    model: n
+    prompt: "Q: {{ question }} in {{ year }} K: {{ keyword }} P: {{ place }}"
+    max_tokens: 12
+outputs: {keyword: "{{ keyword }}", answer: "{{ answer }}"}
+"""
+BROKEN = ASK.replace("workflow: ask", "workflow: broken").replace("m: toy", "m: nowhere")
+SETTINGS = '[models.toy]\nbackend = "echo"\n[models.other]\nbackend = "echo"\n'
+TABLE = "id,question,year\n1,What is up?,1997\n2,What is down?,\n"
+SIZES = [(80, 24), (160, 46)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (
+        ("haloctl.toml", SETTINGS),
+        ("ask.yaml", ASK),
+        ("broken.yaml", BROKEN),
+        ("ask.csv", TABLE),
+        ("text.csv", "words,colour\nWhat is up?,red\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+class Harness(App[None]):
+    """One screen; what it is dismissed with is kept."""
+
+    def __init__(self, screen: Screen[Any], theme: str = "haloctl-dark") -> None:
+        super().__init__()
+        self._shown = screen
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = theme
+        self.results: list[Any] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(self._shown, self.results.append)
+
+
+def drive(screen: Screen[Any], steps: Callable[[Harness, Pilot[None]], Awaitable[None]]) -> list[Any]:
+    """Show a screen, let `steps` press keys, and return what the screen was dismissed with."""
+
+    async def run() -> list[Any]:
+        app = Harness(screen)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await pilot.pause()
+            await steps(app, pilot)
+            await pilot.pause()
+            return app.results
+
+    return asyncio.run(run())
+
+
+async def settled(pilot: Pilot[Any]) -> None:
+    """Files were read, workflows examined."""
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+def offers() -> tuple[Offer, ...]:
+    """The folder's own two, and one shipped one, by paths that are the same on every machine."""
+    return tuple(
+        Offer(name=offer.name, path=Path(offer.path).name, description=offer.description, table=offer.table)
+        for offer in find_offers(Path.cwd())
+        if not offer.shipped
+    )
+
+
+def workflows_screen() -> WorkflowsScreen:
+    settings = load_settings().settings
+    return WorkflowsScreen(offers(), lambda offer: examine(offer, settings))
+
+
+def workflow() -> Workflow:
+    found = examine(offers()[0], load_settings().settings).workflow
+    assert found is not None
+    return found
+
+
+def queries_screen(**fields: Any) -> QueriesScreen:
+    return QueriesScreen(workflow().plan, Draft(output="answers.jsonl", **fields))
+
+
+PROPOSAL = Proposal(
+    number=3,
+    workflows=("ask",),
+    queries=64,
+    rejected=2,
+    faults=("line 7: column 'year' holds no whole number: 'soon'", "line 9: it is no JSON"),
+    windowed=False,
+    operators=(
+        OperatorWork(operator=OperatorId("ask/keyword"), kind="llm", runs_on="toy", calls=64, distinct=40),
+        OperatorWork(operator=OperatorId("ask/facts"), kind="sql", runs_on="sql", calls=64, distinct=12),
+        OperatorWork(operator=OperatorId("ask/answer"), kind="llm", runs_on="other", calls=64, distinct=64),
+    ),
+    epochs=3,
+    model_loads=1,
+    estimate_s=12.4,
+    measured=False,
+    workers=(WorkerId("cpu"),),
+    warm=(("cpu", "toy"),),
+    output="/home/ada/answers.jsonl",
+    explained="\n".join(f"line {n} of the plan" for n in range(60)),
+)
+BEGUN = Begun(number=4, run=RunId("r"), directory="/runs/r")
+REFUSED = Refused(
+    number=3,
+    code="input",
+    message="questions.csv has no column 'question'; it has: id, text",
+    fix="add the column, or feed it from another",
+    exit_code=65,
+)
+
+
+def proposal_screen(answer: Proposed | Refused, begun: Begun | Refused = BEGUN) -> ProposalScreen:
+    async def ask() -> Proposed | Refused:
+        return answer
+
+    async def begin(_number: int) -> Begun | Refused:
+        return begun
+
+    return ProposalScreen("ask", ask, begin)
+
+
+PROPOSED = Proposed(number=3, proposal=PROPOSAL)
+
+
+# --- workflows --------------------------------------------------------------------------------------
+
+
+def test_enter_chooses_the_workflow_under_the_cursor(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("enter")
+
+    [(offer, examined)] = drive(workflows_screen(), steps)
+    assert offer.name == "ask"
+    assert examined.workflow is not None
+
+
+def test_a_workflow_that_cannot_run_is_not_chosen(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press("down", "enter")
+
+    assert drive(workflows_screen(), steps) == []
+
+
+@pytest.mark.parametrize("key", ["escape", "q"])
+def test_leaving_the_workflows_chooses_none(folder: Path, key: str):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press(key)
+
+    assert drive(workflows_screen(), steps) == [None]
+
+
+def test_tab_goes_from_pane_to_pane(folder: Path):
+    seen: list[str | None] = []
+
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        for _ in range(3):
+            assert app.focused is not None
+            seen.append(app.focused.id)
+            await pilot.press("tab")
+
+    drive(workflows_screen(), steps)
+    assert seen == ["offers", "graph", "about"]
+
+
+@pytest.mark.parametrize("key", ["f1", "question_mark"])
+def test_a_key_tells_the_keys(folder: Path, key: str):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press(key)
+        await pilot.pause()
+        assert isinstance(app.screen, KeysHelp)
+        await pilot.press("escape", "escape")
+
+    assert drive(workflows_screen(), steps) == [None]
+
+
+# --- typed queries ----------------------------------------------------------------------------------
+
+
+def test_enter_adds_queries_and_enter_on_an_empty_form_goes_on(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press(*"why", "tab", *"1997", "enter", *"how", "enter", "enter")
+
+    [(plan_it, draft)] = drive(queries_screen(), steps)
+    assert plan_it
+    assert draft.typed == ({"question": "why", "year": 1997}, {"question": "how"})
+    assert (draft.kind, draft.output) == ("typed", "answers.jsonl")
+
+
+def test_what_does_not_fit_is_told_at_its_field_and_not_added(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press("enter")
+        pane = app.screen.query_one(TypedPane)
+        assert pane.rows == []
+        await pilot.press(*"why", "tab", *"soon", "enter")
+        assert pane.rows == []
+        assert pane.texts == {"question": "why", "year": "soon"}
+        assert app.focused is list(pane.query(Input))[1]
+
+    assert drive(queries_screen(), steps) == []
+
+
+def test_a_typed_query_can_be_taken_back_or_out(folder: Path):
+    rows = ({"question": "one"}, {"question": "two", "year": 3})
+
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        pane = app.screen.query_one(TypedPane)
+        app.screen.query_one("#typed").focus()
+        await pilot.press("down", "enter")
+        assert pane.texts == {"question": "two", "year": "3"}
+        app.screen.query_one("#typed").focus()
+        await pilot.press("delete")
+        assert pane.rows == []
+        await pilot.press("escape")
+
+    [(plan_it, draft)] = drive(queries_screen(typed=rows), steps)
+    assert not plan_it
+    assert dict(draft.texts) == {"question": "two", "year": "3"}
+
+
+def test_planning_takes_along_what_is_still_in_the_form(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press(*"why", "ctrl+g")
+
+    [(plan_it, draft)] = drive(queries_screen(), steps)
+    assert (plan_it, draft.typed) == (True, ({"question": "why"},))
+
+
+def test_answers_may_not_go_where_a_file_is(folder: Path):
+    (folder / "answers.jsonl").write_text("mine\n")
+
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press(*"why", "ctrl+g")
+        assert app.focused is app.screen.query_one("#output Input")
+        await pilot.press("end", *["backspace"] * 40, *"new.csv", "enter")
+
+    [(plan_it, draft)] = drive(queries_screen(), steps)
+    assert (plan_it, draft.output) == (True, "new.csv")
+
+
+def test_ctrl_t_turns_to_a_file_and_back(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press("ctrl+t")
+        assert app.focused in app.screen.query_one(FilePane).query("*")
+        await pilot.press("ctrl+t")
+        assert app.focused in app.screen.query_one(TypedPane).query("*")
+
+    drive(queries_screen(), steps)
+
+
+# --- a file -----------------------------------------------------------------------------------------
+
+
+def test_tab_completes_the_path_and_enter_goes_on(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press(*"as", "tab")
+        assert app.screen.query_one(FilePane).path == "ask."
+        await pilot.press(*"c", "tab")
+        assert app.screen.query_one(FilePane).path == "ask.csv"
+        await pilot.press("enter")
+        await settled(pilot)
+
+    [(plan_it, draft)] = drive(queries_screen(kind="file"), steps)
+    assert (plan_it, draft.kind, draft.path) == (True, "file", "ask.csv")
+
+
+def test_a_missing_file_is_told_and_nothing_goes_on(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press(*"none.csv", "enter")
+        await settled(pilot)
+        assert app.screen.query_one(FilePane).has_class("faulty")
+
+    assert drive(queries_screen(kind="file"), steps) == []
+
+
+def test_a_column_is_chosen_for_an_input_that_has_none(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert app.focused is not None
+        assert app.focused.id == "feeds"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, ChooseColumn)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert app.screen.query_one(FilePane).found.runnable
+        await pilot.press("ctrl+g")
+        await settled(pilot)
+
+    [(plan_it, draft)] = drive(queries_screen(kind="file", path="text.csv"), steps)
+    assert (plan_it, draft.mapping) == (True, (("question", "words"),))
+
+
+def test_esc_leaves_the_columns_as_they_are(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        app.screen.query_one("#feeds").focus()
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("escape", "escape")
+
+    [(plan_it, draft)] = drive(queries_screen(kind="file", path="ask.csv"), steps)
+    assert (plan_it, draft.mapping) == (False, ())
+
+
+def test_the_first_draft_is_the_workflows_own_table_and_a_free_output(folder: Path):
+    (folder / "ask-answers.jsonl").write_text("")
+    offer = Offer(name="ask", path="ask.yaml", table=str(folder / "ask.csv"))
+    draft = first_draft(offer, folder)
+    assert (draft.kind, draft.path, draft.output) == ("file", "ask.csv", "ask-answers-2.jsonl")
+
+
+# --- the plan ---------------------------------------------------------------------------------------
+
+
+def test_enter_begins_what_was_planned(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+
+    assert drive(proposal_screen(PROPOSED), steps) == [BEGUN]
+
+
+def test_esc_begins_nothing(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("e", "e", "escape")
+
+    assert drive(proposal_screen(PROPOSED), steps) == [None]
+
+
+def test_a_refused_plan_cannot_be_begun(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("enter", "e")
+        assert app.screen.has_class("refused")
+        await pilot.press("escape")
+
+    assert drive(proposal_screen(REFUSED), steps) == [None]
+
+
+def test_a_refused_start_is_told(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert app.screen.has_class("refused")
+
+    assert drive(proposal_screen(PROPOSED, REFUSED), steps) == []
+
+
+def test_what_a_session_forgot_is_planned_anew(folder: Path):
+    """It had ended; the next one knows nothing of the proposal, until it is asked."""
+    begun: list[Begun | Refused] = [Refused(number=4, code="stale", message="never made"), BEGUN]
+
+    async def ask() -> Proposed | Refused:
+        return PROPOSED
+
+    async def begin(_number: int) -> Begun | Refused:
+        return begun.pop(0)
+
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+
+    assert drive(ProposalScreen("ask", ask, begin), steps) == [BEGUN]
+
+
+# --- what they look like ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_first_run_workflows_look(folder: Path, snap_compare: Any, size: tuple[int, int]):
+    snap_compare(Harness(workflows_screen()), terminal_size=size, run_before=settled)
+
+
+def test_first_run_a_workflow_that_cannot_run_looks(folder: Path, snap_compare: Any):
+    async def down(pilot: Pilot[None]) -> None:
+        await pilot.press("down")
+        await settled(pilot)
+
+    snap_compare(Harness(workflows_screen()), run_before=down)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_first_run_typed_queries_look(folder: Path, snap_compare: Any, size: tuple[int, int]):
+    screen = queries_screen(typed=({"question": "What is up?", "year": 1997},), texts=(("year", "soon"),))
+    snap_compare(Harness(screen), terminal_size=size, press=("enter",), run_before=settled)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_first_run_a_file_of_queries_looks(folder: Path, snap_compare: Any, size: tuple[int, int]):
+    screen = queries_screen(kind="file", path="ask.csv")
+    snap_compare(Harness(screen), terminal_size=size, run_before=settled)
+
+
+def test_first_run_a_file_without_the_column_looks(folder: Path, snap_compare: Any):
+    snap_compare(Harness(queries_screen(kind="file", path="text.csv")), run_before=settled)
+
+
+def test_first_run_a_file_that_cannot_be_read_looks(folder: Path, snap_compare: Any):
+    snap_compare(Harness(queries_screen(kind="file", path="none.csv")), run_before=settled)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_first_run_a_plan_looks(folder: Path, snap_compare: Any, size: tuple[int, int]):
+    snap_compare(Harness(proposal_screen(PROPOSED)), terminal_size=size, run_before=settled)
+
+
+def test_first_run_a_plan_looks_in_light(folder: Path, snap_compare: Any):
+    snap_compare(Harness(proposal_screen(PROPOSED), "haloctl-light"), run_before=settled)
+
+
+def test_first_run_a_plan_looks_without_colour(folder: Path, snap_compare: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    snap_compare(Harness(proposal_screen(PROPOSED)), run_before=settled)
+
+
+def test_first_run_a_refused_plan_looks(folder: Path, snap_compare: Any):
+    snap_compare(Harness(proposal_screen(REFUSED)), run_before=settled)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_first_run_answers_look(folder: Path, snap_compare: Any, size: tuple[int, int]):
+    results = [
+        QueryResult(
+            index=0,
+            id="1",
+            workflow="ask",
+            status="ok",
+            outputs={"keyword": "sky", "answer": "The sky. " * 20},
+        ),
+        QueryResult(
+            index=1,
+            id="2",
+            workflow="ask",
+            status="failed",
+            outputs=None,
+            error=Failure(code="timeout", message="no answer within timeout_s = 5"),
+        ),
+    ]
+    rows = [{"question": "What is up?"}, {"question": "\x1b]52;c;ZXZpbA==\x07What is [red]down[/red]?"}]
+    screen = QueriesScreen(
+        workflow().plan,
+        Draft(output="ask-answers-2.jsonl"),
+        lambda width: answer_lines(results, rows, width),
+        "ask · models stay loaded",
+    )
+    snap_compare(Harness(screen), terminal_size=size, run_before=settled)
