@@ -16,6 +16,9 @@ _LEFT: Final = (0x00, 0x40, 0x44, 0x46, 0x47)
 _RIGHT: Final = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
 """Dots of a braille character filled from below, 0 to 4 high, in its left and right column."""
 
+_STRETCH: Final = (1, 2, 4, 8)
+"""So many columns a point may take while a series is short."""
+
 
 class Series(Record, frozen=True, kw_only=True):
     """A quantity at equal steps of time, oldest first; NaN where it is not known.
@@ -63,6 +66,13 @@ def condensed(series: Series, columns: int) -> tuple[npt.NDArray[np.float64], fl
     means = np.full(count, math.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means, together * series.step_s
+
+
+def drawn(series: Series, columns: int) -> tuple[npt.NDArray[np.float64], float]:
+    """Points to draw in `columns`, and the seconds between: condensed, or each several times while few."""
+    points, step_s = condensed(series, columns)
+    times = max((n for n in _STRETCH if n * len(points) <= columns), default=1)
+    return np.repeat(points, times), step_s / times
 
 
 def braille_rows(points: Sequence[float], top: float, cells: int, rows: int) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haloctl.tui.plots import Series, braille_rows, condensed, divided
+from haloctl.tui.plots import Series, braille_rows, condensed, divided, drawn
 
 
 def dots(rows):
@@ -62,6 +62,17 @@ def test_old_points_do_not_change_when_new_ones_come():
     after, same_s = condensed(Series(values=tuple(values[20:170]), start_s=20.0), 60)
     assert step_s == same_s == 2
     assert after.tolist()[:-10] == before.tolist()[10:]
+
+
+@given(st.integers(1, 200), st.integers(1, 100))
+def test_a_short_series_is_stretched_and_spans_the_time_it_spans(count, columns):
+    series = Series(values=tuple(map(float, range(count))))
+    points, step_s = drawn(series, columns)
+    whole, whole_step_s = condensed(series, columns)
+    assert len(points) <= columns
+    assert len(points) * step_s == len(whole) * whole_step_s
+    assert sorted(set(points.tolist())) == whole.tolist()
+    assert 2 * len(points) > columns or len(points) == 8 * len(whole)
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=8), st.integers(0, 200))

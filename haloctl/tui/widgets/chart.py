@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.strip import Strip
 
 from haloctl.tui.cells import fit, one_line
-from haloctl.tui.plots import Series, braille_rows, condensed
+from haloctl.tui.plots import Series, braille_rows, drawn
 from haloctl.tui.scales import duration
 from haloctl.tui.widgets.panel import Panel
 
@@ -85,11 +85,11 @@ class LineChart(Panel):
             return ""
         if self.cursor is None:
             return self.series.shown(values[-1])
-        points, step_s = condensed(self.series, 2 * self.plot_cells)
+        points, step_s = drawn(self.series, 2 * self.plot_cells)
         under = [points[-1 - i] for i in (2 * self.cursor, 2 * self.cursor + 1) if i < len(points)]
         known = [float(value) for value in under if math.isfinite(value)]
         value = self.series.shown(sum(known) / len(known)) if known else "–"
-        ago = duration(2 * self.cursor * step_s, min(step_s, 1.0))
+        ago = duration(2 * self.cursor * step_s, min(self.series.step_s, 1.0))
         return f"{value}  {ago} ago" if self.cursor else f"{value}  now"
 
     def on_resize(self) -> None:
@@ -114,7 +114,7 @@ class LineChart(Panel):
         """Rows of the curve, and the seconds its width stands for; made once for a series and a size."""
         key = (self.series, self.plot_cells, self._plot_rows)
         if self._made is None or self._made[0] != key:
-            points, step_s = condensed(self.series, 2 * self.plot_cells)
+            points, step_s = drawn(self.series, 2 * self.plot_cells)
             rows = braille_rows(points.tolist(), self.series.scale_top, self.plot_cells, self._plot_rows)
             self._made = (key, rows, step_s * 2 * self.plot_cells)
         return self._made[1], self._made[2]
@@ -150,7 +150,7 @@ class LineChart(Panel):
         """Put the cursor into a cell counted from the right edge, or take it away."""
         if not self.series.values or not self.plot_cells:
             return
-        points, _ = condensed(self.series, 2 * self.plot_cells)
+        points, _ = drawn(self.series, 2 * self.plot_cells)
         oldest = (len(points) - 1) // 2
         self.cursor = None if cell is None else min(max(0, cell), oldest)
         self._tell()

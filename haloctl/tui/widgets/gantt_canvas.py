@@ -147,7 +147,8 @@ class GanttCanvas(Panel):
 
     def _share(self, lane: str) -> str:
         end_s = min(self.view.end_s, self.timeline.end_s)
-        return f"{self.timeline.utilisation(lane, self.view.start_s, end_s):4.0%}".rjust(_SHARE_CELLS)
+        share = self.timeline.utilisation(lane, self.view.start_s, end_s)
+        return ("<1%" if 0 < share < 0.005 else f"{share:.0%}").rjust(_SHARE_CELLS)
 
     def notify_style_update(self) -> None:
         """Forget what was drawn in the colours of before."""

@@ -40,6 +40,7 @@ class Palette:
         assert tint is not None
         self._under = Style(bgcolor=base.bgcolor if thin else tint)
         self.idle: Cell = ("▄", Style(color=tint) + self._under) if thin and not plain else (" ", self._under)
+        self._wait = "▁" if thin and not plain else SPANS["wait"].glyph
         self._kinds = [look(f"gantt--{kind}") for kind in KINDS]
         self._shades = [
             {level: _faded(style, Color.from_rich_color(tint), faint) for level, faint in _FAINT.items()}
@@ -49,8 +50,8 @@ class Palette:
 
     def legend(self, kind: SpanKind) -> Cell:
         """The sample of a kind."""
-        glyph = SPANS[kind].glyph if self._plain or kind == "wait" else "▄" if self._thin else "█"
-        return glyph, self._kinds[KINDS.index(kind)]
+        filled = SPANS[kind].glyph if self._plain else "▄" if self._thin else "█"
+        return self._wait if kind == "wait" else filled, self._kinds[KINDS.index(kind)]
 
     def cells(self, kinds: npt.NDArray[np.intp], shares: Times) -> list[Cell]:
         """Cells for half columns: the index in `KINDS` and the share of time of each, two a cell."""
@@ -70,7 +71,7 @@ class Palette:
         waits = (left == _WAIT and left_level) or (right == _WAIT and right_level)
         left_level, right_level = left_level * (left != _WAIT), right_level * (right != _WAIT)
         if not left_level and not right_level:
-            return (SPANS["wait"].glyph, self._kinds[_WAIT] + self._under) if waits else self.idle
+            return (self._wait, self._kinds[_WAIT] + self._under) if waits else self.idle
         if self._plain:
             kind = left if left_level >= right_level else right
             return SPANS[KINDS[kind]].glyph, self._kinds[kind]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
@@ -187,11 +188,11 @@ class TableCanvas(Panel):
             spec = self.rows.columns[column.index]
             arrow = "" if spec.key != self.sort else "▼" if self.descending else "▲"
             title = fit(spec.title, column.width - len(arrow)).rstrip() + arrow
-            style = self.look(
-                "table--chosen" if column.index == self.chosen_column and self.has_focus else "table--header"
-            )
-            text = fit(title, column.width, "right" if spec.numeric else "left")
-            line += [Segment(text, style), Segment(" " * gap(self.inner_width - 2))]
+            pad = Segment(" " * (column.width - cell_len(title)))
+            chosen = column.index == self.chosen_column and self.has_focus
+            text = Segment(title, self.look("table--chosen" if chosen else "table--header"))
+            line += [pad, text] if spec.numeric else [text, pad]
+            line.append(Segment(" " * gap(self.inner_width - 2)))
         return self._whole(line)
 
     def _row(self, row: int) -> Strip:
