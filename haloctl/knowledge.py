@@ -88,6 +88,7 @@ class Knowledge:
                     models=kept.models,
                     tools={**kept.tools, **learnt.tools},
                     outputs={**kept.outputs, **learnt.outputs},
+                    domains={**kept.domains, **learnt.domains},
                 )
             )
         except ConfigError:

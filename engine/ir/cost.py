@@ -71,8 +71,18 @@ class Profiles(Record, frozen=True, kw_only=True):
     workers: tuple[WorkerProfile, ...]
     tools: tuple[ToolProfile, ...] = ()
     outputs: tuple[OutputProfile, ...] = ()
+    domains: dict[OperatorId, float] = field(default_factory=dict)
+    """How many different calls an operator's nodes are drawn from, where runs found equal ones among them."""
+
     resident: dict[WorkerId, tuple[ModelName, ...]] = field(default_factory=dict)
     """Models already loaded when the plan starts."""
+
+
+def expected_distinct(domain: float, drawn: int) -> float:
+    """Different values among `drawn` even draws from `domain` ones."""
+    if domain <= 1:
+        return float(min(drawn, 1))
+    return domain * (1 - (1 - 1 / domain) ** drawn)
 
 
 class CostEstimate(Record, frozen=True, kw_only=True):

@@ -46,7 +46,9 @@ def make_plan(
     `profiles.resident` counts. Raises PlanError when a model runs on no worker or the scheduler is unknown.
     """
     plan = apply_rules(consolidated)
-    problem = build_problem(plan, profiles, by_prefix=mechanisms.prefix_order, prior=prior)
+    problem = build_problem(
+        plan, profiles, by_prefix=mechanisms.prefix_order, coalesce=mechanisms.coalesce, prior=prior
+    )
     scheduled, run = _choose(problem, plan, mechanisms)
     steps = schedule_steps(problem, scheduled.schedule)
     physical = PhysicalPlan(
@@ -153,8 +155,10 @@ def _step_estimate(problem: Problem, place: Placement, step: Step, sharing: bool
     """Of one placement: its makespan is the seconds it keeps its worker busy."""
     work = problem.llms[place.llm]
     start, stop = work.cuts[place.shards - 1][place.shard : place.shard + 2]
-    prompt = sum(work.prompts.prompt[start:stop])
-    computed = max(0.0, work.prompts.distinct(start, stop) - step.reused_tokens) if sharing else prompt
+    prompt = work.distinct * sum(work.prompts.prompt[start:stop])
+    computed = prompt
+    if sharing:
+        computed = max(0.0, work.distinct * work.prompts.distinct(start, stop) - step.reused_tokens)
     return CostEstimate(
         makespan_s=step.busy_s,
         load_s=step.switch_s,
@@ -162,7 +166,7 @@ def _step_estimate(problem: Problem, place: Placement, step: Step, sharing: bool
         decode_s=step.infer.decode_s,
         prefill_tokens=round(computed),
         reused_tokens=round(prompt - computed),
-        decode_tokens=round((stop - start) * work.expected.tokens),
+        decode_tokens=round((stop - start) * work.distinct * work.expected.tokens),
         model_loads=step.loads,
     )
 

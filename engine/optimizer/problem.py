@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import ceil
 
 import msgspec
 
 from engine.errors import PlanError
 from engine.ir.consolidated import ConsolidatedPlan, PlanNode
-from engine.ir.cost import Profiles, ToolProfile, WorkerProfile
+from engine.ir.cost import Profiles, ToolProfile, WorkerProfile, expected_distinct
 from engine.ir.ids import ModelName, NodeId, OperatorId, WorkerId
 from engine.ir.logical import LlmOperator
 from engine.optimizer.cost_model import Resident, Work, runs
@@ -32,7 +33,8 @@ class LlmWork:
 
     `cuts[k - 1]` are the k + 1 positions that cut `prompts.nodes` into k shards, `shards[k - 1]` the largest
     shard as work. `after` is the mask of LLM operators that must be done first, seen through tools; `tools`
-    are positions in `Problem.tools` it reads.
+    are positions in `Problem.tools` it reads. `distinct` is the share of the nodes that are expected to be
+    carried out, the others being equal to one of those; `shards` count these only.
     """
 
     operator: LlmOperator
@@ -42,6 +44,7 @@ class LlmWork:
     shards: tuple[Work, ...]
     after: int
     tools: tuple[int, ...]
+    distinct: float = 1.0
 
     @property
     def model(self) -> ModelName:
@@ -50,7 +53,10 @@ class LlmWork:
 
 @dataclass(frozen=True)
 class ToolWork:
-    """One tool operator's calls. `seconds` is what they take alone, at the profile's concurrency."""
+    """One tool operator's calls. `seconds` is what they take alone, at the profile's concurrency.
+
+    `distinct` is the share of them that are expected to be made.
+    """
 
     operator: OperatorId
     nodes: tuple[NodeId, ...]
@@ -58,6 +64,7 @@ class ToolWork:
     seconds: float
     after: int
     tools: tuple[int, ...]
+    distinct: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -91,13 +98,16 @@ def build_problem(
     profiles: Profiles,
     *,
     by_prefix: bool = True,
+    coalesce: bool = True,
     prior: Mapping[WorkerId, Resident] | None = None,
 ) -> Problem:
     """Tabulate `plan` on the workers of `profiles`.
 
-    `by_prefix=False` leaves nodes in arrival order. Raises PlanError when a model runs on no worker.
+    `by_prefix=False` leaves nodes in arrival order; `coalesce=False` has equal calls made again. Raises
+    PlanError when a model runs on no worker.
     """
-    tables = _Tables(plan, profiles, by_prefix, expected_outputs(plan.operators, profiles))
+    domains = profiles.domains if coalesce else {}
+    tables = _Tables(plan, profiles, by_prefix, expected_outputs(plan.operators, profiles), domains)
     for position, nodes in _by_operator(plan).items():
         tables.add(position, nodes)
     problem = Problem(
@@ -120,6 +130,7 @@ class _Tables:
     profiles: Profiles
     by_prefix: bool
     expected: Mapping[OperatorId, ExpectedOutput]
+    domains: Mapping[OperatorId, float]
     llms: list[LlmWork] = field(default_factory=list)
     tools: list[ToolWork] = field(default_factory=list)
     llm_rows: dict[int, int] = field(default_factory=dict)
@@ -148,7 +159,14 @@ class _Tables:
             self.llms.append(self._llm_work(operator, nodes, mask, read))
         else:
             self.tool_rows[position] = len(self.tools)
-            self.tools.append(_tool_work(tool_profile(operator.id, self.profiles), nodes, mask, read))
+            profile = tool_profile(operator.id, self.profiles)
+            share = self._distinct(operator.id, len(nodes))
+            self.tools.append(_tool_work(profile, nodes, mask, read, share))
+
+    def _distinct(self, operator: OperatorId, nodes: int) -> float:
+        """Share of an operator's nodes that no other makes needless."""
+        domain = self.domains.get(operator)
+        return 1.0 if domain is None else expected_distinct(domain, nodes) / nodes
 
     def _llm_work(
         self, operator: LlmOperator, nodes: list[PlanNode], after: int, read: tuple[int, ...]
@@ -157,20 +175,24 @@ class _Tables:
         prompts = order_prompts(shape, operator, nodes, self.plan.queries, by_prefix=self.by_prefix)
         expected = self.expected[operator.id]
         most = min(len(self.profiles.workers), len(nodes))
+        share = self._distinct(operator.id, len(nodes))
         cuts = tuple(cut_points(prompts, count) for count in range(1, most + 1))
         return LlmWork(
             operator=operator,
             prompts=prompts,
             expected=expected,
             cuts=cuts,
-            shards=tuple(_largest_shard(prompts, points, expected.tokens) for points in cuts),
+            shards=tuple(_largest_shard(prompts, points, expected.tokens, share) for points in cuts),
             after=after,
             tools=read,
+            distinct=share,
         )
 
 
-def _tool_work(profile: ToolProfile, nodes: list[PlanNode], after: int, read: tuple[int, ...]) -> ToolWork:
-    waves = -(-len(nodes) // max(1, profile.concurrency))
+def _tool_work(
+    profile: ToolProfile, nodes: list[PlanNode], after: int, read: tuple[int, ...], distinct: float
+) -> ToolWork:
+    waves = ceil(len(nodes) * distinct / max(1, profile.concurrency))
     return ToolWork(
         operator=profile.operator,
         nodes=tuple(node.id for node in nodes),
@@ -178,15 +200,18 @@ def _tool_work(profile: ToolProfile, nodes: list[PlanNode], after: int, read: tu
         seconds=waves * profile.mean_s,
         after=after,
         tools=read,
+        distinct=distinct,
     )
 
 
-def _largest_shard(prompts: OrderedPrompts, cuts: tuple[int, ...], output_tokens: float) -> Work:
+def _largest_shard(
+    prompts: OrderedPrompts, cuts: tuple[int, ...], output_tokens: float, distinct: float
+) -> Work:
     """The most nodes and the most tokens any shard has, which bounds all of them."""
     spans = tuple(pairwise(cuts))
     return Work(
-        nodes=max(stop - start for start, stop in spans),
-        distinct_tokens=max(prompts.distinct(start, stop) for start, stop in spans),
+        nodes=ceil(distinct * max(stop - start for start, stop in spans)),
+        distinct_tokens=distinct * max(prompts.distinct(start, stop) for start, stop in spans),
         output_tokens=output_tokens,
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
+from math import ceil
 
 from engine.ir.consolidated import ConsolidatedPlan
 from engine.ir.ids import ModelName
@@ -91,6 +92,7 @@ class _Run:
             for profile, resident in zip(problem.workers, problem.resident, strict=True)
         ]
         self.calls = [_Calls(t.profile.mean_s, max(1, t.profile.concurrency)) for t in problem.tools]
+        self.needless: set[int] = set()
         self.owner: list[int] = [0] * len(plan.nodes)
         self.queue_of: dict[int, NodeQueue] = {}
         self._events: list[tuple[float, int, int, int]] = []
@@ -118,13 +120,16 @@ class _Run:
     def _place_nodes(self, schedule: Schedule, sharing: bool) -> None:
         first = self.plan.first_node
         for tool, work in enumerate(self.problem.tools):
-            for called in work.nodes:
-                self.owner[called - first] = -1 - tool
+            nodes = tuple(called - first for called in work.nodes)
+            self.needless |= needless(nodes, work.distinct)
+            for node in nodes:
+                self.owner[node] = -1 - tool
         steps = schedule_steps(self.problem, schedule)
         for epoch, placements in enumerate(schedule):
             for place, step in zip(placements, steps[epoch], strict=True):
                 queue, nodes = self._queue(epoch, place, step, sharing)
                 self.workers[place.worker].queues.append(queue)
+                self.needless |= needless(nodes, self.problem.llms[place.llm].distinct)
                 for node in nodes:
                     self.owner[node] = place.worker
                     self.queue_of[node] = queue
@@ -164,6 +169,9 @@ class _Run:
         return missing, readers
 
     def _make_ready(self, node: int, now: float) -> None:
+        if node in self.needless:
+            self._settle(node, now)
+            return
         owner = self.owner[node]
         if owner >= 0:
             queue = self.queue_of[node]
@@ -203,16 +211,21 @@ class _Run:
         """Let a worker go on; whether a node ended."""
         ended = self.workers[worker].finish(now)
         for node in ended:
-            queue = self.queue_of[node]
-            queue.left -= 1
-            self.epochs[queue.epoch].end_s = now
-            self._complete(node, now)
+            self._settle(node, now)
         for epoch in self.workers[worker].admit(now, self.workers):
             self.epochs[epoch].start_s = min(self.epochs[epoch].start_s, now)
         next_s = self.workers[worker].next_event(now)
         if next_s is not None:
             self._wake(worker, next_s)
         return bool(ended)
+
+    def _settle(self, node: int, now: float) -> None:
+        """A node is done, or equal to one that is."""
+        queue = self.queue_of.get(node)
+        if queue is not None:
+            queue.left -= 1
+            self.epochs[queue.epoch].end_s = now
+        self._complete(node, now)
 
     def _wake(self, worker: int, at: float) -> None:
         """Only the last wake-up asked for counts."""
@@ -221,6 +234,14 @@ class _Run:
 
     def _push(self, at: float, actor: int, item: int) -> None:
         heappush(self._events, (at, next(self._order), actor, item))
+
+
+def needless(nodes: Sequence[int], distinct: float) -> set[int]:
+    """Those of an operator's nodes that take another's value, spread evenly; the first never does.
+
+    Which they will be is not known. They are taken to be done as soon as they could start.
+    """
+    return {node for i, node in enumerate(nodes) if ceil((i + 1) * distinct) == ceil(i * distinct)}
 
 
 def total(lanes: Sequence[Lane]) -> Lane:

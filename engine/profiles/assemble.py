@@ -59,8 +59,14 @@ def assemble(
         outputs=tuple(
             _output(operator, measurements) for operator in listed if isinstance(operator, LlmOperator)
         ),
+        domains=_domains(listed, measurements),
         resident=dict(resident or {}),
     )
+
+
+def _domains(operators: tuple[Operator, ...], measurements: Measurements) -> dict[OperatorId, float]:
+    known = {operator.id: measurements.domains.get(operator_signature(operator)) for operator in operators}
+    return {operator: domain for operator, domain in known.items() if domain is not None}
 
 
 def _worker(facts: WorkerFacts, measurements: Measurements) -> WorkerProfile:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
-from engine.ir.event import Event, NodeCompleted, RunFinished
+from engine.ir.event import Event, NodeCoalesced, NodeCompleted, RunFinished
 from engine.ir.ids import ModelName, OperatorId
 from engine.ir.logical import LlmOperator, Operator
 from engine.ir.result import RunReport, Usage
 from engine.profiles.assemble import WorkerFacts
 from engine.profiles.corrections import WorkerTally, correct
+from engine.profiles.domains import domain_of
 from engine.profiles.records import Average, Measurements, ModelKey, operator_signature, options_digest
 
 WINDOW = 50
@@ -40,6 +42,9 @@ class Observer:
         self._models = {record.key: record for record in measurements.models}
         self._tools = dict(measurements.tools)
         self._outputs = dict(measurements.outputs)
+        self._domains = dict(measurements.domains)
+        self._led: Counter[OperatorId] = Counter()
+        self._followed: Counter[OperatorId] = Counter()
         self._signatures: dict[OperatorId, str] = {o.id: operator_signature(o) for o in listed}
         self._model_of: dict[OperatorId, ModelName] = {
             o.id: o.model for o in listed if isinstance(o, LlmOperator)
@@ -56,7 +61,10 @@ class Observer:
         """Absorb an event; most kinds are ignored."""
         match event:
             case NodeCompleted(from_cache=False):
+                self._led[event.operator] += 1
                 self._completed(event)
+            case NodeCoalesced():
+                self._followed[event.operator] += 1
             case RunFinished(report=report):
                 self._finished(report)
             case _:
@@ -66,7 +74,10 @@ class Observer:
     def measurements(self) -> Measurements:
         """All that was known and what was learnt since."""
         return Measurements(
-            models=tuple(self._models.values()), tools=dict(self._tools), outputs=dict(self._outputs)
+            models=tuple(self._models.values()),
+            tools=dict(self._tools),
+            outputs=dict(self._outputs),
+            domains=dict(self._domains),
         )
 
     def _completed(self, event: NodeCompleted) -> None:
@@ -81,6 +92,14 @@ class Observer:
         self._outputs[signature] = absorb(self._outputs.get(signature), tokens)
         self._tally(event, event.usage, seconds)
 
+    def _learn_domains(self) -> None:
+        """The latest run counts; one in which nothing was coalesced may have had that turned off."""
+        for operator in self._led if self._followed else ():
+            signature = self._signatures.get(operator)
+            domain = domain_of(self._led[operator] + self._followed[operator], self._led[operator])
+            if signature is not None and domain is not None:
+                self._domains[signature] = domain
+
     def _tally(self, event: NodeCompleted, usage: Usage, seconds: float) -> None:
         model = self._model_of.get(event.operator)
         key = self._keys.get((event.lane, model)) if model is not None else None
@@ -88,6 +107,7 @@ class Observer:
             self._tallies.setdefault(event.lane, WorkerTally()).count(key, usage, seconds)
 
     def _finished(self, report: RunReport) -> None:
+        self._learn_domains()
         for worker, facts in self._workers.items():
             tally, use = self._tallies.pop(worker, None), report.workers.get(worker)
             if tally is not None and use is not None:

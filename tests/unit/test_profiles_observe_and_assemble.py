@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.ir.event import NodeCompleted, RunFinished
+from engine.ir.event import NodeCoalesced, NodeCompleted, RunFinished
 from engine.ir.ids import ModelName, NodeId, OperatorId, RunId, WorkerId
 from engine.ir.logical import LlmOperator, ToolOperator
 from engine.ir.request import ModelOptions
@@ -136,3 +136,30 @@ def test_record_of_other_options_is_not_used():
         worker=WorkerId("w0"), backend="echo", device="cpu", slots=9, memory_bytes=1, models=(other,)
     )
     assert not assemble((facts,), (), Measurements(models=(RECORD,))).workers[0].models[0].measured
+
+
+def coalesced(operator: OperatorId) -> NodeCoalesced:
+    return NodeCoalesced(at=11.0, node=NodeId(2), operator=operator, leader=NodeId(1), members=1)
+
+
+def finish(observer: Observer, led: int, followed: int, operator: OperatorId = LLM.id) -> Measurements:
+    for _ in range(led):
+        observer.observe(completed(operator, 0.1, Usage(decoded_tokens=5)))
+    for _ in range(followed):
+        observer.observe(coalesced(operator))
+    observer.observe(RunFinished(at=20.0, report=report()))
+    return observer.measurements
+
+
+def test_equal_calls_of_a_run_tell_how_many_different_ones_there_are():
+    learnt = finish(Observer(Measurements(), [LLM, TOOL]), led=7, followed=57)
+    profiles = assemble([FACTS], [LLM, TOOL], learnt)
+    assert profiles.domains == {LLM.id: pytest.approx(7, abs=0.1)}
+    again = Observer(learnt, [LLM, TOOL])
+    again.observe(coalesced(TOOL.id))
+    assert finish(again, led=60, followed=0).domains[operator_signature(LLM)] > 10_000
+
+
+def test_a_run_that_coalesced_nothing_teaches_no_domain():
+    known = Measurements(domains={operator_signature(LLM): 7.0})
+    assert finish(Observer(known, [LLM]), led=60, followed=0).domains == known.domains

@@ -5,6 +5,7 @@ import pytest
 
 from engine.errors import PlanError
 from engine.ir.cost import OutputProfile, ToolProfile
+from engine.ir.ids import OperatorId
 from engine.ir.options import NAIVE, Mechanisms
 from engine.optimizer import consolidate, make_plan
 from engine.testing.planning import batch, llm, model_profile, profiles, tool, workflow
@@ -147,3 +148,29 @@ def test_equal_inputs_give_equal_plans_and_digests():
     assert one.digest
     assert one.digest != plan_of(chain(), rows(6), world()).digest
     assert msgspec.json.decode(msgspec.json.encode(one), type=type(one)) == one
+
+
+def with_domains(where, **domains):
+    named = {OperatorId(f"wf/{name}"): domain for name, domain in domains.items()}
+    return msgspec.structs.replace(where, domains=named)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_calls_that_earlier_runs_found_equal_are_expected_to_be_again(workers):
+    where = world(workers, outputs=[OutputProfile(operator=OperatorId("wf/second"), mean_tokens=10)])
+    all_differ = plan_of(chain(), rows(64), where)
+    few = with_domains(where, first=1e6, second=4, late=4)
+    plan = plan_of(chain(), rows(64), few)
+    assert plan.estimate.makespan_s < all_differ.estimate.makespan_s
+    assert plan.estimate.decode_tokens == pytest.approx(64 * 32 + 4 * 10, abs=8)
+    assert sum(len(a.nodes) for epoch in plan.epochs for a in epoch.assignments) == 2 * 64
+    apart = plan_of(chain(), rows(64), few, merge=False, coalesce=False)
+    assert apart.estimate.decode_tokens == all_differ.estimate.decode_tokens
+    assert plan_of(chain(), rows(64), with_domains(where, second=1e6)).estimate == all_differ.estimate
+
+
+def test_a_tool_that_repeats_takes_the_time_of_its_different_calls():
+    logical = workflow("wf", [tool("wf", "t", "get {{ q }}", kind="http")], ["t"])
+    where = world(tools=[ToolProfile(operator=OperatorId("wf/t"), mean_s=1.0, concurrency=2)])
+    assert plan_of(logical, rows(32), where).estimate.makespan_s == pytest.approx(16)
+    assert plan_of(logical, rows(32), with_domains(where, t=6)).estimate.makespan_s == pytest.approx(3)
