@@ -53,6 +53,7 @@ class Control:
         self._tickets = count(1)
         self._waiting: dict[int, trio.MemorySendChannel[Answer]] = {}
         self._over = False
+        self._finishing = False
         self._serving: trio.CancelScope | None = None
 
     # --- towards the run ----------------------------------------------------------------------------
@@ -104,6 +105,7 @@ class Control:
 
     async def finish(self) -> None:
         """Tell viewers how it ended, and stop listening. They get a moment to read, and no more."""
+        self._finishing = True
         self._feed.advance()
         for viewer in self._viewers:
             viewer.end()
@@ -126,6 +128,8 @@ class Control:
             await viewer.refuse(f"{MOST_VIEWERS} clients are attached already")
             return
         self._viewers.add(viewer)
+        if self._finishing:
+            viewer.end()
         try:
             await viewer.serve()
         except* Exception as group:

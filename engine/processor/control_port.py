@@ -12,7 +12,10 @@ from engine.wire.orders import Answer
 
 
 class ControlPort(Protocol):
-    """A run's control channel as the run sees it. All methods return at once, and none raises."""
+    """A run's control channel as the run sees it. No method raises.
+
+    `planned` may take a while and is called in a thread, one plan at a time; all others return at once.
+    """
 
     def open_run(self, stimuli: Sender[Stimulus]) -> None:
         """Orders go into the run from now on; the channel closes its sender in `close_run`."""

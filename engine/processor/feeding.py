@@ -71,8 +71,13 @@ async def feed(
 
 
 async def _keep(source: Feed, plan: PhysicalPlan) -> None:
-    source.planned(plan)
-    await trio.to_thread.run_sync(source.journal.plan, plan)
+    """Tell of a plan before the run hears of it; for a large one that takes a while."""
+
+    def keep() -> None:
+        source.planned(plan)
+        source.journal.plan(plan)
+
+    await trio.to_thread.run_sync(keep)
 
 
 async def _take_back(source: Feed, request: TakeBack, settled: Sender[Settled]) -> Requeued:
