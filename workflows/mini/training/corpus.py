@@ -46,14 +46,16 @@ ANSWERING: Mapping[Family, int] = {
     "market": 22,
     "form": 8,
 }
+DECIDING: Mapping[Family, int] = {**ANSWERING, "classify": 32, "merge": 8, "shape": 34}
 STAGES: tuple[tuple[int, Mapping[Family, int]], ...] = (
     (0, COPYING),
     (15_000, READING),
     (24_000, MIX),
     (30_000, ANSWERING),
+    (46_000, DECIDING),
 )
 """From which example on which mixture holds: copying comes before what is done with it, what the demo and the
-workloads ask comes when tables can be read, and short answers get more room when figures are copied well."""
+workloads ask comes when tables can be read, and short answers get more room when figures are copied well, most of all labels and keys."""
 
 
 def mixture(index: int) -> Mapping[Family, int]:
