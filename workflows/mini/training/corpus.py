@@ -55,7 +55,9 @@ STAGES: tuple[tuple[int, Mapping[Family, int]], ...] = (
     (46_000, DECIDING),
 )
 """From which example on which mixture holds: copying comes before what is done with it, what the demo and the
-workloads ask comes when tables can be read, and short answers get more room when figures are copied well, most of all labels and keys."""
+workloads ask comes when tables can be read, and short answers get more room when figures are copied well,
+labels and keys most of all.
+"""
 
 
 def mixture(index: int) -> Mapping[Family, int]:
