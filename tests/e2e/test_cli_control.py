@@ -97,7 +97,7 @@ def rows_of(place, name="out.jsonl"):
 
 def wait_gone(pid):
     with suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).wait(timeout=60)
+        psutil.Process(pid).wait(timeout=200)
 
 
 def processes_of(folder: Path):
@@ -139,7 +139,7 @@ def test_a_detached_run_is_watched_and_ordered_about_from_elsewhere(place, backg
         follower = place.start("attach", run, "--progress", "json")
         assert json.loads(follower.stderr.readline())["run"] == run  # it is attached
         open_gate()
-        out, err = follower.communicate(timeout=60)
+        out, err = follower.communicate(timeout=200)
     assert follower.returncode == 3
     assert out == ""
     last = json.loads([line for line in err.splitlines() if line.startswith("{")][-1])
@@ -215,7 +215,7 @@ def test_sigterm_drains_a_detached_run_and_it_is_resumed_detached(place, backgro
         follower = place.start("attach", "--progress", "plain")
         assert follower.stderr.readline()  # it is attached
         os.kill(said["pid"], signal.SIGTERM)
-        _, err = follower.communicate(timeout=60)
+        _, err = follower.communicate(timeout=200)
         wait_gone(said["pid"])
         open_gate()
     assert follower.returncode == 143
@@ -232,7 +232,7 @@ def test_whoever_watches_a_run_that_is_killed_is_told_how_to_go_on(place, backgr
         follower = place.start("attach", said["run"], "--progress", "plain")
         assert follower.stderr.readline()  # it is attached
         os.kill(said["pid"], signal.SIGKILL)
-        _, err = follower.communicate(timeout=60)
+        _, err = follower.communicate(timeout=200)
     assert follower.returncode == 75
     assert "killed" in err
     assert f"haloctl resume {said['run']}" in err
@@ -249,10 +249,13 @@ def test_leaving_a_run_does_not_stop_it(place, background):
         follower = place.start("attach", "--progress", "plain")
         assert follower.stderr.readline()
         follower.send_signal(signal.SIGINT)
-        _, err = follower.communicate(timeout=60)
+        _, err = follower.communicate(timeout=200)
         assert follower.returncode == 130
         assert f"haloctl attach {said['run']}" in err
         assert psutil.pid_exists(said["pid"])
+        locked = place.run("resume", said["run"], "--detach")
+        assert locked.returncode == 73
+        assert f"held by process {said['pid']}" in locked.stderr
         open_gate()
         wait_gone(said["pid"])
     assert [row["status"] for row in rows_of(place)] == ["ok"]
@@ -268,7 +271,7 @@ def test_a_run_is_cancelled_from_outside_and_a_stopped_one_takes_no_orders(place
         assert late.returncode == 2
         assert "stopping" in late.stderr
         assert place.run("ctl", "cancel", "--now").returncode == 0
-        out, _ = follower.communicate(timeout=60)
+        out, _ = follower.communicate(timeout=200)
         open_gate()
     assert follower.returncode == 75
     assert json.loads(out)["status"] == "stopped"
