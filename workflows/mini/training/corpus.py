@@ -47,16 +47,18 @@ ANSWERING: Mapping[Family, int] = {
     "form": 8,
 }
 DECIDING: Mapping[Family, int] = {**ANSWERING, "classify": 32, "merge": 8, "shape": 34}
+EXTRACTING: Mapping[Family, int] = {**DECIDING, "extract": 70, "market": 18}
 STAGES: tuple[tuple[int, Mapping[Family, int]], ...] = (
     (0, COPYING),
     (15_000, READING),
     (24_000, MIX),
     (30_000, ANSWERING),
     (46_000, DECIDING),
+    (52_000, EXTRACTING),
 )
 """From which example on which mixture holds: copying comes before what is done with it, what the demo and the
 workloads ask comes when tables can be read, and short answers get more room when figures are copied well,
-labels and keys most of all.
+labels, keys and what a question names most of all.
 """
 
 
