@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import HaloError, SpecErrors
 from engine.ir.ids import Record
 from haloctl.settings import Settings
-from haloctl.workflow_files import Workflow, read_texts, read_workflows
 from workflows.catalogue import shipped
+
+if TYPE_CHECKING:
+    from haloctl.workflow_files import Workflow
 
 _LOOKED_AT = 200
 """Files of a folder that are looked at."""
@@ -58,6 +61,11 @@ def find_offers(folder: Path) -> tuple[Offer, ...]:
 
 def examine(offer: Offer, settings: Settings) -> Examined:
     """Read and check the workflow. Raises nothing that has to do with the file."""
+    from haloctl.workflow_files import (  # the parser and all tools: a list needs none
+        read_texts,
+        read_workflows,
+    )
+
     try:
         [workflow] = read_workflows(read_texts([Path(offer.path)]), settings)
     except SpecErrors as errors:

@@ -11,9 +11,6 @@ from engine.errors import InputError
 from engine.ir.ids import Json, Record
 from engine.ir.logical import LogicalPlan
 from engine.ir.spec import InputSpec
-from haloctl.intake import open_table
-from haloctl.intake.mapping import ID_COLUMN
-from haloctl.intake.values import BadValue, convert
 
 PREVIEWED_ROWS = 20
 _LOOKED_AT = 5000
@@ -48,6 +45,8 @@ def preview(path: str, plan: LogicalPlan, mapping: Mapping[str, str]) -> Preview
 
     Raises nothing that has to do with the file.
     """
+    from haloctl.intake import open_table  # takes its time to import, and no first screen needs it
+
     if not path.strip():
         return Preview(fault="no file is named", fix="type its path; tab completes it")
     file = Path(path).expanduser()
@@ -80,6 +79,8 @@ def feeds(plan: LogicalPlan, columns: tuple[str, ...], mapping: Mapping[str, str
 
     Lonely: one input needs a column, and the table has one column beside its ids.
     """
+    from haloctl.intake.mapping import ID_COLUMN
+
     left = [column for column in columns if column != ID_COLUMN]
     wanting = [name for name, spec in plan.inputs.items() if needed(spec)]
     lonely = left[0] if len(left) == 1 and len(wanting) == 1 else None
@@ -99,6 +100,8 @@ def needed(spec: InputSpec) -> bool:
 
 def typed_row(plan: LogicalPlan, texts: Mapping[str, str]) -> tuple[dict[str, Json], dict[str, str]]:
     """A row from what was typed into a form: its values, and what is wrong by input."""
+    from haloctl.intake.values import BadValue, convert
+
     values: dict[str, Json] = {}
     faults: dict[str, str] = {}
     for name, spec in plan.inputs.items():

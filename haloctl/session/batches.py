@@ -26,7 +26,8 @@ from haloctl.knowledge import profile_store
 from haloctl.placement import cache_folder
 from haloctl.request import BatchRequest
 from haloctl.run_folder import runs_folder
-from haloctl.session.proposal import Proposal, propose
+from haloctl.session.proposal import Proposal
+from haloctl.session.proposing import propose
 from haloctl.session.wire import Begin, Begun, FromSession, Over, Propose, Proposed, Refused, Said, refusal
 from haloctl.settings import Settings
 

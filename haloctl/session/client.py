@@ -16,7 +16,7 @@ from engine.ir.ids import Json, Record
 from engine.wire.control_place import is_welcome, peer_of
 from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
 from haloctl.request import BatchRequest
-from haloctl.session.process import Started, start_session
+from haloctl.session.starting import Started, start_session
 from haloctl.session.wire import (
     MAX_FRAME_BYTES,
     Attach,

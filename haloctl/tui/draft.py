@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from engine.errors import ConfigError
 from engine.ir.ids import Json, Record
 from engine.journal.output_target import OutputTarget
-from haloctl.flags import MechanismFlags, make_options, make_target
 from haloctl.offers import Offer
 from haloctl.request import BatchRequest, TableSource
 from haloctl.settings import Settings
-from haloctl.workflow_files import Workflow
+
+if TYPE_CHECKING:
+    from haloctl.workflow_files import Workflow
 
 Kind: TypeAlias = Literal["typed", "file"]
 
@@ -49,6 +50,8 @@ def free_output(folder: Path, workflow: str) -> str:
 
 def target_of(draft: Draft) -> OutputTarget:
     """Where the rows go. Raises ConfigError for a place they cannot go to."""
+    from haloctl.flags import make_target  # brings the optimizer along; a first screen needs neither
+
     path = draft.output.strip()
     if path in ("", "-"):
         raise ConfigError("no file is named", fix="name one: answers.jsonl")
@@ -62,6 +65,8 @@ def target_of(draft: Draft) -> OutputTarget:
 
 def request_of(draft: Draft, workflow: Workflow, settings: Settings) -> BatchRequest:
     """The batch; typed rows go along beside it. Raises ConfigError for a place rows cannot go to."""
+    from haloctl.flags import MechanismFlags, make_options
+
     typed = draft.kind == "typed"
     return BatchRequest(
         workflows=(workflow.text,),

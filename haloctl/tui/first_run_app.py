@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual import work
@@ -30,7 +30,9 @@ from haloctl.tui.screens.folding_panel import Fold
 from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.socket_source import SocketSource
 from haloctl.tui.themes import DARK, LIGHT, THEMES
-from haloctl.workflow_files import Workflow
+
+if TYPE_CHECKING:
+    from haloctl.workflow_files import Workflow
 
 CLOSING_S = 20.0
 """How long the session may take to close a run whose last event was seen."""

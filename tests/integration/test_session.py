@@ -20,7 +20,7 @@ from engine.journal.view import RunView
 from engine.wire.framing import FrameDecoder, encode_frames
 from haloctl.config import load_settings
 from haloctl.request import BatchRequest, TableSource
-from haloctl.session.process import Started, start_session
+from haloctl.session.starting import Started, start_session
 from haloctl.session.wire import (
     Attach,
     Attached,
