@@ -1,17 +1,80 @@
-"""`haloctl run`: choose a workflow, ask, see the plan, watch it run; then ask again, on warm workers."""
+"""`haloctl run`: watch a batch run on the terminal; without arguments choose what to run, and ask again."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from haloctl.config import load_settings
-from haloctl.flags import ConfigFile
+from haloctl.detached import Start, detach
+from haloctl.flags import (
+    ConfigFile,
+    InputFlags,
+    MechanismFlags,
+    Workflow,
+    make_options,
+    make_source,
+    make_target,
+)
+from haloctl.request import BatchRequest
+from haloctl.settings import Settings
+from haloctl.terminal import require_terminal
+from haloctl.workflow_files import read_texts
 
 
-def run(*, config: ConfigFile = None) -> int:
-    """Open the terminal interface: choose a workflow, give it queries, see the plan, run it, ask again.
+def run(
+    *workflows: Workflow,
+    source: InputFlags = InputFlags(),  # noqa: B008 - a frozen value
+    output: Annotated[
+        str | None,
+        Parameter(
+            name=["--output", "-o"],
+            help="File for the rows: .jsonl, .csv, .parquet; default: one named after the workflow.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, Parameter(help="Replace an existing output file.", negative="")] = False,
+    mechanisms: MechanismFlags = MechanismFlags(),  # noqa: B008 - a frozen value
+    config: ConfigFile = None,
+) -> int:
+    """Run a batch and watch it on the terminal; q leaves, the run goes on.
 
-    Needs a terminal. Models stay loaded between batches; each batch is a run as any other, which can be
-    attached to and resumed.
+    Without arguments: choose a workflow, give it queries, see the plan, run it, ask again. Models stay loaded
+    between such batches; each is a run as any other, which can be attached to and resumed.
+
+    Needs a terminal; `haloctl batch` does without.
+
+    Examples:
+    --------
+    haloctl run
+
+    haloctl run answer.yaml -i questions.csv
     """
-    from haloctl.tui.first_run import open_first_run  # Textual takes its time to import
+    settings = load_settings(config).settings
+    if not workflows and source.input is None:
+        from haloctl.tui.first_run import open_first_run  # Textual takes its time to import
 
-    return open_first_run(load_settings(config).settings, config)
+        return open_first_run(settings, config)
+    require_terminal("haloctl batch WORKFLOW -i TABLE -o ANSWERS")
+    request = BatchRequest(
+        workflows=read_texts(workflows),
+        source=make_source(source),
+        target=make_target(output or _free(workflows), None, overwrite=overwrite, usage=False),
+        options=make_options(mechanisms, settings.run),
+    )
+    return _begin_and_watch(settings, request)
+
+
+def _free(workflows: tuple[Path, ...]) -> str:
+    """A file in the current folder that is not there yet."""
+    from haloctl.tui.draft import free_output
+
+    return free_output(Path.cwd(), workflows[0].stem if workflows else "rows")
+
+
+def _begin_and_watch(settings: Settings, request: BatchRequest) -> int:
+    from haloctl.watching import watch  # Textual takes its time to import
+
+    begun = detach(Start(settings=settings, request=request))
+    return begun if isinstance(begun, int) else watch(Path(begun.directory), settings)

@@ -11,6 +11,8 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from engine.errors import ConfigError
+from haloctl.suggest import closest
 from haloctl.tui.keymap import normalised
 from haloctl.tui.model import ViewState
 from haloctl.tui.screens.run_screen import RunScreen
@@ -19,7 +21,10 @@ from haloctl.tui.themes import DARK, LIGHT, THEMES
 
 
 class RunApp(App[ViewState]):
-    """One run on the whole terminal. Its result is the last view; None when a signal ended it."""
+    """One run on the whole terminal. Its result is the last view; None when a signal ended it.
+
+    Raises ConfigError for a theme that is not there, and for keys of bindings that are not.
+    """
 
     TITLE = "haloctl"
     ENABLE_COMMAND_PALETTE = True
@@ -42,7 +47,10 @@ class RunApp(App[ViewState]):
         self._home: asyncio.AbstractEventLoop | None = None
         for known in THEMES:
             self.register_theme(known)
-        self.theme = {"dark": DARK.name, "light": LIGHT.name}.get(theme, theme)
+        theme = {"dark": DARK.name, "light": LIGHT.name}.get(theme, theme)
+        if theme not in self.available_themes:
+            raise ConfigError(f"[tui] there is no theme {theme!r}", fix=closest(theme, self.available_themes))
+        self.theme = theme
         self.set_keymap(normalised(keys or {}))
 
     def on_mount(self) -> None:

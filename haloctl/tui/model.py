@@ -82,7 +82,7 @@ class ViewState(Record, frozen=True, kw_only=True):
 
 
 class Joined(Record, tag=True, frozen=True, kw_only=True):
-    """Connected: all of the live state. `missed` counts batches the connection was too slow for."""
+    """Connected: all of the live state. `missed` counts steps the connection was too slow for."""
 
     run: str
     directory: str
@@ -91,9 +91,10 @@ class Joined(Record, tag=True, frozen=True, kw_only=True):
 
 
 class Told(Record, tag=True, frozen=True, kw_only=True):
-    """The next batch of changes."""
+    """The next changes; they bring `missed` steps more than one, which the connection was too slow for."""
 
     batch: LiveBatch
+    missed: int = 0
 
 
 class Replayed(Record, tag=True, frozen=True, kw_only=True):
@@ -205,8 +206,9 @@ def _heard(view: ViewState, update: Update) -> ViewState:
                 words="",
                 aftermath=None,
             )
-        case Told(batch=batch):
-            return replace(view, live=apply(view.live, batch), heard_s=view.clock_s)
+        case Told(batch=batch, missed=missed):
+            live = apply(view.live, batch)
+            return replace(view, live=live, heard_s=view.clock_s, missed=view.missed + missed)
         case Replayed():
             return replace(
                 view,

@@ -58,6 +58,14 @@ def fact(name: str, value: str, tone: Tone = "plain", *, width: int = 12) -> Lin
     return line((f"{name:<{width}}", "muted"), (value, tone))
 
 
+def log_line(text: str) -> Line:
+    """A line of a log; what looks like trouble stands out."""
+    words = text.casefold()
+    if any(word in words for word in ("error", "fatal", "traceback")):
+        return line((text, "bad"))
+    return line((text, "warn" if "warn" in words else "plain"))
+
+
 def folded(text: str, width: int, tone: Tone = "plain", *, indent: str = "") -> tuple[Line, ...]:
     """Text of any origin over as many lines as it takes, broken at words where there are any."""
     if width <= len(indent):

@@ -123,7 +123,7 @@ class SocketSource:
                 self._heard = True
                 tell(Joined(run=run, directory=directory, state=message.state, missed=message.missed))
             case Batch():
-                tell(Told(batch=message.changes))
+                tell(Told(batch=message.changes, missed=message.number - message.since - 1))
             case Answered():
                 answer = self._asked.get(message.number)
                 if answer is not None and not answer.done():

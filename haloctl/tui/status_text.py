@@ -101,7 +101,7 @@ def _progress(totals: Totals) -> Iterable[Chip]:
 def _time(view: ViewState, totals: Totals) -> Iterable[Chip]:
     eta = None if view.link in ("gone", "over") else totals.eta_s(view.now_s)
     if eta is not None:
-        yield Chip(text=f"ETA {clock(eta)}", tone="strong", weight=8)
+        yield Chip(text=f"ETA {clock(eta) if eta >= 1 else '<1 s'}", tone="strong", weight=8)
     yield Chip(
         text=f"{clock(view.now_s)} so far" if not totals.finished else f"took {clock(view.now_s)}",
         tone="muted",
@@ -116,7 +116,7 @@ def _in_use(view: ViewState, lane: str) -> bool:
 def _attached(view: ViewState) -> str:
     match view.link:
         case "live":
-            return "attached" if not view.missed else f"attached, {view.missed} batches dropped"
+            return "attached" if not view.missed else f"attached, {number(view.missed)} steps skipped"
         case "replay":
             return "replay"
         case _:

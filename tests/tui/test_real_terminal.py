@@ -227,10 +227,27 @@ def test_a_killed_run_is_said_to_be_gone_and_joined_again_when_it_is_back(live, 
     assert replay.ended() == 0
 
 
+def test_a_batch_is_begun_and_watched_in_one_go(live, terminals):
+    folder, _name = live
+    (folder / "open").touch()
+    terminal = terminals("run", "gate.yaml", "-i", "rows.csv", cwd=folder)
+    terminal.wait_for("finished", "12 rows ok")
+    terminal.press("q")
+    assert terminal.ended() == 0
+    assert len((folder / "gate-answers.jsonl").read_text().splitlines()) == 12
+
+
 def test_without_a_terminal_the_interface_says_what_to_do_instead(live):
     folder, name = live
-    for arguments in (("attach", name, "--progress", "rich"), ("replay", name)):
+    begun = {path.name for path in (folder / "runs").iterdir()}
+    for arguments in (
+        ("attach", name, "--progress", "rich"),
+        ("replay", name),
+        ("run", "gate.yaml", "-i", "rows.csv"),
+        ("run",),
+    ):
         refused = haloctl(folder, *arguments)
         assert refused.returncode == 2
         assert "needs a terminal" in refused.stderr
         assert "fix: without one: haloctl" in refused.stderr
+    assert {path.name for path in (folder / "runs").iterdir()} == begun

@@ -301,6 +301,13 @@ def test_the_gantt_keeps_space_for_itself(recorded):
     drive(recorded(), "tab", "space", then=look)
 
 
+def test_enter_on_the_timeline_opens_the_operator_of_the_span(recorded):
+    def look(app):
+        assert screen(app).view.operator == "notes/look_up"
+
+    drive(recorded(), "tab", "down", "down", "down", "left", "enter", then=look)
+
+
 def test_y_copies_what_the_page_is_about(recorded):
     drive(recorded(9), "enter", "y", then=lambda app: app.clipboard.startswith("topic") or 1 / 0)
     drive(recorded(9), "3", "y", then=lambda app: "q00" in app.clipboard or 1 / 0)

@@ -51,8 +51,7 @@ def lane_names(state: LiveSnapshot) -> tuple[str, ...]:
 
 def span(found: LiveSpan) -> Span:
     """A finished span."""
-    label = found.what if found.ok else f"{found.what} (failed)"
-    return Span(lane=found.lane, start_s=found.start_s, end_s=found.end_s, kind=found.kind, label=label)
+    return Span(lane=found.lane, start_s=found.start_s, end_s=found.end_s, kind=found.kind, label=found.what)
 
 
 def running_spans(state: LiveSnapshot, now_s: float) -> Iterator[Span]:

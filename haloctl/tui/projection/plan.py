@@ -96,16 +96,26 @@ def totals_lines(state: LiveSnapshot, now_s: float) -> tuple[Line, ...]:
             f"{number(totals.reused_tokens)} from shared prefixes",
         ),
         _pair("loads", f"{planned_loads}", "planned", f"{totals.model_loads} so far", ""),
-        _pair("plan", planners, "", f"{len(state.windows)} windows, {len(state.shape.epochs)} epochs", ""),
+        _pair(
+            "plan",
+            planners,
+            "",
+            f"{_count(len(state.windows), 'window')}, {_count(len(state.shape.epochs), 'epoch')}",
+            "",
+        ),
     )
 
 
 def _pair(name: str, first: str, of: str, second: str, remark: str, tone: Tone = "muted") -> Line:
     return (
-        *line((f"{name:<8}", "muted"), (f"{first:>12} ", "plain"), (f"{of:<11}", "muted")),
+        *line((f"{name:<8}", "muted"), (f"{first:>16} ", "plain"), (f"{of:<11}", "muted")),
         Piece(text=f"{second:<18}", tone="strong"),
         *line(("  " + remark, tone)),
     )
+
+
+def _count(number_of: int, word: str) -> str:
+    return f"{number_of:,} {word}{'' if number_of == 1 else 's'}"
 
 
 def _compared(took_s: float, estimate_s: float, report: object) -> str:

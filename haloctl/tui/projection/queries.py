@@ -17,7 +17,7 @@ COLUMNS: Final = (
     Column(key="state", title="State", kind="state", width=10),
     Column(key="done", title="Done", kind="count", width=5),
     Column(key="of", title="Of", kind="count", width=4),
-    Column(key="id", title="Id", width=14),
+    Column(key="id", title="Id", width=10),
     Column(key="text", title="Query"),
     Column(key="error", title="Error", width=28),
 )

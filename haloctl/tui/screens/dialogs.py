@@ -23,7 +23,7 @@ class Confirm(ModalScreen[bool]):
     Confirm > Vertical { width: 64; max-width: 90%; height: auto; padding: 1 2; background: $surface;
         border: round $warning; border-title-color: $warning; }
     Confirm Horizontal { height: auto; align-horizontal: right; margin-top: 1; }
-    Confirm Button { margin-left: 2; min-width: 12; }
+    Confirm Button { margin-left: 2; width: auto; min-width: 6; padding: 0 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", id="confirm.yes", tooltip="Do it"),
@@ -93,7 +93,7 @@ def help_lines(active: Iterable[ActiveBinding], names: dict[str, str]) -> tuple[
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
     for found in active:
         binding = found.binding
-        if not binding.description or binding.system or not found.enabled:
+        if not binding.id or not binding.description or not found.enabled:
             continue
         group = names.get(type(found.node).__name__, "Everywhere")
         entry = groups.setdefault(group, {}).setdefault(

@@ -16,7 +16,7 @@ from textual.widgets import Input
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
-from haloctl.tui.pieces import Line, line
+from haloctl.tui.pieces import log_line
 from haloctl.tui.row_table import Column
 from haloctl.tui.run_logs import LogTail, log_files
 from haloctl.tui.screens.page import PageView
@@ -107,7 +107,7 @@ class LogsPage(PageView):
 
     def _show_lines(self) -> None:
         panel = self.query_one("#lines", TextPanel)
-        panel.show(tuple(_styled(text) for text in self._kept if self._words in text.casefold()))
+        panel.show(tuple(log_line(text) for text in self._kept if self._words in text.casefold()))
         if self._follows:
             self._just_grown = True
             panel.scroll_end(animate=False)
@@ -173,10 +173,3 @@ def _file_cells(paths: tuple[Path, ...]) -> list[dict[str, object]]:
         except OSError:
             cells.append({"name": path.stem, "size": None})
     return cells
-
-
-def _styled(text: str) -> Line:
-    folded = text.casefold()
-    if "error" in folded or "fatal" in folded or "traceback" in folded:
-        return line((text, "bad"))
-    return line((text, "warn" if "warn" in folded else "plain"))

@@ -55,7 +55,6 @@ class OperatorPage(PageView):
 
     def __init__(self, feeds: Feeds, *, id: str) -> None:
         super().__init__(feeds, id=id)
-        self._view = ViewState()
         self._rows = ListRows(NODES)
         self._read: tuple[OperatorId, int] | None = None
         self._read_s = 0.0
@@ -75,7 +74,6 @@ class OperatorPage(PageView):
 
     def tick(self, view: ViewState) -> None:
         """Counts four times a second, nodes when they have changed, not oftener than every other second."""
-        self._view = view
         live = find(view.shown, view.operator)
         if live is None:
             return
@@ -114,7 +112,7 @@ class OperatorPage(PageView):
 
     def action_other(self, step: int) -> None:
         """To a neighbour in the order of the graph."""
-        operators = [each.id for each in self._view.shown.operators]
-        at = operators.index(self._view.operator) if self._view.operator in operators else -1
+        operators = [each.id for each in self.seen.shown.operators]
+        at = operators.index(self.seen.operator) if self.seen.operator in operators else -1
         if 0 <= at + step < len(operators):
             self.post_message(Opened(operator=operators[at + step]))

@@ -13,6 +13,7 @@ from engine.live.shape import RunShape
 from engine.live.totals import Series
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
+from haloctl.tui.projection.notice import notice
 from haloctl.tui.projection.operators import graph_of, status_of
 from haloctl.tui.projection.series import queued, reuse, speed
 from haloctl.tui.screens.opened import Opened
@@ -32,6 +33,8 @@ class OverviewPage(PageView):
     OverviewPage > #graph { height: 5fr; }
     OverviewPage > Gantt { height: 8; max-height: 40%; }
     OverviewPage > #below { height: 4fr; }
+    OverviewPage.-noticed > #lanes { display: none; }
+    OverviewPage.-noticed.-tall > #lanes { display: block; }
     OverviewPage #rows { width: 2fr; }
     OverviewPage #charts { width: 1fr; min-width: 40; }
     OverviewPage.-narrow #charts { display: none; }
@@ -58,7 +61,9 @@ class OverviewPage(PageView):
 
     def show(self, view: ViewState) -> None:
         """Bring graph and lanes up to date."""
+        super().show(view)
         state = view.shown
+        self.set_class(bool(notice(view)[2]), "-noticed")
         graph, gantt = self.query_one(DagView), self.query_one(Gantt)
         if state.shape is not self._shape:
             self._shape = state.shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import on
 from textual.containers import Container
 from textual.events import Resize
 from textual.geometry import Size
@@ -11,6 +12,8 @@ from textual.widget import Widget
 
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
+from haloctl.tui.screens.opened import Opened
+from haloctl.tui.widgets.gantt import Gantt
 
 NARROW = 110
 VERY_WIDE = 170
@@ -33,10 +36,12 @@ class PageView(Container):
     def __init__(self, feeds: Feeds, *, id: str) -> None:
         super().__init__(id=id)
         self.feeds = feeds
+        self.seen = ViewState()
         self._focused: Widget | None = None
 
     def show(self, view: ViewState) -> None:
         """Bring the page up to date; cheap when nothing it shows has changed."""
+        self.seen = view
 
     def tick(self, view: ViewState) -> None:
         """Bring up to date what need not be shown at once: rows and statistics."""
@@ -55,6 +60,15 @@ class PageView(Container):
         self.set_class(size.width >= VERY_WIDE, "-very-wide")
         self.set_class(size.height >= TALL, "-tall")
         self.set_class(size.height >= VERY_TALL, "-very-tall")
+
+    @on(Gantt.Selected)
+    def open_span(self, event: Gantt.Selected) -> None:
+        """What ran under the cursor of a timeline: its operator."""
+        event.stop()
+        known = {str(operator.id): operator.id for operator in self.seen.shown.operators}
+        found = next((known[span.label] for span in event.spans if span.label in known), None)
+        if found is not None:
+            self.post_message(Opened(operator=found))
 
     def arrive(self) -> None:
         """The page is turned to: the focus goes where it was, or to its first widget."""

@@ -22,6 +22,9 @@ HEADINGS = {
     "DagView": "Graph",
     "Gantt": "Timeline",
     "VTable": "Table",
+    "FilterTable": "Table",
+    "RowsPanel": "Table",
+    "LineChart": "Chart",
     "TextPanel": "Text",
     "OverviewPage": "Overview",
     "WorkersPage": "Workers",
@@ -35,8 +38,12 @@ HEADINGS = {
 
 
 def make_page(page: Page, feeds: Feeds) -> PageView:
-    """A page; its module is imported now, so that the first screen stands early."""
-    module = import_module(f"haloctl.tui.screens.{page}_page")
-    made = getattr(module, _CLASSES[page])(feeds, id=f"page-{page}")
-    assert isinstance(made, PageView)
-    return made
+    """A page; its module is imported only now, so that the first screen stands early."""
+    return page_class(page)(feeds, id=f"page-{page}")
+
+
+def page_class(page: Page) -> type[PageView]:
+    """The class of a page, imported now."""
+    found: type[PageView] = getattr(import_module(f"haloctl.tui.screens.{page}_page"), _CLASSES[page])
+    assert issubclass(found, PageView)
+    return found

@@ -30,7 +30,6 @@ class QueriesPage(PageView):
 
     def __init__(self, feeds: Feeds, *, id: str) -> None:
         super().__init__(feeds, id=id)
-        self._view = ViewState()
 
     def compose(self) -> ComposeResult:
         """One table."""
@@ -38,7 +37,6 @@ class QueriesPage(PageView):
 
     def tick(self, view: ViewState) -> None:
         """Rows, a few times a second."""
-        self._view = view
         self.query_one(RowsPanel).follow_rows()
 
     @property
@@ -59,10 +57,10 @@ class QueriesPage(PageView):
     def action_requeue(self) -> None:
         """This row once more, or all that failed if this one did not."""
         row = self.row
-        statuses = self._view.live.queries
+        statuses = self.seen.live.queries
         failed = row is not None and row < len(statuses) and statuses[row] >= QueryStatus.FAILED
         chosen = (row,) if failed and row is not None else ()
-        self.post_message(Asked(orders.requeue(self._view, chosen)))
+        self.post_message(Asked(orders.requeue(self.seen, chosen)))
 
     def action_cancel_row(self) -> None:
         """End this row, after a yes."""

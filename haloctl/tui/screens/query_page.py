@@ -55,7 +55,6 @@ class QueryPage(PageView):
 
     def __init__(self, feeds: Feeds, *, id: str) -> None:
         super().__init__(feeds, id=id)
-        self._view = ViewState()
         self._read: tuple[str, QueryIndex, int] | None = None
         self._reading = False
         self._path: QueryPath | None = None
@@ -74,7 +73,6 @@ class QueryPage(PageView):
 
     def tick(self, view: ViewState) -> None:
         """Read the journal again when the row got on."""
-        self._view = view
         row, state = view.query, view.shown
         if row is None or not view.directory:
             return
@@ -123,7 +121,7 @@ class QueryPage(PageView):
     def _show_text(self) -> None:
         panel = self.query_one(TextPanel)
         panel.show(self._lines(max(20, panel.inner_width - 1)))
-        panel.empty = "" if self._view.query is None else self._fault or "Reading the journal."
+        panel.empty = "" if self.seen.query is None else self._fault or "Reading the journal."
         panel.refresh()
 
     def _lines(self, width: int) -> tuple[Line, ...]:
@@ -160,19 +158,19 @@ class QueryPage(PageView):
 
     def action_requeue(self) -> None:
         """Run this row again."""
-        if self._view.query is not None:
-            self.post_message(Asked(orders.requeue(self._view, (self._view.query,))))
+        if self.seen.query is not None:
+            self.post_message(Asked(orders.requeue(self.seen, (self.seen.query,))))
 
     def action_cancel_row(self) -> None:
         """End this row, after a yes."""
-        if self._view.query is not None:
+        if self.seen.query is not None:
             name = "" if self._path is None else self._path.id
-            self.post_message(Asked(*orders.cancel_query(self._view.query, name)))
+            self.post_message(Asked(*orders.cancel_query(self.seen.query, name)))
 
     def action_other(self, step: int) -> None:
         """To a neighbour of this row."""
-        row = -1 if self._view.query is None else self._view.query
-        if 0 <= row + step < len(self._view.shown.queries):
+        row = -1 if self.seen.query is None else self.seen.query
+        if 0 <= row + step < len(self.seen.shown.queries):
             self.post_message(Opened(query=QueryIndex(row + step)))
 
     def action_operator(self) -> None:

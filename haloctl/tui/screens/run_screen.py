@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Footer
@@ -16,7 +16,6 @@ from textual.widgets import Footer
 from engine.wire.orders import Order
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import (
-    PAGES,
     Action,
     Backed,
     Froze,
@@ -34,8 +33,9 @@ from haloctl.tui.screens import orders
 from haloctl.tui.screens.dialogs import Confirm, KeysHelp, help_lines
 from haloctl.tui.screens.notice_panel import NoticePanel
 from haloctl.tui.screens.opened import Asked, Opened
-from haloctl.tui.screens.page import PageView
+from haloctl.tui.screens.page import NARROW, PageView
 from haloctl.tui.screens.pages import HEADINGS, make_page
+from haloctl.tui.screens.run_keys import REPLAY_KEYS, RUN_KEYS
 from haloctl.tui.screens.status_line import PageBar, StatusLine
 from haloctl.tui.screens.transport_line import TransportLine
 from haloctl.tui.source import Source, Transport
@@ -55,36 +55,7 @@ class RunScreen(Screen[ViewState]):
     RunScreen Footer { background: $panel; }
     RunScreen.stale > #pages { opacity: 55%; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(
-                str(at),
-                f"turn('{page}')",
-                page.title(),
-                id=f"page.{page}",
-                show=False,
-                tooltip=f"To the page {page.title()}",
-            )
-            for at, page in enumerate(PAGES, 1)
-        ),
-        Binding("escape", "back", "Back", id="run.back", show=False, tooltip="Out of here"),
-        Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run, or let it go on"),
-        Binding("r", "requeue", "Requeue", id="run.requeue", tooltip="Run failed rows again"),
-        Binding(
-            "c", "cancel", "Cancel", id="run.cancel", show=False, tooltip="Stop the run; it can be resumed"
-        ),
-        Binding(
-            "space",
-            "freeze",
-            "Still",
-            id="run.freeze",
-            show=False,
-            tooltip="Let the view stand still, or go along again",
-        ),
-        Binding("y", "copy", "Copy", id="run.copy", show=False, tooltip="Copy what this page is about"),
-        Binding("question_mark", "keys", "Keys", id="run.keys", tooltip="The keys that mean something here"),
-        Binding("q", "detach", "Detach", id="run.detach", tooltip="Leave; the run goes on"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*RUN_KEYS, *REPLAY_KEYS]
 
     def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -104,7 +75,11 @@ class RunScreen(Screen[ViewState]):
         yield NoticePanel()
         yield Container(id="pages")
         yield TransportLine()
-        yield Footer(show_command_palette=True)
+        yield Footer()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Where there is little room, the keys of this page matter more than the palette's."""
+        self.query_one(Footer).show_command_palette = event.size.width >= NARROW
 
     async def on_mount(self) -> None:
         """Begin to listen, and to draw."""

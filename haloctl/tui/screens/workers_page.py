@@ -14,7 +14,7 @@ from engine.ir.ids import QueryIndex
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
-from haloctl.tui.pieces import line
+from haloctl.tui.pieces import log_line
 from haloctl.tui.projection.workers import (
     QUEUES,
     RUNNING,
@@ -85,6 +85,7 @@ class WorkersPage(PageView):
 
     def show(self, view: ViewState) -> None:
         """Lanes move with the run."""
+        super().show(view)
         gantt = self.query_one(Gantt)
         if gantt.timeline is not self.feeds.timeline:
             gantt.show(self.feeds.timeline)
@@ -118,7 +119,7 @@ class WorkersPage(PageView):
             self._log_lines = (*self._log_lines, *new)[-LOG_LINES:]
             panel = self.query_one("#log", TextPanel)
             panel.border_title = f"Log of {self.worker}" if self.worker else "Log"
-            panel.show(tuple(line(text) for text in self._log_lines))
+            panel.show(tuple(map(log_line, self._log_lines)))
             panel.scroll_end(animate=False)
 
     @on(VTable.Selected, "#workers")

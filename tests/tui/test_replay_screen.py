@@ -1,0 +1,123 @@
+"""A run from its journal on the screen: it plays by itself, and keys move it in time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from haloctl.tui.app import RunApp
+from haloctl.tui.model import Gone, Lost, Replayed
+from haloctl.tui.replay_source import WHOLE_S, ReplaySource
+from haloctl.tui.screens.run_screen import RunScreen
+from haloctl.tui.screens.transport_line import TransportLine
+
+
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def told_by(directory, *steps, clock=None):
+    """What a source tells while `steps` are done to it one after another, each when it has come to rest."""
+
+    async def run():
+        source = ReplaySource(directory, clock or Clock())
+        told = []
+        task = asyncio.ensure_future(source.follow(told.append))
+        for step in (lambda _source: None, *steps):
+            count = len(told)
+            step(source)
+            for _ in range(200):
+                await asyncio.sleep(0.02)
+                if len(told) > count and not isinstance(told[-1], Lost):
+                    break
+            await asyncio.sleep(0.1)
+        task.cancel()
+        return told
+
+    return asyncio.run(run())
+
+
+def test_a_replay_begins_to_play_by_itself_from_the_beginning(trace):
+    first, *rest = told_by(trace)
+    assert first == Lost(words="reading the journal")
+    assert isinstance(rest[0], Replayed)
+    place = rest[0].place
+    assert (place.at_s, place.playing, place.speed) == (0.0, True, 1.0)
+    assert 3 < place.end_s < WHOLE_S
+
+
+def test_moving_in_time_shows_the_state_of_that_moment(trace, state_at):
+    def to(at_s):
+        return lambda source: source.seek(at_s)
+
+    *_, late = told_by(trace, lambda source: source.play_or_pause(), to(2.2))
+    assert late.state.queries == state_at(2.2).queries
+    assert late.place.at_s == 2.2
+    *_, back = told_by(trace, lambda source: source.play_or_pause(), to(2.2), to(1.2))
+    assert back.state.operators == state_at(1.2).operators
+
+
+def test_steps_and_epochs_stop_at_events(trace):
+    *_, stepped = told_by(trace, lambda source: source.step())
+    assert not stepped.place.playing
+    *_, epoch = told_by(trace, lambda source: source.step(epochs=True))
+    assert [each.started_s for each in epoch.state.epochs] == [epoch.place.at_s]
+
+
+def test_time_passes_at_the_speed_that_was_chosen(trace):
+    clock = Clock()
+
+    def pass_time(_source):
+        clock.now += 0.5
+
+    *_, last = told_by(trace, lambda source: source.faster(2.0), pass_time, clock=clock)
+    assert last.place.speed == 2.0
+    assert last.place.at_s == pytest.approx(1.0)
+
+
+def test_a_journal_that_cannot_be_read_is_said_to_be_so(tmp_path: Path):
+    (tmp_path / "journal.sqlite").write_bytes(b"no journal")
+    *_, last = told_by(tmp_path)
+    assert isinstance(last, Gone)
+    assert "cannot be read" in last.aftermath.words
+
+
+def test_keys_play_step_and_move_and_orders_are_refused(trace):
+    async def run():
+        app = RunApp(ReplaySource(trace, Clock()), clock=lambda: 0.0)
+        async with app.run_test(size=(100, 30), notifications=True) as pilot:
+
+            async def place_after(key):
+                await pilot.press(key)
+                await pilot.pause(0.4)
+                return screen.view.replay
+
+            while not isinstance(app.screen, RunScreen) or app.screen.view.replay is None:
+                await pilot.pause(0.1)
+            screen = app.screen
+            assert screen.query_one(TransportLine).display
+            assert not (await place_after("space")).playing
+            assert (await place_after("greater_than_sign")).speed == 2.0
+            assert (await place_after("less_than_sign")).speed == 1.0
+            on = await place_after("right_square_bracket")
+            assert on.at_s == pytest.approx(on.end_s * 0.05)
+            assert (await place_after("left_square_bracket")).at_s == 0.0
+            assert (await place_after("full_stop")).at_s > 0.0
+            assert (await place_after("right_curly_bracket")).at_s > 0.5
+            shown = {binding.action for _, binding, enabled, _ in screen.active_bindings.values() if enabled}
+            assert not shown & {"pause", "requeue", "cancel"}
+            await pilot.click(TransportLine, offset=(60, 0))
+            await pilot.pause(0.4)
+            assert screen.view.replay.at_s > on.at_s
+            await pilot.press("3", "x", "y")
+            await pilot.pause(0.2)
+            assert any("replay" in note.message for note in app._notifications)
+
+    asyncio.run(run())
