@@ -50,6 +50,7 @@ CROWDS = {"no channel": 0, "0 viewers": 0, "1 viewer": 1, "4 viewers": 4, "4 and
 
 def view(directory: Path) -> None:
     """One viewer: waits for the run, keeps its live state, and says how many steps it was told."""
+    print("ready", flush=True)
     while not (directory / NOTE_NAME).exists():
         time.sleep(0.002)
     with Attached(directory, watch=True) as run:
@@ -122,7 +123,10 @@ def measure(crowd: str, queries: int) -> dict[str, float]:
             )
             for _ in range(CROWDS[crowd])
         ]
-        time.sleep(1.0 if viewers else 0.0)  # they have started by now, and wait for the run
+        for viewer in viewers:
+            stack.callback(viewer.kill)
+            assert viewer.stdout is not None
+            viewer.stdout.readline()  # it waits for the run
         control.LiveFeed, TimedFeed.spent_s = TimedFeed, 0.0  # type: ignore[misc]
         since = time.process_time()
         run = partial(carry_out, crowd=crowd, directory=directory, stack=stack)
