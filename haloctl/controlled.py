@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import trio
 
 from engine.errors import HaloError
-from engine.ir.result import RunReport
+from engine.ir.result import RowStatus, RunReport
+from engine.journal.view import RunView
 from engine.processor.control import Control
 from engine.processor.run import Job, process
 from haloctl import __version__
@@ -21,7 +23,12 @@ async def process_controlled(job: Job, directory: Path, say: Callable[[str], Non
     Raises what `process` raises. Clients that do not read delay the end by a second at most.
     """
     control = Control(
-        job.run, directory, product=__version__, window_queries=job.options.window_queries, warn=say
+        job.run,
+        directory,
+        product=__version__,
+        window_queries=job.options.window_queries,
+        before=await trio.to_thread.run_sync(_finished, directory) if job.resumed else (),
+        warn=say,
     )
     failure: HaloError | None = None
     report: RunReport | None = None
@@ -36,3 +43,9 @@ async def process_controlled(job: Job, directory: Path, say: Callable[[str], Non
         assert failure is not None
         raise failure
     return report
+
+
+def _finished(directory: Path) -> list[tuple[int, RowStatus]]:
+    """Rows that earlier attempts finished. Raises JournalError."""
+    with RunView(directory) as view:
+        return [(index, cast(RowStatus, status)) for index, status in view.query_statuses()]

@@ -6,8 +6,11 @@ no more memory than one that reads fast, and nothing ever waits for it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from engine.ir.event import Event
 from engine.ir.physical import PhysicalPlan
+from engine.ir.result import RowStatus
 from engine.live.coalesce import difference
 from engine.live.fold import LiveState
 from engine.live.membership import KnownPlans
@@ -19,9 +22,11 @@ from engine.wire.framing import encode_frames
 class LiveFeed:
     """The live state and its numbered moments."""
 
-    def __init__(self, window_queries: int | None) -> None:
+    def __init__(self, window_queries: int | None, before: Iterable[tuple[int, RowStatus]] = ()) -> None:
+        """`before`: rows that earlier attempts at the run finished, by index."""
         self._plans = KnownPlans()
         self._state = LiveState(self._plans, window_queries)
+        self._state.take_over(before)
         self._fresh = True
         self.number = 0
         self.now: LiveSnapshot = self._state.snapshot()

@@ -24,6 +24,7 @@ from engine.ir.logical import LogicalPlan
 from engine.ir.options import RunOptions
 from engine.ir.request import ModelFile
 from engine.live.coalesce import apply
+from engine.live.state import QueryStatus
 from engine.processor import control, viewer
 from engine.processor.tool_actor import OpenedTool
 from engine.testing.plans import batch, flat_profiles, llm, tool, workflow
@@ -119,11 +120,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def running(folder: Path, rows: int = 8, options: RunOptions | None = None, *, opened: bool = False):
-    """A run of `rows` queries whose tool waits at the gate, unless `opened`."""
+async def running(folder: Path, rows: int = 8, options: RunOptions | None = None):
+    """A run of `rows` queries whose tool waits at the gate."""
     scene = Scene(folder / "run", Gated())
-    if opened:
-        scene.tool.gate.set()
     made = Setup(
         profiles=flat_profiles(["w0"], [M]),
         models={M: ModelFile(name=M, backend="echo", path="/none/m")},
@@ -317,8 +316,16 @@ async def test_a_cancelled_row_lets_go_of_its_call_and_stays_cancelled_when_the_
     assert scene.ran is not None
     assert scene.ran.report.status == "stopped"
     assert scene.tool.cut
-    async with running(tmp_path, opened=True) as scene:
-        pass
+    async with running(tmp_path) as scene:
+
+        def look():
+            with Attached(scene.directory, watch=True) as run:
+                return next(message for message in run.messages() if isinstance(message, Snapshot))
+
+        first = await trio.to_thread.run_sync(look)
+        scene.tool.gate.set()
+    assert first.state.totals.rows_before_failed == 1
+    assert first.state.queries[0] == QueryStatus.FAILED
     assert scene.ran is not None
     statuses = {row["id"]: (row["status"], row["error"] and row["error"]["code"]) for row in scene.ran.rows}
     assert statuses.pop("q0") == ("failed", "cancelled")
