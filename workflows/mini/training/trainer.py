@@ -24,8 +24,9 @@ SHAPE = ModelShape(width=256, layers=8, heads=4, kv_heads=4, feed_forward=512)
 
 _MUON_SHARE = 1.5
 """Muon's rate, in AdamW's."""
-_EMBEDDING_SHARE = 0.3
-"""The embeddings' rate, in AdamW's: circuits that compare tokens must be able to follow them."""
+_EMBEDDING_SHARES = ((0, 0.3), (2060, 0.8))
+"""The embeddings' rate, in AdamW's, from which step on: slow while circuits that compare tokens grow, faster
+when words remain to be told apart (Europe, EUROPE)."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class TrainingPlan:
 
     shape: ModelShape = SHAPE
     seed: int = 0
-    steps: int = 2900
+    steps: int = 3000
     batch_tokens: int = 4096
     part_tokens: int = 1024
     peak_rate: float = 2e-3
@@ -78,6 +79,11 @@ def rate_at(plan: TrainingPlan, step: int) -> float:
     rise = min(1.0, (step + 1) / plan.warmup_steps)
     left = min(1.0, (plan.steps - step) / plan.decay_steps)
     return plan.peak_rate * rise * (plan.final_share + (1 - plan.final_share) * left)
+
+
+def embedding_share(step: int) -> float:
+    """The embeddings' rate in a step, in AdamW's."""
+    return [share for first, share in _EMBEDDING_SHARES if first <= step][-1]
 
 
 class Trainer:
@@ -130,7 +136,8 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self._weights, plan.clip)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate * group["share"]
+                share = embedding_share(progress.step) if group["table"] else group["share"]
+                group["lr"] = rate * share
         list(self._threads.map(_update, self.optimizers))
         progress.step += 1
         progress.next_example = batch.next_example
@@ -184,11 +191,11 @@ def _optimizers(network: Network, plan: TrainingPlan) -> list[torch.optim.Optimi
     tables = [weight for name, weight in named if name.startswith("embedding.")]
     matrices = [weight for name, weight in named if weight.ndim == 2 and not name.startswith("embedding.")]
     groups = [
-        {"params": vectors, "weight_decay": 0.0, "share": 1.0},
-        {"params": tables, "weight_decay": 0.0, "share": _EMBEDDING_SHARE},
+        {"params": vectors, "weight_decay": 0.0, "share": 1.0, "table": False},
+        {"params": tables, "weight_decay": 0.0, "share": 1.0, "table": True},
     ]
     if plan.optimizer == "adamw":
-        groups.append({"params": matrices, "weight_decay": plan.weight_decay, "share": 1.0})
+        groups.append({"params": matrices, "weight_decay": plan.weight_decay, "share": 1.0, "table": False})
     adamw = torch.optim.AdamW(groups, lr=plan.peak_rate, betas=(0.9, 0.98))
     if plan.optimizer == "adamw":
         return [adamw]
@@ -196,7 +203,7 @@ def _optimizers(network: Network, plan: TrainingPlan) -> list[torch.optim.Optimi
     halves = [matrices[0::2], matrices[1::2]]
     muons = [
         torch.optim.Muon(
-            [{"params": half, "share": _MUON_SHARE}],
+            [{"params": half, "share": _MUON_SHARE, "table": False}],
             lr=plan.peak_rate,
             weight_decay=plan.weight_decay,
             momentum=0.95,
