@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 from textual import work
-from textual.app import App
-from textual.binding import Binding, BindingType
 
 from engine.ir.ids import Record
 from haloctl import exit_codes
@@ -20,7 +18,6 @@ from haloctl.session.client import News, Parted, SessionClient
 from haloctl.session.wire import Begun, Over, Said
 from haloctl.settings import Settings
 from haloctl.tui.draft import Draft, first_draft, free_output, request_of
-from haloctl.tui.keymap import normalised
 from haloctl.tui.model import ViewState
 from haloctl.tui.read_answers import read_answers
 from haloctl.tui.screens.first_run_proposal import ProposalScreen
@@ -29,7 +26,7 @@ from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
 from haloctl.tui.screens.folding_panel import Fold
 from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.socket_source import SocketSource
-from haloctl.tui.themes import DARK, LIGHT, THEMES
+from haloctl.tui.terminal_app import TerminalApp
 
 if TYPE_CHECKING:
     from haloctl.workflow_files import Workflow
@@ -48,13 +45,10 @@ class Departure(Record, frozen=True, kw_only=True):
     """Folders of runs that were finished meanwhile."""
 
 
-class FirstRunApp(App[Departure]):
+class FirstRunApp(TerminalApp[Departure]):
     """Screens one after another; esc goes back a step, and what was filled in is kept."""
 
-    TITLE = "haloctl"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "interrupted", "Leave?", id="app.interrupted", show=False, system=True),
-    ]
+    LEAVING = "esc goes back a step, and out of the list of workflows it leaves"
 
     def __init__(
         self,
@@ -65,18 +59,12 @@ class FirstRunApp(App[Departure]):
         theme: str = "dark",
         keys: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(theme=theme, keys=keys)
         self._settings = settings
         self._folder = folder or Path.cwd()
         self.session = SessionClient(settings, config, self._hear)
         self._overs: dict[str, Over] = {}
         self._heard = asyncio.Event()
-        self.signalled: int | None = None
-        self._home: asyncio.AbstractEventLoop | None = None
-        for known in THEMES:
-            self.register_theme(known)
-        self.theme = {"dark": DARK.name, "light": LIGHT.name}.get(theme, theme)
-        self.set_keymap(normalised(keys or {}))
 
     @property
     def finished(self) -> tuple[str, ...]:
@@ -85,19 +73,8 @@ class FirstRunApp(App[Departure]):
 
     def on_mount(self) -> None:
         """The first step; the session starts behind it."""
-        self._home = asyncio.get_running_loop()
         self._flow()
         self._warm_up()
-
-    def leave_by_signal(self, number: int) -> None:
-        """End because of a signal; safe to call from a signal handler. The session ends by itself."""
-        self.signalled = number
-        if self._home is not None:
-            self._home.call_soon_threadsafe(self.exit)
-
-    def action_interrupted(self) -> None:
-        """Ctrl-C is a habit; esc does what it is meant to do."""
-        self.notify("esc goes back a step, and out of the list of workflows it leaves", markup=False)
 
     @work(group="session")
     async def _warm_up(self) -> None:

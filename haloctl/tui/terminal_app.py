@@ -1,0 +1,74 @@
+"""What every application on the terminal has: the themes, the user's keys, a palette, leaving on signals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, TypeVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from engine.errors import ConfigError
+from haloctl.suggest import closest
+from haloctl.tui.keymap import normalised
+from haloctl.tui.themes import DARK, LIGHT, THEMES
+
+Result = TypeVar("Result")
+
+
+class TerminalApp(App[Result]):
+    """An application of haloctl's. Its result is None when a signal ended it.
+
+    Raises ConfigError for a theme that is not there, and for keys of bindings that are not.
+    """
+
+    TITLE = "haloctl"
+    ENABLE_COMMAND_PALETTE = True
+    LEAVING: ClassVar[str] = "q leaves"
+    """What Ctrl-C, which is a habit, says instead."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "interrupted", "Leave?", id="app.interrupted", show=False, system=True),
+    ]
+
+    def __init__(self, *, theme: str = "dark", keys: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.signalled: int | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
+        for known in THEMES:
+            self.register_theme(known)
+        theme = {"dark": DARK.name, "light": LIGHT.name}.get(theme, theme)
+        if theme not in self.available_themes:
+            raise ConfigError(f"[tui] there is no theme {theme!r}", fix=closest(theme, self.available_themes))
+        self.theme = theme
+        self.set_keymap(normalised(keys or {}))
+
+    def on_mount(self) -> None:
+        """From now on a signal can end it."""
+        self._home = asyncio.get_running_loop()
+
+    def leave_by_signal(self, number: int) -> None:
+        """End because of a signal; safe to call from a signal handler."""
+        self.signalled = number
+        if self._home is not None:
+            self._home.call_soon_threadsafe(self.exit)
+
+    def action_interrupted(self) -> None:
+        """What Ctrl-C should mean here is asked for by other keys."""
+        self.notify(self.LEAVING, markup=False)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every action that is possible now, with the tooltip of its key."""
+        yield from super().get_system_commands(screen)
+        seen = set()
+        for found in screen.active_bindings.values():
+            binding = found.binding
+            if binding.system or not binding.description or not found.enabled or binding.action in seen:
+                continue
+            seen.add(binding.action)
+            yield SystemCommand(
+                binding.description,
+                binding.tooltip or binding.description,
+                lambda found=found: self.run_worker(self.run_action(found.binding.action, found.node)),
+            )
