@@ -13,11 +13,12 @@ from typing import Protocol
 from engine.kv.radix_tree import Node, RadixTree, Tokens
 from engine.kv.slots import SequencePool
 
-COLD_CELLS = 1024
-"""Idle cells kept for prompts that nobody has shared yet.
+COLD_PROMPTS = 4
+"""Prompts kept that nobody has shared yet, the latest ones, however long.
 
-Every kept cell slows each decode step a little, for attention must skip it; a prompt's own ending seldom
-comes again, so only the latest few are kept, while prefixes that were shared stay until memory is short.
+Every kept cell slows each batch, for attention must skip it, and a prompt's own ending seldom comes again.
+But those that share a beginning come one after another: the first is kept until the next has found it.
+Prefixes that were shared stay until memory is short.
 """
 
 
@@ -193,11 +194,7 @@ class PrefixCache:
 
     def _evict_cold(self) -> None:
         cold = [leaf for leaf in self.tree.evictable() if not leaf.hits]
-        excess = sum(len(leaf.edge) for leaf in cold) - COLD_CELLS
-        for leaf in cold:
-            if excess <= 0:
-                return
-            excess -= len(leaf.edge)
+        for leaf in cold[: max(0, len(cold) - COLD_PROMPTS)]:
             self._evict(leaf)
 
     def _attach_pins(self) -> None:

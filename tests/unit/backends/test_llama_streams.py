@@ -9,7 +9,7 @@ from engine.ir.ids import ModelName, RequestId
 from engine.ir.request import Generated, GenerateRequest, Message, ModelFile, ModelOptions
 from workflows.mini.build import ModelShape, build_model
 
-SHAPE = ModelShape(width=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context_tokens=1024)
+SHAPE = ModelShape(width=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context_tokens=2048)
 SYSTEM = Message(role="system", content="You are a careful analyst of orders, parts and suppliers. " * 4)
 
 
@@ -22,9 +22,11 @@ def path(tmp_path_factory):
 def load(path):
     opened = []
 
-    def open_backend(cells):
+    def open_backend(cells, context_tokens=1024):
         kv_bytes = 2 * 2 * SHAPE.layers * SHAPE.kv_heads * SHAPE.head_width
-        options = ModelOptions(slots=4, threads=1, context_tokens=1024, kv_budget_bytes=cells * kv_bytes)
+        options = ModelOptions(
+            slots=4, threads=1, context_tokens=context_tokens, kv_budget_bytes=cells * kv_bytes
+        )
         file = ModelFile(name=ModelName("m"), backend="llama_cpp", path=str(path), options=options)
         opened.append(load_backend(file, 1 << 26))
         return opened[-1]
@@ -77,6 +79,37 @@ def test_many_requests_share_prompts_and_leave_no_cells_of_their_own(load):
     statistics = backend.statistics()
     assert trie <= statistics.computed_tokens <= 1.1 * trie
     assert statistics.cells_used <= trie
+
+
+def test_a_long_shared_beginning_is_computed_once(load):
+    """The first prompt leaves the cache to the others before it is done, and none of them runs meanwhile."""
+    backend = load(16384, context_tokens=2048)
+    start = "column value; " * 180
+    requests = [
+        GenerateRequest(
+            id=RequestId(number),
+            messages=(Message(role="user", content=f"{start} Row {number}?"),),
+            max_tokens=8,
+            ignore_eos=True,
+        )
+        for number in range(6)
+    ]
+    prompts = [backend.prompt_tokens(request.messages) for request in requests]
+    assert len(prompts[0]) > 1024
+    texts(backend, requests)
+    trie = len({prompt[:end] for prompt in prompts for end in range(1, len(prompt) + 1)})
+    assert backend.statistics().computed_tokens <= 1.05 * trie
+
+
+def test_few_prompts_that_nobody_shares_stay(load):
+    backend = load(8192)
+    for number in range(12):
+        user = Message(role="user", content=f"{number} begins like no other. " + f"word{number} " * 60)
+        texts(
+            backend, [GenerateRequest(id=RequestId(number), messages=(user,), max_tokens=4, ignore_eos=True)]
+        )
+    prompt = len(backend.prompt_tokens((user,)))
+    assert backend.statistics().cells_used <= 5 * prompt
 
 
 def test_a_request_longer_than_a_stream_decodes_where_its_prompt_is(load):
