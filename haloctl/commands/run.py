@@ -8,7 +8,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from haloctl.config import load_settings
-from haloctl.detached import Start, detach
 from haloctl.flags import (
     ConfigFile,
     InputFlags,
@@ -21,7 +20,6 @@ from haloctl.flags import (
 from haloctl.request import BatchRequest
 from haloctl.settings import Settings
 from haloctl.terminal import require_terminal
-from haloctl.workflow_files import read_texts
 
 
 def run(
@@ -56,6 +54,8 @@ def run(
         from haloctl.tui.first_run import open_first_run  # Textual takes its time to import
 
         return open_first_run(settings, config)
+    from haloctl.workflow_files import read_texts  # the parser and all tools: choosing begins without them
+
     require_terminal("haloctl batch WORKFLOW -i TABLE -o ANSWERS")
     request = BatchRequest(
         workflows=read_texts(workflows),
@@ -74,6 +74,7 @@ def _free(workflows: tuple[Path, ...]) -> str:
 
 
 def _begin_and_watch(settings: Settings, request: BatchRequest) -> int:
+    from haloctl.detached import Start, detach
     from haloctl.watching import watch  # Textual takes its time to import
 
     begun = detach(Start(settings=settings, request=request))
