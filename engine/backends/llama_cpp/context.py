@@ -3,7 +3,8 @@
 With `unified` cells any sequence may use any cell, and sequences share the cells of a common prefix
 without copying; attention then walks over all cells in use, skipping those of others. Separate streams
 give every sequence a fixed part of the memory: nothing to skip (a third faster at 16 sequences that share
-nothing), but nothing shared. So: unified where prefixes are shared, streams where they are not.
+nothing), but nothing shared. So: unified where prompts that share prefixes are computed, streams where texts
+are decoded or nothing is shared.
 """
 
 from __future__ import annotations
