@@ -45,6 +45,7 @@ def main() -> None:
     lines = options.folder / LINES
     if options.fresh:
         lines.unlink(missing_ok=True)
+    _note_other_commits(lines)
     cells = chosen(all_cells(), only=options.only, quick=options.quick)
     print(f"{len(cells)} runs in {options.folder}")
     for cell in cells:
@@ -54,6 +55,14 @@ def main() -> None:
     print(summary(results))
     if options.json is not None:
         write_document(options.json, results)
+
+
+def _note_other_commits(lines: Path) -> None:
+    """Say so when what is kept was measured with other code."""
+    now = provenance()["commit"]
+    others = {line.provenance["commit"] for line in read_lines(lines).fleets} - {now}
+    if others:
+        print(f"{lines} holds runs of {', '.join(map(str, sorted(others)))}; --fresh begins anew at {now}")
 
 
 def _parse() -> argparse.Namespace:

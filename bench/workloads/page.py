@@ -115,6 +115,9 @@ def _ablations(results: Results, workers: int, memory: Memory) -> Iterator[str]:
 
 
 def _pictures(page: Path, results: Results) -> Iterator[str]:
+    """Of 64 queries, if any of those runs was made."""
+    if all(_multiple(results, workload, "haloctl") is None for workload in WORKLOADS):
+        return
     names = ("row_by_row", "opwise", "haloctl")
     multiples = {
         NAMES[system]: [_multiple(results, workload, system) for workload in WORKLOADS] for system in names
