@@ -16,7 +16,7 @@ from haloctl.tui.first_run_words import figures, work_lines
 from haloctl.tui.pieces import BLANK, Line, folded, line
 from haloctl.tui.screens.first_run_steps import Steps
 from haloctl.tui.screens.folding_panel import Fold, FoldingPanel
-from haloctl.tui.screens.step_screen import StepScreen
+from haloctl.tui.screens.step_screen import HELP, StepScreen
 from haloctl.tui.screens.text_panel import TextPanel
 
 Ask = Callable[[], Awaitable[Proposed | Refused]]
@@ -43,6 +43,7 @@ class ProposalScreen(StepScreen[Begun | None]):
         Binding("enter", "begin", "Start", id="plan.begin", tooltip="Run the batch"),
         Binding("e", "explain", "Explain", id="plan.explain", tooltip="The whole plan, or operators alone"),
         Binding("escape", "back", "Back", id="plan.back", tooltip="To the queries; nothing is run"),
+        HELP,
     ]
 
     def __init__(self, heading: str, ask: Ask, begin: Begin) -> None:

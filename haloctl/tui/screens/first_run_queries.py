@@ -18,7 +18,7 @@ from haloctl.tui.screens.first_run_file import FilePane
 from haloctl.tui.screens.first_run_steps import Steps
 from haloctl.tui.screens.first_run_typed import TypedPane
 from haloctl.tui.screens.folding_panel import Fold, FoldingPanel
-from haloctl.tui.screens.step_screen import StepScreen
+from haloctl.tui.screens.step_screen import HELP, StepScreen
 
 
 class QueriesScreen(StepScreen[tuple[bool, Draft]]):
@@ -37,6 +37,7 @@ class QueriesScreen(StepScreen[tuple[bool, Draft]]):
         Binding("ctrl+g,f5", "plan", "Plan", id="queries.plan", tooltip="See what it would come to"),
         Binding("ctrl+t", "other", "Type / file", id="queries.other", tooltip="Type queries, or name a file"),
         Binding("escape", "back", "Back", id="queries.back", tooltip="To the workflows"),
+        HELP,
     ]
 
     def __init__(self, plan: LogicalPlan, draft: Draft, answers: Fold | None = None, note: str = "") -> None:

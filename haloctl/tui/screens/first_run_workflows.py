@@ -20,7 +20,7 @@ from haloctl.tui.row_table import Column, RowTable
 from haloctl.tui.screens.first_run_steps import Steps
 from haloctl.tui.screens.folding_panel import FoldingPanel
 from haloctl.tui.screens.pick_table import PickTable
-from haloctl.tui.screens.step_screen import StepScreen
+from haloctl.tui.screens.step_screen import HELP, StepScreen
 from haloctl.tui.widgets.dag import DagView
 from haloctl.tui.widgets.panel import title_of
 from haloctl.tui.widgets.table import VTable
@@ -46,6 +46,7 @@ class WorkflowsScreen(StepScreen[Choice | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", "Panes", id="first.panes", tooltip="To the next pane"),
         Binding("escape,q", "leave", "Leave", id="first.leave", tooltip="Leave haloctl"),
+        HELP,
     ]
 
     def __init__(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import Binding
 from textual.screen import Screen
 
 from haloctl.tui.screens.dialogs import KeysHelp, help_lines
@@ -26,6 +26,10 @@ HEADINGS = {
 }
 
 
+HELP = Binding("f1,question_mark", "keys", "Keys", id="step.keys", tooltip="What keys mean here")
+"""For each screen's own bindings, behind what the screen is there for."""
+
+
 class StepScreen(Screen[Result]):
     """A step on the way to a run."""
 
@@ -33,11 +37,6 @@ class StepScreen(Screen[Result]):
     StepScreen { layout: vertical; background: $background; }
     StepScreen Footer { background: $panel; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "f1,question_mark", "keys", "Keys", id="step.keys", tooltip="What keys mean here"
-        ),
-    ]
 
     def action_keys(self) -> None:
         """What keys mean here."""
