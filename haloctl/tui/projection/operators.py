@@ -5,8 +5,13 @@ from __future__ import annotations
 from engine.ir.ids import OperatorId
 from engine.live.shape import RunShape
 from engine.live.state import OperatorLive
+from haloctl.graph.layers import make_layers
 from haloctl.graph.model import Graph, GraphNode, make_graph
 from haloctl.tui.operator_status import OperatorStatus
+
+_LEAST_ROWS = 6
+_BESIDE_ROWS = 3
+"""Lines of a panel beside those of the graph: its border, and what is read out below."""
 
 
 def graph_of(shape: RunShape) -> Graph:
@@ -16,6 +21,12 @@ def graph_of(shape: RunShape) -> Graph:
     nodes = [GraphNode(id=each.id, label=short_name(shape, each.id), kind=each.kind) for each in shown]
     edges = ((e.source, e.target) for e in shape.edges if e.source in known and e.target in known)
     return make_graph(nodes, edges)
+
+
+def rows_of(graph: Graph) -> int:
+    """Lines that a panel with the graph can make use of: what a small one leaves over is for the tables."""
+    widest = max((len(layer) for layer in make_layers(graph).layers), default=0)
+    return max(_LEAST_ROWS, 2 * widest + _BESIDE_ROWS)
 
 
 def short_name(shape: RunShape, operator: OperatorId) -> str:

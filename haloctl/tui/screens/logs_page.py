@@ -19,8 +19,8 @@ from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import log_line
 from haloctl.tui.row_table import Column
 from haloctl.tui.run_logs import LogTail, log_files
+from haloctl.tui.screens.follow_panel import FollowPanel
 from haloctl.tui.screens.page import PageView
-from haloctl.tui.screens.text_panel import TextPanel
 from haloctl.tui.widgets.table import VTable
 
 LINES_KEPT = 20_000
@@ -51,7 +51,6 @@ class LogsPage(PageView):
         self._tail: LogTail | None = None
         self._kept: deque[str] = deque(maxlen=LINES_KEPT)
         self._words = ""
-        self._follows = True
         self._wanted: str | None = None
 
     def compose(self) -> ComposeResult:
@@ -59,7 +58,7 @@ class LogsPage(PageView):
         with Horizontal():
             yield VTable(title="Logs", empty="No log yet.", id="files")
             with Vertical(id="text"):
-                yield TextPanel(title="Lines", empty="Nothing was written.", id="lines")
+                yield FollowPanel(title="Lines", empty="Nothing was written.", id="lines")
                 yield Input(placeholder="words that a line must contain", compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
@@ -85,40 +84,30 @@ class LogsPage(PageView):
         path = self._paths[row] if row is not None and row < len(self._paths) else None
         fresh = path is not None and (self._tail is None or self._tail.path != path)
         if fresh and path is not None:
-            self._tail, self._follows = LogTail(path), True
+            self._tail, self.panel.follows = LogTail(path), True
             self._kept.clear()
         new = () if self._tail is None else self._tail.read()
         self._kept.extend(new)
-        self._note_scrolling()
         if new or fresh:
             self._show_lines()
-
-    def _note_scrolling(self) -> None:
-        """Whoever scrolls up wants to read: following stops; at the end it goes on."""
-        panel = self.query_one("#lines", TextPanel)
-        if panel.max_scroll_y > 0 and panel.size.height:
-            at_end = panel.scroll_offset.y >= panel.max_scroll_y
-            if self._follows and not at_end and panel.lines:
-                self._follows = self._just_grown
-            self._just_grown = False
+        self.panel.keep_up()
         self._tell()
 
-    _just_grown = False
+    @property
+    def panel(self) -> FollowPanel:
+        """Where the lines stand."""
+        return self.query_one("#lines", FollowPanel)
 
     def _show_lines(self) -> None:
-        panel = self.query_one("#lines", TextPanel)
-        panel.show(tuple(log_line(text) for text in self._kept if self._words in text.casefold()))
-        if self._follows:
-            self._just_grown = True
-            panel.scroll_end(animate=False)
+        self.panel.show(tuple(log_line(text) for text in self._kept if self._words in text.casefold()))
         self._tell()
 
     def _tell(self) -> None:
-        panel = self.query_one("#lines", TextPanel)
+        panel = self.panel
         name = "" if self._tail is None else self._tail.path.stem
         shown, total = len(panel.lines), len(self._kept)
         count = f"{shown:,} of {total:,}" if self._words else f"{total:,} lines"
-        panel.border_title = f"{name or 'Lines'} · {count}{' · following' if self._follows else ''}"
+        panel.border_title = f"{name or 'Lines'} · {count}{' · following' if panel.follows else ''}"
 
     @on(VTable.Highlighted)
     def _other_file(self, event: VTable.Highlighted) -> None:
@@ -157,7 +146,7 @@ class LogsPage(PageView):
 
     def action_follow(self) -> None:
         """Stay at the end, or do not."""
-        self._follows = not self._follows
+        self.panel.follows = not self.panel.follows
         self._show_lines()
 
     def copied(self) -> str:

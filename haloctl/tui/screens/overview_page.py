@@ -14,7 +14,7 @@ from engine.live.totals import Series
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
 from haloctl.tui.projection.notice import notice
-from haloctl.tui.projection.operators import graph_of, status_of
+from haloctl.tui.projection.operators import graph_of, rows_of, status_of
 from haloctl.tui.projection.series import queued, reuse, speed
 from haloctl.tui.screens.opened import Opened
 from haloctl.tui.screens.page import PageView
@@ -46,7 +46,6 @@ class OverviewPage(PageView):
         super().__init__(feeds, id=id)
         self._shape: RunShape | None = None
         self._series: Series | None = None
-        self._fitted: object = None
 
     def compose(self) -> ComposeResult:
         """Panels from top to bottom."""
@@ -67,7 +66,9 @@ class OverviewPage(PageView):
         graph, gantt = self.query_one(DagView), self.query_one(Gantt)
         if state.shape is not self._shape:
             self._shape = state.shape
-            graph.set_graph(graph_of(state.shape))
+            shown = graph_of(state.shape)
+            graph.set_graph(shown)
+            graph.styles.max_height = rows_of(shown)
         graph.show(map(status_of, state.operators))
         lanes = max(1, len(self.feeds.timeline.lanes))
         gantt.styles.height = lanes * (2 if self.has_class("-tall") else 1) + 5
@@ -78,26 +79,12 @@ class OverviewPage(PageView):
     def tick(self, view: ViewState) -> None:
         """Bring rows and speed up to date."""
         self.query_one(RowsPanel).follow_rows()
-        self._fit_graph()
         series = view.shown.series
         if series is not self._series:
             self._series = series
             self.query_one("#speed", LineChart).show(speed(series))
             self.query_one("#reuse", LineChart).show(reuse(series))
             self.query_one("#waiting", LineChart).show(queued(series))
-
-    def _fit_graph(self) -> None:
-        """Leave the rows that a small graph does not need to the tables below."""
-        graph, key = self.query_one(DagView), (self._shape, self.app.size)
-        if self._fitted == key:
-            return
-        if graph.styles.max_height is not None:
-            graph.styles.max_height = None  # first see what it takes where it has room
-            return
-        self._fitted = key
-        needed = graph.virtual_size.height + 3
-        if self._shape is not None and self._shape.operators and needed < graph.size.height:
-            graph.styles.max_height = max(6, needed)
 
     @on(DagView.Selected)
     def _open_operator(self, event: DagView.Selected) -> None:

@@ -25,9 +25,9 @@ from haloctl.tui.projection.workers import (
 )
 from haloctl.tui.run_logs import LogTail
 from haloctl.tui.screens import orders
+from haloctl.tui.screens.follow_panel import FollowPanel
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
-from haloctl.tui.screens.text_panel import TextPanel
 from haloctl.tui.widgets.gantt import Gantt
 from haloctl.tui.widgets.table import VTable
 
@@ -72,7 +72,7 @@ class WorkersPage(PageView):
         with Horizontal(id="middle"):
             yield VTable(title="Running now", empty="Nothing runs just now.", id="running")
             yield VTable(title="Queues", empty="No queues yet.", id="queues")
-        yield TextPanel(title="Log", empty="The worker has written nothing.", id="log")
+        yield FollowPanel(title="Log", empty="The worker has written nothing.", id="log")
 
     def on_mount(self) -> None:
         """Give the tables their rows."""
@@ -117,10 +117,10 @@ class WorkersPage(PageView):
         new = self._log.read()
         if new or not self._log_lines:
             self._log_lines = (*self._log_lines, *new)[-LOG_LINES:]
-            panel = self.query_one("#log", TextPanel)
+            panel = self.query_one("#log", FollowPanel)
             panel.border_title = f"Log of {self.worker}" if self.worker else "Log"
             panel.show(tuple(map(log_line, self._log_lines)))
-            panel.scroll_end(animate=False)
+        self.query_one("#log", FollowPanel).keep_up()
 
     @on(VTable.Selected, "#workers")
     def _open_log(self, event: VTable.Selected) -> None:
