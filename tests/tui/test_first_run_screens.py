@@ -96,15 +96,22 @@ def drive(screen: Screen[Any], steps: Callable[[Harness, Pilot[None]], Awaitable
 
 
 async def settled(pilot: Pilot[Any]) -> None:
-    """Files were read, workflows examined."""
+    """Files were read, workflows examined, and no cursor blinks."""
     await pilot.app.workers.wait_for_complete()
+    for field in pilot.app.screen.query(Input):
+        field.cursor_blink = False
     await pilot.pause()
 
 
 def offers() -> tuple[Offer, ...]:
     """The folder's own two, and one shipped one, by paths that are the same on every machine."""
     return tuple(
-        Offer(name=offer.name, path=Path(offer.path).name, description=offer.description, table=offer.table)
+        Offer(
+            name=offer.name,
+            path=Path(offer.path).name,
+            description=offer.description,
+            table=offer.table and Path(offer.table).name,
+        )
         for offer in find_offers(Path.cwd())
         if not offer.shipped
     )
@@ -464,7 +471,9 @@ def test_first_run_a_plan_looks_in_light(folder: Path, snap_compare: Any):
     snap_compare(Harness(proposal_screen(PROPOSED), "haloctl-light"), run_before=settled)
 
 
-def test_first_run_a_plan_looks_without_colour(folder: Path, snap_compare: Any, monkeypatch: pytest.MonkeyPatch):
+def test_first_run_a_plan_looks_without_colour(
+    folder: Path, snap_compare: Any, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("NO_COLOR", "1")
     snap_compare(Harness(proposal_screen(PROPOSED)), run_before=settled)
 
