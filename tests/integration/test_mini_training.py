@@ -23,9 +23,10 @@ from workflows.mini.training.evaluate import evaluate, held_out, lengthened, mai
 from workflows.mini.training.export import main as export
 from workflows.mini.training.export import write_folder, write_gguf
 from workflows.mini.training.network import Network
+from workflows.mini.training.start import kin
 from workflows.mini.training.tokenizer import load_tokenizer
 from workflows.mini.training.train import CHECKPOINT, train
-from workflows.mini.training.trainer import SHAPE, Trainer, TrainingPlan, rate_at
+from workflows.mini.training.trainer import SHAPE, Trainer, TrainingPlan, embedding_share, rate_at
 from workflows.mini.vocabulary import load_vocabulary
 
 TINY = ModelShape(width=64, layers=2, heads=4, kv_heads=2, feed_forward=96, context_tokens=2048)
@@ -111,6 +112,24 @@ def test_training_starts_with_copying_laid_out():
     wanted = logits.gather(1, ids[0, known + 1][:, None])
     ranks = (logits > wanted).sum(1).float()
     assert ranks.median() < 4096 / 4
+
+
+def test_spellings_of_a_word_begin_alike():
+    tokens = load_vocabulary().tokens
+    kindred = kin(tokens)
+    spellings = [tokens.index(token) for token in ("EUROPE", "ĠEUROPE", "ĠEurope", "Ġeurope")]
+    assert len({kindred[index] for index in spellings}) == 1
+    assert kindred[tokens.index("ĠPoland")] != kindred[spellings[0]]
+    assert kindred[tokens.index("7")] == tokens.index("7")
+    network = Network(SHAPE, len(tokens), kindred=kindred, kinship=0.5)
+    rows = torch.nn.functional.normalize(network.embedding.weight[:, 1:])
+    likeness = (rows[spellings[0]] @ rows.T).detach()
+    assert likeness[spellings].min() > 0.25
+    assert abs(likeness[tokens.index("ĠPoland")]) < 0.25
+
+
+def test_embeddings_follow_slowly_at_first():
+    assert embedding_share(0) < embedding_share(5000)
 
 
 def test_threads_decide_speed_alone():

@@ -6,6 +6,8 @@ is a permutation of rows made at export.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -46,15 +48,20 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """The whole model. Weights are drawn from torch's current random state."""
+    """The whole model. Weights are drawn from torch's current random state.
 
-    def __init__(self, shape: ModelShape, tokens: int) -> None:
+    `kindred` and `kinship` say which tokens begin alike, and how much so.
+    """
+
+    def __init__(
+        self, shape: ModelShape, tokens: int, *, kindred: Sequence[int] = (), kinship: float = 0.0
+    ) -> None:
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(tokens, shape.width)
         self.blocks = nn.ModuleList([Block(shape) for _ in range(shape.layers)])
         self.norm = nn.RMSNorm(shape.width, eps=NORM_EPSILON)
-        start(self, shape)
+        start(self, shape, kindred, kinship)
 
     def compile_blocks(self) -> None:
         """Let a compiler fuse small operations: a third faster on processors, a minute later to begin."""

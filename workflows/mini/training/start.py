@@ -8,11 +8,16 @@ and training keeps, sharpens or replaces it as it likes.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from workflows.mini.model_file import ROPE_BASE, ModelShape
 
+_BEFORE_LETTERS = re.compile(r"^Ġ?[\W_]*")
+"""Tokens show a space as Ġ, and the end of a line as Ċ."""
 SPREAD = 0.04
 """Standard deviation of initial weights; projections into the residual stream start smaller with depth."""
 
@@ -30,15 +35,35 @@ _TOLD, _MATCHED, _READ = 0.12, 1.8, 0.3
 """Scales: of what the first layer writes, of matching queries and keys, of what following layers write."""
 
 
-def start(network: nn.Module, shape: ModelShape) -> None:
-    """Set all weights from torch's current random state."""
+def start(network: nn.Module, shape: ModelShape, kindred: Sequence[int] = (), kinship: float = 0.0) -> None:
+    """Set all weights from torch's current random state.
+
+    Tokens of one group in `kindred` share `kinship` of their embeddings' variance: who can copy " Europe" can
+    then write "EUROPE", which no amount of copying teaches.
+    """
     for name, weight in network.named_parameters():
         if weight.ndim == 2:
             inward = name.endswith(("attention_out.weight", "down.weight"))
             nn.init.normal_(weight, std=SPREAD * ((2 * shape.layers) ** -0.5 if inward else 1.0))
+    if kinship:
+        with torch.no_grad():
+            embedding = network.get_parameter("embedding.weight")
+            shared = nn.init.normal_(torch.empty_like(embedding), std=SPREAD)[torch.tensor(kindred)]
+            embedding.copy_((1 - kinship) ** 0.5 * embedding + kinship**0.5 * shared)
     if shape.kv_heads == shape.heads >= 2 * _HEADS and shape.layers > max(_FOLLOWING):
         with torch.no_grad():
             _lay_out(network, shape)
+
+
+def kin(tokens: Sequence[str]) -> list[int]:
+    """For each token the first one that is the same but for case and for what stands before its letters."""
+    first: dict[str, int] = {}
+    found = []
+    for index, token in enumerate(tokens):
+        letters = _BEFORE_LETTERS.sub("", token)
+        word = len(letters) > 1 and letters.isalpha() and "Ċ" not in letters
+        found.append(first.setdefault(letters.casefold(), index) if word else index)
+    return found
 
 
 def _lay_out(network: nn.Module, shape: ModelShape) -> None:

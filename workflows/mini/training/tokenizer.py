@@ -14,13 +14,14 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from workflows.mini.training.corpus import READING, chat_text, example
+from workflows.mini.training.corpus import chat_text, example
+from workflows.mini.training.example import Family
 from workflows.mini.vocabulary import Vocabulary
 
 VOCABULARY = 4096
@@ -32,6 +33,14 @@ SPLIT = (
 )
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _DIGITS = "0123456789"
+_MIX: Mapping[Family, int] = {
+    "extract": 20,
+    "classify": 14,
+    "brief": 32,
+    "merge": 11,
+    "shape": 15,
+    "drill": 8,
+}
 _EXAMPLES = range(15_000, 35_000)
 
 
@@ -97,7 +106,7 @@ def _numbers() -> tuple[list[str], list[str]]:
 def _texts(examples: Iterable[int]) -> Iterator[str]:
     """The corpus without digits, which have their tokens already."""
     for number in examples:
-        made = example(number, "train", seed=1, mix=READING)
+        made = example(number, "train", seed=1, mix=_MIX)
         yield re.sub(
             r"\d+", " ", re.sub(r"<\|im_(start|end)\|>", "\n", chat_text(made.messages) + made.answer)
         )

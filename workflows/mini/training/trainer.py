@@ -16,6 +16,7 @@ from torch.nn import functional
 from workflows.mini.model_file import ModelShape
 from workflows.mini.training.network import Network
 from workflows.mini.training.packing import Batch, Packer, Part
+from workflows.mini.training.start import kin
 from workflows.mini.training.tokenizer import load_tokenizer
 from workflows.mini.vocabulary import load_vocabulary
 
@@ -24,9 +25,9 @@ SHAPE = ModelShape(width=256, layers=8, heads=4, kv_heads=4, feed_forward=512)
 
 _MUON_SHARE = 1.5
 """Muon's rate, in AdamW's."""
-_EMBEDDING_SHARES = ((0, 0.3), (2060, 0.8))
+_EMBEDDING_SHARES = ((0, 0.3), (1000, 0.6))
 """The embeddings' rate, in AdamW's, from which step on: slow while circuits that compare tokens grow, faster
-when words remain to be told apart (Europe, EUROPE)."""
+when words remain to be learnt."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,20 @@ class TrainingPlan:
 
     shape: ModelShape = SHAPE
     seed: int = 0
-    steps: int = 3000
+    steps: int = 7000
     batch_tokens: int = 4096
     part_tokens: int = 1024
     peak_rate: float = 2e-3
     final_share: float = 0.02
     warmup_steps: int = 100
-    decay_steps: int = 700
+    decay_steps: int = 1500
     """The rate is constant but for these last steps, so that a longer plan begins like a shorter one."""
     optimizer: Literal["adamw", "muon"] = "muon"
     """Muon learns from fewer tokens; it takes the matrices of the layers, AdamW the rest."""
     weight_decay: float = 0.05
     clip: float = 1.0
+    kinship: float = 0.5
+    """What the embeddings of one word's spellings have in common at the start (Europe, EUROPE)."""
     prompt_weight: float = 0.0
     half: bool = True
     """Matrix products in bfloat16; weights, gradients and sums stay in float32."""
@@ -100,7 +103,9 @@ class Trainer:
         torch.manual_seed(plan.seed)
         self.plan = plan
         self.device = torch.device(device)
-        self.network = Network(plan.shape, len(vocabulary.tokens)).to(self.device)
+        self.network = Network(
+            plan.shape, len(vocabulary.tokens), kindred=kin(vocabulary.tokens), kinship=plan.kinship
+        ).to(self.device)
         self.optimizers = _optimizers(self.network, plan)
         self.progress = Progress()
         self._packer = Packer(
