@@ -94,15 +94,22 @@ def test_keys_play_step_and_move_and_orders_are_refused(trace):
         app = RunApp(ReplaySource(trace, Clock()), clock=lambda: 0.0)
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
 
+            async def until(condition):
+                for _ in range(500):
+                    if condition():
+                        return
+                    await pilot.pause(0.02)
+                raise AssertionError("it did not come to that")
+
             async def place_after(key):
+                before = screen.view.replay
                 await pilot.press(key)
-                await pilot.pause(0.4)
+                await until(lambda: screen.view.replay != before)
                 return screen.view.replay
 
-            while not isinstance(app.screen, RunScreen) or app.screen.view.replay is None:
-                await pilot.pause(0.1)
+            await until(lambda: isinstance(app.screen, RunScreen) and app.screen.view.replay is not None)
             screen = app.screen
-            assert screen.query_one(TransportLine).display
+            await until(lambda: screen.query_one(TransportLine).display)
             assert not (await place_after("space")).playing
             assert (await place_after("greater_than_sign")).speed == 2.0
             assert (await place_after("less_than_sign")).speed == 1.0
@@ -113,11 +120,10 @@ def test_keys_play_step_and_move_and_orders_are_refused(trace):
             assert (await place_after("right_curly_bracket")).at_s > 0.5
             shown = {binding.action for _, binding, enabled, _ in screen.active_bindings.values() if enabled}
             assert not shown & {"pause", "requeue", "cancel"}
+            before = screen.view.replay.at_s
             await pilot.click(TransportLine, offset=(60, 0))
-            await pilot.pause(0.4)
-            assert screen.view.replay.at_s > on.at_s
+            await until(lambda: screen.view.replay.at_s > before)
             await pilot.press("3", "x", "y")
-            await pilot.pause(0.2)
-            assert any("replay" in note.message for note in app._notifications)
+            await until(lambda: any("replay" in note.message for note in app._notifications))
 
     asyncio.run(run())
