@@ -13,9 +13,9 @@ import llama_cpp
 import numpy as np
 import pytest
 
-from engine.backends.llama_cpp.chat_template import Literal
+from engine.backends.chat_template import Literal
 from engine.backends.llama_cpp.model import LlamaModel
-from engine.backends.llama_cpp.prompt import Prompts
+from engine.backends.prompt import Prompts
 from engine.backends.registry import load_backend
 from engine.ir.ids import ModelName, RequestId
 from engine.ir.logical import Sampling

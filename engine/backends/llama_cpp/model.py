@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from engine.backends.chat_template import ChatTemplate
 from engine.backends.gguf_file import file_sha256, validate_gguf
-from engine.backends.llama_cpp.chat_template import ChatTemplate
 from engine.backends.llama_cpp.library import api, initialise, recent_log
 from engine.backends.llama_cpp.vocabulary import Vocabulary
 from engine.errors import ModelFileError

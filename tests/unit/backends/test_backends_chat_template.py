@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.backends.llama_cpp.chat_template import ChatTemplate, Content, Literal
+from engine.backends.chat_template import ChatTemplate, Content, Literal
 from engine.errors import BackendError
 from engine.ir.request import Message
 

@@ -9,10 +9,11 @@ template's text beside a content would have merged with it (a content that begin
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from typing import Protocol
 
-from engine.backends.llama_cpp.chat_template import ChatTemplate, Content
-from engine.backends.llama_cpp.vocabulary import Vocabulary
+from engine.backends.chat_template import ChatTemplate, Content
 from engine.errors import ContextOverflow
 from engine.ir.request import Message
 from engine.kv.radix_tree import Tokens
@@ -21,6 +22,41 @@ _CACHED_TEXTS = 128
 
 _SPACE = " \t\n\v\f\r"
 """What C calls space."""
+
+
+class Vocabulary(Protocol):
+    """What prompts are made with. Ids in `reserved` never come from data; those in `strips_left` and
+    `strips_right` swallow space on that side. `bos` is -1 where there is none.
+    """
+
+    size: int
+    bos: int
+    adds_bos: bool
+    prefixes_space: bool
+    """A stretch of text gets a space put before it, and is merged regardless of words."""
+
+    @property
+    def reserved(self) -> AbstractSet[int]: ...
+    @property
+    def strips_left(self) -> AbstractSet[int]: ...
+    @property
+    def strips_right(self) -> AbstractSet[int]: ...
+
+    def tokenize(self, text: str) -> Tokens:
+        """Ids of `text` as data."""
+        ...
+
+    def tokenize_template(self, text: str) -> Tokens:
+        """Ids of `text` as part of a chat template: control tokens are recognised."""
+        ...
+
+    def piece(self, token: int) -> bytes:
+        """Bytes of a token, b"" for control tokens."""
+        ...
+
+    def spelling(self, token: int) -> str:
+        """A token's text, control tokens included; "" for no token."""
+        ...
 
 
 class Prompts:
