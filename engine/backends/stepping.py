@@ -241,8 +241,11 @@ class SteppedBackend:
         try:
             return self._runtime.compute(rows)
         except OutOfCells:
-            # The accounting said there was room; trust the runtime and free as much again.
-            if not self._cache.make_room(self._cache.free + needed):
+            # The accounting said there was room; trust the runtime and free as much again. Whatever that
+            # frees may do: pages have room for more, or for less, than the tokens that were dropped.
+            evicted = self._cache.evicted_tokens
+            room = self._cache.make_room(self._cache.free + needed)
+            if not room and self._cache.evicted_tokens == evicted:
                 self._shrink()
         except BackendError as error:
             for row in rows:
