@@ -8,7 +8,7 @@ from engine.contracts import Backend
 from engine.errors import ConfigError
 from engine.ir.request import ModelFile
 
-BACKENDS = ("llama_cpp", "echo")
+BACKENDS = ("llama_cpp", "exllamav2", "echo")
 """Names accepted in `ModelFile.backend`."""
 
 
@@ -26,6 +26,10 @@ def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
             from engine.backends.llama_cpp import open_llama
 
             return open_llama(file, memory_bytes)
+        case "exllamav2":
+            from engine.backends.exllamav2 import open_exllamav2
+
+            return open_exllamav2(file, memory_bytes)
         case name:
             raise _unknown(name)
 
@@ -41,6 +45,10 @@ def backend_build(name: str) -> str:
             from engine.backends.llama_cpp import build
 
             return build()
+        case "exllamav2":
+            from engine.backends.exllamav2 import build as build_of_exllamav2
+
+            return build_of_exllamav2()
         case _:
             raise _unknown(name)
 
@@ -60,6 +68,11 @@ def count_tokens(file: ModelFile) -> Callable[[str], int]:
 
             vocabulary = open_vocabulary(file)
             return lambda text: len(vocabulary.tokenize(text))
+        case "exllamav2":
+            from engine.backends.paged.vocabulary import open_vocabulary as open_folder
+
+            folder = open_folder(file)
+            return lambda text: len(folder.tokenize(text))
         case name:
             raise _unknown(name)
 

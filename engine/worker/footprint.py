@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from engine.backends.gguf_file import is_gguf, validate_gguf
+from engine.backends.paged.model_folder import read_folder
+from engine.backends.paged.sizes import least_bytes
 from engine.ir.request import ModelFile
 
 _CONTEXTS_AT_LEAST = 2
@@ -14,8 +16,10 @@ _CONTEXTS_AT_LEAST = 2
 def estimate_bytes(file: ModelFile) -> int:
     """Weights plus the least useful key-value cache; 0 for backends whose models are no files.
 
-    Raises ModelFileError when a GGUF header is malformed.
+    Raises ModelFileError when a GGUF header or a model folder is malformed.
     """
+    if os.path.isdir(file.path):
+        return least_bytes(file, read_folder(file.path), _CONTEXTS_AT_LEAST)
     try:
         weights = os.stat(file.path).st_size
         header = is_gguf(file.path)

@@ -12,9 +12,10 @@ import jsonschema
 import msgspec
 import pytest
 
+from engine.backends.exllamav2.environment import require_device
 from engine.backends.registry import backend_build, count_tokens, load_backend
 from engine.contracts import Backend
-from engine.errors import BackendError, ContextOverflow
+from engine.errors import BackendError, ConfigError, ContextOverflow
 from engine.ir.ids import ModelName, RequestId
 from engine.ir.logical import Sampling
 from engine.ir.request import (
@@ -27,7 +28,7 @@ from engine.ir.request import (
     Progressed,
     Rejected,
 )
-from engine.testing.fixed_answers import load_backend as load_fixed_answers
+from engine.testing import fixed_answers
 from workflows.mini.build import build_model
 
 SYSTEM = "You are a careful analyst. You answer questions about orders, parts and suppliers. " * 4
@@ -39,27 +40,66 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_model(tmp_path_factory.mktemp("model") / "mini.gguf", size="s")
 
 
+@pytest.fixture(scope="session")
+def folder_path(model_path: Path) -> Path:
+    from workflows.mini.folder import folder_of_file  # needs safetensors
+
+    return folder_of_file(model_path, model_path.parent / "folder")
+
+
 OWN_TEXTS = ("cut_off", "stop_string")
 """Parts of names of tests that ask for texts of the model's own, which fixed answers replace."""
 
 
-@pytest.fixture(params=["echo", "llama_cpp", "fixed_answers"])
+KINDS = {
+    "echo": "echo",
+    "llama_cpp": "llama_cpp",
+    "fixed_answers": "llama_cpp",
+    "paged_reference": "exllamav2",
+    "exllamav2": "exllamav2",
+}
+"""What is under test, and the name it goes by in a model file."""
+
+ON_A_GPU = pytest.param("exllamav2", marks=pytest.mark.gpu)
+
+
+@pytest.fixture(params=[*(name for name in KINDS if name != "exllamav2"), ON_A_GPU])
 def kind(request: pytest.FixtureRequest) -> str:
     if request.param == "fixed_answers" and any(part in request.node.name for part in OWN_TEXTS):
         pytest.skip("fixed answers are whole, whatever the model says")
+    if request.param == "paged_reference":
+        pytest.importorskip("torch", reason="PyTorch, which computes the reference, is not installed")
+        pytest.importorskip("safetensors", reason="safetensors is not installed")
+    if request.param == "exllamav2":
+        try:
+            require_device()
+        except ConfigError as error:
+            pytest.skip(error.message)
     return str(request.param)
 
 
 @pytest.fixture
-def file(kind: str, model_path: Path) -> ModelFile:
-    backend = "llama_cpp" if kind == "fixed_answers" else kind
-    return ModelFile(name=ModelName("mini"), backend=backend, path=str(model_path))
+def file(kind: str, model_path: Path, request: pytest.FixtureRequest) -> ModelFile:
+    path = request.getfixturevalue("folder_path") if KINDS[kind] == "exllamav2" else model_path
+    return ModelFile(name=ModelName("mini"), backend=KINDS[kind], path=str(path))
+
+
+def finder(kind: str) -> Callable[[ModelFile, int], Backend]:
+    match kind:
+        case "fixed_answers":
+            return fixed_answers.load_backend
+        case "paged_reference":
+            from engine.testing import paged_reference
+
+            return paged_reference.load_backend
+        case _:
+            return load_backend
 
 
 @pytest.fixture
 def load(file: ModelFile, kind: str) -> Iterator[Load]:
     opened: list[Backend] = []
-    find = load_fixed_answers if kind == "fixed_answers" else load_backend
+    find = finder(kind)
 
     def open_backend(*, memory_bytes: int = 1 << 28, **options: object) -> Backend:
         extra = {"tokens_per_step": 1, **options.pop("extra", {})}  # type: ignore[dict-item]
@@ -588,10 +628,11 @@ def test_tokens_of_data_are_counted_without_weights(file: ModelFile, load: Load)
         assert count(text) == len(backend.tokenize(text))
 
 
-def test_info_describes_the_model(file: ModelFile, load: Load) -> None:
+def test_info_describes_the_model(file: ModelFile, kind: str, load: Load) -> None:
     info = load(slots=3).info
     assert info.backend == file.backend
-    assert info.build == backend_build(file.backend)
+    if kind != "paged_reference":  # it computes for another
+        assert info.build == backend_build(file.backend)
     assert info.slots == 3
     assert info.context_tokens == 1024
     assert len(info.model_digest) == 64

@@ -1,0 +1,109 @@
+"""What fits into a device's memory: weights, working space, and pages of key-value cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.backends.paged.model_folder import ModelConfig, ModelFolder
+from engine.backends.paged.pages import PAGE_TOKENS, pages_for
+from engine.errors import ModelFileError
+from engine.ir.request import ModelFile
+
+CACHE_BITS = {"fp16": (16.0, 16.0), "q8": (8.5, 8.5), "q6": (8.5, 4.5), "q4": (4.5, 4.5)}
+"""Bits of a key's and a value's component, by name of the cache; quantised ones store a half for every 32."""
+
+_TOKENS_PER_SLOT = 2048
+"""Cells set aside per slot when the user names no budget."""
+
+_DEFAULT_KV_BYTES = 1 << 30
+_STEP_TOKENS = 2048
+_SPARE_PAGES = 2
+"""The scrap page, and one for the copy that a request makes of a partly filled page it shares: with it, a
+request that fits into the cells can always be computed once it is alone.
+"""
+
+_STATES_OF_STEP = 8
+"""Tensors as wide as the hidden state that live at once while a step is computed."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """`pages` are all there are, the spare ones too; `cells` are the tokens of the others."""
+
+    pages: int
+    cells: int
+    context_tokens: int
+    slots: int
+    sequences: int
+    sharing: bool
+    chunk_tokens: int
+
+
+def kv_bytes_per_token(config: ModelConfig, cache: str) -> int:
+    """Bytes of one token's keys and values over all layers. `cache` is a name in CACHE_BITS."""
+    bits = sum(CACHE_BITS[cache])
+    return int(config.layers * config.kv_heads * config.head_width * bits) // 8
+
+
+def working_bytes(config: ModelConfig) -> int:
+    """Scratch space of one step, beside weights and pages: states of its tokens, and logits of its rows."""
+    states = _STEP_TOKENS * config.width * 4 * _STATES_OF_STEP
+    return states + 64 * config.vocabulary_size * 8
+
+
+def cache_name(file: ModelFile) -> str:
+    """The cache the options ask for. Raises ModelFileError for an unknown one."""
+    name = str(file.options.extra.get("kv_cache", "fp16"))
+    if name not in CACHE_BITS:
+        raise ModelFileError(
+            f"model {file.name}: there is no cache {name!r}", fix=f"use one of {', '.join(CACHE_BITS)}"
+        )
+    return name
+
+
+def least_bytes(file: ModelFile, folder: ModelFolder, contexts: int) -> int:
+    """What a model takes before it is known what memory is left: weights, working space, and its budget of
+    cells or, without one, this many full contexts. Raises ModelFileError for an unknown cache.
+    """
+    options, config = file.options, folder.config
+    page_bytes = kv_bytes_per_token(config, cache_name(file)) * PAGE_TOKENS
+    fixed = folder.weight_bytes + working_bytes(config) + _SPARE_PAGES * page_bytes
+    if options.kv_budget_bytes is not None:
+        return fixed + options.kv_budget_bytes
+    context = min(options.context_tokens or config.context_tokens, config.context_tokens)
+    return fixed + contexts * pages_for(context) * page_bytes
+
+
+def fit(file: ModelFile, folder: ModelFolder, memory_bytes: int) -> Sizes:
+    """Sizes within the memory given; explicit options win, and ModelFileError says what cannot fit.
+
+    `memory_bytes` bounds weights, working space and pages; 0 means unknown. The context is rounded down to
+    what whole pages hold only where memory is what limits it.
+    """
+    options, config = file.options, folder.config
+    page_bytes = kv_bytes_per_token(config, cache_name(file)) * PAGE_TOKENS
+    fixed = folder.weight_bytes + working_bytes(config) + _SPARE_PAGES * page_bytes
+    budget = options.kv_budget_bytes
+    if budget is None:
+        budget = max(memory_bytes - fixed, 0) if memory_bytes else _DEFAULT_KV_BYTES
+    affordable = budget // page_bytes
+    context = options.context_tokens or min(config.context_tokens, affordable * PAGE_TOKENS)
+    if context < 1 or pages_for(context) > affordable:
+        raise ModelFileError(
+            f"model {file.name}: {max(context, 0) or 'no'} context tokens need more than {budget} bytes "
+            f"({page_bytes} bytes a page of {PAGE_TOKENS} tokens, {fixed} bytes of weights and the like)",
+            fix="give the worker more memory, lower context_tokens, or use a quantised kv_cache",
+        )
+    slots = 1 if options.reproducible else max(1, options.slots)
+    wanted = max(pages_for(context), slots * pages_for(min(context, _TOKENS_PER_SLOT)))
+    pages = affordable if options.kv_budget_bytes else min(affordable, wanted)
+    sharing = not options.reproducible and bool(options.extra.get("prefix_sharing", True))
+    return Sizes(
+        pages=pages + _SPARE_PAGES,
+        cells=pages * PAGE_TOKENS,
+        context_tokens=context,
+        slots=slots,
+        sequences=4 * slots + 64 if sharing else slots,
+        sharing=sharing,
+        chunk_tokens=_STEP_TOKENS,
+    )
