@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import trio
 
@@ -17,24 +16,17 @@ from engine.backends.gguf_file import is_gguf, validate_gguf
 from engine.backends.registry import backend_build
 from engine.contracts import Cancellation
 from engine.errors import HaloError
-from engine.ir.ids import Record, WorkerId
+from engine.ir.ids import WorkerId
 from engine.processor.workers import WorkerSpec, open_worker
 from haloctl import __version__, machine
+from haloctl.checks_gpu import gpu_findings
 from haloctl.config import Loaded
+from haloctl.findings import Finding
 from haloctl.placement import cache_folder, known_models
 from haloctl.render import bytes_text
 from haloctl.run_folder import runs_folder
 from haloctl.settings import Settings, size_bytes, tool_settings
 from tools import REGISTRY
-
-
-class Finding(Record, frozen=True, kw_only=True):
-    """One line of the report. `fix` is set unless the verdict is ok."""
-
-    subject: str
-    verdict: Literal["ok", "warning", "fault"]
-    words: str
-    fix: str | None = None
 
 
 def examine(loaded: Loaded) -> Iterator[Finding]:
@@ -78,7 +70,8 @@ def _folder(subject: str, folder: Path) -> Finding:
 
 def _backends(settings: Settings) -> Iterator[Finding]:
     wanted = {worker.backend for worker in settings.workers.values()} or {"llama_cpp"}
-    for name in sorted(wanted):
+    yield from gpu_findings(settings)
+    for name in sorted(wanted - {"exllamav2"}):
         yield _attempt(f"backend {name}", partial(backend_build, name), "reinstall haloctl")
 
 

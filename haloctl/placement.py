@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import ConfigError
-from engine.ir.ids import ModelName, WorkerId
+from engine.ir.ids import Json, ModelName, WorkerId
 from engine.ir.options import RunOptions
 from engine.ir.request import ModelFile, ModelOptions
 from engine.processor.workers import WorkerSpec
@@ -133,9 +133,14 @@ def _model_options(
         kv_budget_bytes=size_bytes(model.kv_memory) if model.kv_memory else None,
         gpu_layers=model.gpu_layers,
         reproducible=run.reproducible,
-        # Only what is off: options that say the same name the same measurements.
-        extra={name: on for name, on in switches.items() if not on},
+        # Only what is off or named: options that say the same name the same measurements.
+        extra={name: on for name, on in switches.items() if not on} | _cache_form(model, backend),
     )
+
+
+def _cache_form(model: ModelSettings, backend: str) -> dict[str, Json]:
+    chosen = model.kv_cache if backend == "exllamav2" else None
+    return {} if chosen is None else {"kv_cache": chosen}
 
 
 def _runs_any(worker: WorkerSettings, files: Mapping[ModelName, ModelFile]) -> bool:

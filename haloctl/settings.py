@@ -22,7 +22,7 @@ class ModelSettings(Record, frozen=True, kw_only=True):
     gguf: str | None = None
     """Path of a GGUF file, for llama_cpp workers; relative to the settings file."""
     exl2: str | None = None
-    """Path of an EXL2 folder, for exllamav2 workers; relative to the settings file."""
+    """Folder of EXL2 or 16-bit safetensors, for exllamav2 workers; relative to the settings file."""
     backend: BackendName | None = None
     """Only `echo` needs saying: a model without a file, for trying out workflows."""
     context_tokens: Count | None = None
@@ -37,6 +37,8 @@ class ModelSettings(Record, frozen=True, kw_only=True):
     """Most memory for prefixes and running sequences; default: fitted to the worker."""
     gpu_layers: Annotated[int, Meta(ge=0)] = 0
     """Layers kept on a GPU by llama_cpp."""
+    kv_cache: Literal["fp16", "q8", "q6", "q4"] | None = None
+    """Form of the cache on exllamav2 workers; the quantised ones take down to a quarter. Default: fp16."""
 
 
 class WorkerSettings(Record, frozen=True, kw_only=True):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from haloctl import render
-from haloctl.checks import Finding, examine
+from haloctl.checks import examine
 from haloctl.config import load_settings
 from haloctl.exit_codes import OK, USAGE
+from haloctl.findings import Finding
 from haloctl.flags import AsJson, ConfigFile
 
 _MARKS = {"ok": "ok     ", "warning": "WARNING", "fault": "FAULT  "}

@@ -83,6 +83,15 @@ def test_a_model_in_two_formats_goes_to_the_worker_there_is(tmp_path):
         assert fleet.models[ModelName("m")].backend == backend
 
 
+def test_the_form_of_the_cache_is_told_to_gpu_workers_alone(tmp_path):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    model = ModelSettings(gguf=str(tmp_path / "m.gguf"), exl2=str(tmp_path), kv_cache="q4")
+    for backend, extra in (("llama_cpp", {}), ("exllamav2", {"kv_cache": "q4"})):
+        chosen = settings(tmp_path, {"m": model}, {"w": WorkerSettings(backend=backend)})
+        fleet = assemble_fleet(chosen, ["m"], lambda _: None)
+        assert fleet.models[ModelName("m")].options.extra == extra
+
+
 def model_file(path, sha256=None):
     return ModelFile(name=ModelName("m"), backend="llama_cpp", path=str(path), sha256=sha256)
 
