@@ -12,7 +12,7 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-long check format bench bench-workloads train schema docs clean
+.PHONY: help setup demo test test-long check format bench bench-workloads train gpu-check schema docs clean
 
 help: ## Say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,6 +54,9 @@ bench: $(READY) ## Run the benchmarks; each prints its figures as ratios within 
 bench-workloads: $(READY) ## Measure W1 to W6 by every system (an hour; ONLY="W1,64,1w" for less); goes on where it was
 	$(BIN)/python -m bench.workloads $(if $(ONLY),--only $(ONLY)) --json bench/results/workloads.json
 	$(BIN)/python -m bench.workloads --page bench/results/workloads.json
+
+gpu-check: ## Check the GPU backend on this machine's CUDA device, in 8 minutes; WHEELS=FOLDER where no network is
+	$(or $(PYTHON),python3) -m bench.gpu_check $(if $(WHEELS),--wheels $(WHEELS))
 
 TRAINING ?= $(HOME)/.cache/haloctl/training
 THREADS ?= 2

@@ -64,9 +64,15 @@ def folder_of_tensors(shape: ModelShape, tensors: Mapping[str, Array], folder: P
     renamed = {name: values.astype(np.float16) for name, values in _renamed(shape, tensors)}
     save_file(renamed, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # the library writes for the owner alone
+    return describe(shape, folder)
+
+
+def describe(shape: ModelShape, folder: Path, rows: int | None = None) -> Path:
+    """Write config and tokenizer beside weights; `rows` of the embedding, where it has more than tokens."""
     vocabulary = load_vocabulary()
     end_of_text, end_of_turn = (vocabulary.tokens.index(token) for token in (END_OF_TEXT, END_OF_TURN))
-    _write_json(folder / "config.json", _config(shape, len(vocabulary.tokens), end_of_text, end_of_turn))
+    config = _config(shape, rows or len(vocabulary.tokens), end_of_text, end_of_turn)
+    _write_json(folder / "config.json", config)
     _write_json(
         folder / "generation_config.json",
         {"bos_token_id": end_of_text, "eos_token_id": end_of_turn, "pad_token_id": end_of_text},
