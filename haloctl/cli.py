@@ -87,8 +87,8 @@ def guarded(command: Callable[[], int]) -> int:
         sys.stdout.flush()
         return code
     except CycloptsError as error:
-        command = " ".join(("haloctl", *(error.command_chain or ())))
-        render.say(f"haloctl: error: {error}\n  fix: see {command} --help")
+        asked = " ".join(("haloctl", *(error.command_chain or ())))
+        render.say(f"haloctl: error: {error}\n  fix: see {asked} --help")
         return USAGE
     except InvariantBroken:
         return _internal_error()
