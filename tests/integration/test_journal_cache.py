@@ -34,7 +34,7 @@ def test_a_success_is_found_now_and_by_the_next_run(tmp_path):
 def test_the_least_recently_used_go_first(tmp_path):
     limit = 40_000
     with ResultCache(tmp_path, limit_bytes=limit) as cache:
-        noise = [Completed(value=content_key(i) * 12) for i in range(300)]
+        noise = [Completed(value="".join(content_key(i, n) for n in range(12))) for i in range(300)]
         for index in range(PENDING_RESULTS):
             cache.put(content_key(index), noise[index])
     for start in range(PENDING_RESULTS, 300, PENDING_RESULTS):
