@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.errors import HaloError
+from engine.journal.view import RunView
+from engine.live.state import LiveSnapshot
 from haloctl.exit_codes import MEANINGS
 from haloctl.following import aftermath
+from haloctl.replay import Replay
 from haloctl.sanitise import clean_line
 from haloctl.tui.model import Aftermath, Ended, Gone
 from haloctl.tui.run_logs import last_lines, newest_log
@@ -37,6 +40,17 @@ def after(directory: Path) -> Gone | Ended | None:
             go_on=go_on,
         )
     )
+
+
+def last_state(directory: Path) -> LiveSnapshot | None:
+    """What the run's events came to, or None where its journal cannot be read. Raises nothing."""
+    try:
+        with RunView(directory) as view:
+            replay = Replay(view)
+            replay.seek(replay.end_s)
+            return replay.snapshot()
+    except HaloError:
+        return None
 
 
 def _log(directory: Path) -> tuple[str, ...]:

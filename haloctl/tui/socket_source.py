@@ -26,7 +26,7 @@ from engine.wire.control import (
 from engine.wire.control_place import is_welcome, noted_path, peer_of
 from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
 from engine.wire.orders import Answer, Order
-from haloctl.tui.aftermath import after
+from haloctl.tui.aftermath import after, last_state
 from haloctl.tui.model import Joined, Lost, Told, Update
 from haloctl.tui.source import NOT_HEARD, Tell
 
@@ -56,6 +56,8 @@ class SocketSource:
             outcome = await asyncio.to_thread(after, self.directory)
             news = Lost(words=words) if outcome is None else outcome
             if self._heard or news != told:
+                if outcome is not None and not self._heard:
+                    await self._told_from_journal(tell)
                 tell(news)
             told = news
             await asyncio.sleep(LOOK_AGAIN_S)
@@ -74,6 +76,12 @@ class SocketSource:
             return NOT_HEARD
         finally:
             self._asked.pop(number, None)
+
+    async def _told_from_journal(self, tell: Tell) -> None:
+        """A run that was over before anyone could join it, as it stood at its end."""
+        state = await asyncio.to_thread(last_state, self.directory)
+        if state is not None:
+            tell(Joined(run=self.directory.name, directory=str(self.directory), state=state))
 
     async def _joined(self, tell: Tell) -> str:
         """Follow one connection to its end; why it ended, or was never made."""
