@@ -144,8 +144,9 @@ def test_garbage_and_refusals_break_nothing(directory, said):
         writer.close()
 
     async def then(source, told):
-        await until(lambda: told)
-        assert isinstance(told[0], Ended)
+        await until(lambda: len(told) == 2)
+        assert isinstance(told[0], Joined)
+        assert isinstance(told[1], Ended)
         assert await source.ask(PauseRun()) == NOT_HEARD
 
     follow(directory, serve=serve, then=then)
@@ -159,13 +160,16 @@ def test_a_run_that_has_no_socket_yet_is_looked_for(tmp_path, trace):
     follow(tmp_path, then=then)
 
 
-def test_an_end_is_told_with_its_exit_code(directory):
+def test_a_run_that_was_over_before_is_told_as_its_journal_has_it_with_its_exit_code(directory):
     async def then(_source, told):
-        await until(lambda: told)
-        assert told == [Ended(words=told[0].words)]
-        assert told[0].words.startswith("exit code 3: ")
+        await until(lambda: len(told) == 2)
+        joined, ended = told
+        assert isinstance(joined, Joined)
+        assert joined.state.report is not None
+        assert ended == Ended(words=ended.words)
+        assert ended.words.startswith("exit code 3: ")
         await asyncio.sleep(1.2)
-        assert len(told) == 1
+        assert len(told) == 2
 
     follow(directory, then=then)
 
