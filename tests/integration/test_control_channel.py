@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
+from msgspec.structs import replace
 
 from engine.contracts import Cancellation
 from engine.ir.batch import Batch
@@ -120,8 +121,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def running(folder: Path, rows: int = 8, options: RunOptions | None = None):
-    """A run of `rows` queries whose tool waits at the gate."""
+async def running(folder: Path, rows: int = 8, options: RunOptions | None = None, finished: int = 0):
+    """A run of `rows` queries whose tool waits at the gate; a resumed one leaves `finished` rows out."""
+    asked = questions(rows)
+    left = replace(asked, queries=asked.queries[finished:])
     scene = Scene(folder / "run", Gated())
     made = Setup(
         profiles=flat_profiles(["w0"], [M]),
@@ -133,7 +136,7 @@ async def running(folder: Path, rows: int = 8, options: RunOptions | None = None
         scene.ran = await run_batches(
             folder,
             (plan_of(),),
-            [questions(rows)],
+            [left],
             made,
             options or RunOptions(backoff_s=0.01, grace_s=5.0),
             carry_out=partial(process_controlled, directory=scene.directory, say=scene.warnings.append),
@@ -316,7 +319,7 @@ async def test_a_cancelled_row_lets_go_of_its_call_and_stays_cancelled_when_the_
     assert scene.ran is not None
     assert scene.ran.report.status == "stopped"
     assert scene.tool.cut
-    async with running(tmp_path) as scene:
+    async with running(tmp_path, finished=1) as scene:
 
         def look():
             with Attached(scene.directory, watch=True) as run:

@@ -55,7 +55,7 @@ def test_systems_do_the_same_work_and_give_the_same_rows(folder):
         assert 0 <= drift(decoded(calls), decoded(its_calls)) <= 1
         assert measured.prompt_tokens == own.prompt_tokens
     assert measured.reused_tokens == 0
-    assert measured.model_loads > 3
+    assert measured.model_loads >= 3
     assert folder.profiles(cell("haloctl").fleet).read_bytes() == profiles
 
 

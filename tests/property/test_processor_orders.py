@@ -188,6 +188,8 @@ def test_a_run_stays_whole_under_any_orders(seed, mechanisms, fails, kills):
     scene = Scene(mechanisms, values)
     world = scene.world
     cancelled: set[int] = set()
+    # A call that crashed two workers by itself is put away.
+    ends = {"cancelled", "quarantined"} if kills > 1 else {"cancelled"}
     for _ in range(4000):
         if world.finished or world.aborted:
             break
@@ -210,7 +212,7 @@ def test_a_run_stays_whole_under_any_orders(seed, mechanisms, fails, kills):
     assert_whole(scene)
     for index, row in scene.latest.items():
         if row.error is not None and not fails:
-            assert row.error.code == "cancelled"
+            assert row.error.code in ends
         if row.error is not None and row.error.code == "cancelled":
             assert index in cancelled
         if index in cancelled:
@@ -218,7 +220,8 @@ def test_a_run_stays_whole_under_any_orders(seed, mechanisms, fails, kills):
     if not fails:
         whole = expected_outputs(mechanisms, values)
         for index, row in scene.latest.items():
-            assert row.outputs == (None if index in cancelled else whole[index])
+            ended = row.error is not None and row.error.code in ends
+            assert row.outputs == (None if ended else whole[index])
 
 
 @settings(max_examples=100, deadline=None)
