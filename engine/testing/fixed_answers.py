@@ -21,19 +21,11 @@ import msgspec
 
 from engine.backends.echo import answer
 from engine.backends.registry import load_backend as load_registered
-from engine.contracts import Backend, PrefixHandle
+from engine.contracts import Backend
 from engine.errors import ContextOverflow
 from engine.ir.ids import RequestId
-from engine.ir.request import (
-    BackendInfo,
-    BackendStatistics,
-    Generated,
-    GenerateOutput,
-    GenerateRequest,
-    Message,
-    ModelFile,
-    Rejected,
-)
+from engine.ir.request import Generated, GenerateOutput, GenerateRequest, ModelFile, Rejected
+from engine.testing.delegating import DelegatingBackend
 from engine.testing.fixed_answers_calls import CALLS_VARIABLE, Call, CallLog, digest
 
 LIMIT_BYTES_PER_TOKEN = 4
@@ -52,27 +44,13 @@ def fixed_tokens(max_tokens: int) -> int:
     return max(1, max_tokens // LIMIT_BYTES_PER_TOKEN)
 
 
-class FixedAnswers:
+class FixedAnswers(DelegatingBackend):
     """Delegates to `inner` with another length, and replaces what comes out."""
 
     def __init__(self, inner: Backend, log: CallLog | None = None) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._log = log
         self._asked: dict[RequestId, tuple[GenerateRequest, str]] = {}
-
-    @property
-    def info(self) -> BackendInfo:
-        return self._inner.info
-
-    @property
-    def idle(self) -> bool:
-        return self._inner.idle
-
-    def tokenize(self, text: str) -> tuple[int, ...]:
-        return self._inner.tokenize(text)
-
-    def prompt_tokens(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
-        return self._inner.prompt_tokens(messages)
 
     def enqueue(self, request: GenerateRequest) -> None:
         if request.ignore_eos:
@@ -116,25 +94,7 @@ class FixedAnswers:
             )
         )
 
-    def cancel(self, request: RequestId) -> None:
-        self._inner.cancel(request)
-
-    def pin(self, prefix: tuple[int, ...]) -> PrefixHandle:
-        return self._inner.pin(prefix)
-
-    def release(self, handle: PrefixHandle) -> None:
-        self._inner.release(handle)
-
-    def export_prefix(self, prefix: tuple[int, ...]) -> bytes | None:
-        return self._inner.export_prefix(prefix)
-
-    def import_prefix(self, state: bytes) -> int:
-        return self._inner.import_prefix(state)
-
-    def statistics(self) -> BackendStatistics:
-        return self._inner.statistics()
-
     def close(self) -> None:
-        self._inner.close()
+        super().close()
         if self._log is not None:
             self._log.close()

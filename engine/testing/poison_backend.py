@@ -17,20 +17,12 @@ import time
 import msgspec
 
 from engine.backends.registry import load_backend as load_registered
-from engine.contracts import Backend, PrefixHandle
+from engine.contracts import Backend
 from engine.errors import ModelFileError
 from engine.ir.ids import RequestId
-from engine.ir.request import (
-    BackendInfo,
-    BackendStatistics,
-    Generated,
-    GenerateOutput,
-    GenerateRequest,
-    Message,
-    ModelFile,
-    Progressed,
-)
+from engine.ir.request import Generated, GenerateOutput, GenerateRequest, ModelFile, Progressed
 from engine.ir.result import Usage
+from engine.testing.delegating import DelegatingBackend
 
 CRASH = "⚠CRASH"
 KILL = "⚠KILL"
@@ -49,28 +41,18 @@ def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
     return PoisonBackend(load_registered(msgspec.structs.replace(file, backend="echo"), memory_bytes))
 
 
-class PoisonBackend:
+class PoisonBackend(DelegatingBackend):
     """Delegates to `inner`, and looks at messages before each step."""
 
     def __init__(self, inner: Backend) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._poisoned: dict[RequestId, str] = {}
         self._endless: dict[RequestId, int] = {}
         self._cancelled: list[GenerateOutput] = []
 
     @property
-    def info(self) -> BackendInfo:
-        return self._inner.info
-
-    @property
     def idle(self) -> bool:
         return self._inner.idle and not self._endless and not self._cancelled
-
-    def tokenize(self, text: str) -> tuple[int, ...]:
-        return self._inner.tokenize(text)
-
-    def prompt_tokens(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
-        return self._inner.prompt_tokens(messages)
 
     def enqueue(self, request: GenerateRequest) -> None:
         text = "".join(message.content for message in request.messages)
@@ -106,21 +88,3 @@ class PoisonBackend:
         if self._endless.pop(request, None) is not None:
             self._cancelled.append(Generated(id=request, text="", finish="cancelled", usage=Usage()))
         self._inner.cancel(request)
-
-    def pin(self, prefix: tuple[int, ...]) -> PrefixHandle:
-        return self._inner.pin(prefix)
-
-    def release(self, handle: PrefixHandle) -> None:
-        self._inner.release(handle)
-
-    def export_prefix(self, prefix: tuple[int, ...]) -> bytes | None:
-        return self._inner.export_prefix(prefix)
-
-    def import_prefix(self, state: bytes) -> int:
-        return self._inner.import_prefix(state)
-
-    def statistics(self) -> BackendStatistics:
-        return self._inner.statistics()
-
-    def close(self) -> None:
-        self._inner.close()
