@@ -56,6 +56,9 @@ def test_systems_do_the_same_work_and_give_the_same_rows(folder):
         assert measured.prompt_tokens == own.prompt_tokens
     assert measured.reused_tokens == 0
     assert measured.model_loads >= 3
+    taking_turns, _, turned_rows = run(folder, cell("row_by_row", memory="one"))
+    assert turned_rows == rows
+    assert taking_turns.model_loads > 3
     assert folder.profiles(cell("haloctl").fleet).read_bytes() == profiles
 
 
