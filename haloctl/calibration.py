@@ -24,6 +24,7 @@ from engine.wire.messages import (
     Reply,
     UnloadModel,
 )
+from haloctl.interruption import run_until_interrupted
 from haloctl.knowledge import device_of
 from haloctl.placement import Fleet
 
@@ -40,11 +41,12 @@ def calibrate_fleet(
 
     In a run workers share memory and caches too. Of workers alike the slowest is remembered; one record a
     model comes back, that of the first worker's device. `say` hears before each how long it will take. What
-    is measured is kept although a later one fails.
+    is measured is kept although a later one fails or SIGINT comes.
 
-    Raises BackendError when a model cannot be loaded or measured, WorkerError when its process dies.
+    Raises BackendError when a model cannot be loaded or measured, WorkerError when its process dies,
+    KeyboardInterrupt after SIGINT.
     """
-    return trio.run(partial(measure_fleet, fleet, digests, store, quick=quick, say=say))
+    return run_until_interrupted(partial(measure_fleet, fleet, digests, store, quick=quick, say=say))
 
 
 async def measure_fleet(

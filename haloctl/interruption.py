@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+import trio
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -18,3 +25,34 @@ def interruption(words: str) -> Iterator[None]:
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         raise KeyboardInterrupt(words) from group
+
+
+def run_until_interrupted(function: Callable[[], Awaitable[Result]]) -> Result:
+    """`trio.run`, but for SIGINT, which cancels what is awaited and raises KeyboardInterrupt at the end.
+
+    Trio alone raises it wherever Python happens to be, even between making a coroutine and awaiting it, which
+    Python then complains about. Off the main thread signals are left alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return trio.run(function)
+    return trio.run(_watched, function)
+
+
+async def _watched(function: Callable[[], Awaitable[Result]]) -> Result:
+    results: list[Result] = []
+    try:
+        with trio.open_signal_receiver(signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cancel_at_first, signals, nursery.cancel_scope)
+                results.append(await function())
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:  # nurseries wrap even a single error
+        raise group.exceptions[0] from group.exceptions[0].__cause__
+    if not results:
+        raise KeyboardInterrupt
+    return results[0]
+
+
+async def _cancel_at_first(signals: AsyncIterator[int], scope: trio.CancelScope) -> None:
+    await anext(signals)
+    scope.cancel()
