@@ -187,7 +187,7 @@ def _followups(dice: random.Random, split: Split, results: list[Result]) -> tupl
     if split == "held":
         return ()
     turns = []
-    for _ in range(dice.choice((0, 1, 2, 3))):
+    for _ in range(dice.randint(0, 5)):
         result = dice.choice(results)
         _, question, answer = question_on(dice, split, result)
         turns.append((question if len(results) == 1 else f"{result.title}: {question}", answer))

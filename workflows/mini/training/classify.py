@@ -17,6 +17,11 @@ _WORD = Phrasings(
         "You sort texts into {labels}. Answer with the label only.",
         "Say which of these it is: {labels}. One word.",
         "Label the [text|message]. Labels: {labels}.",
+        "You read texts. Reply with exactly one of {labels}.",
+        "Is it {labels}? Answer with that word and nothing else.",
+        "You are a classifier. Possible answers: {labels}.",
+        "Give one label for the text: {labels}. No JSON.",
+        "One label only, please: {labels}.",
     ),
     ("You classify texts. Answer with one of these labels only: {labels}.",),
 )
@@ -28,6 +33,12 @@ _JSON = Phrasings(
         "You [triage|sort] messages and answer with a JSON object. {meanings}.",
         "Return JSON only. {meanings}.",
         "Label the text in JSON: {meanings}.",
+        "You read texts. Reply with one JSON object. {meanings}.",
+        "You are a classifier that answers with a JSON object: {meanings}.",
+        "Put the text into classes, as a JSON object: {meanings}.",
+        "One JSON object, please: {meanings}.",
+        "Which classes fit? Answer in JSON. {meanings}.",
+        "Read the message and reply with a JSON object, nothing else: {meanings}.",
     ),
     ("You classify texts and answer with one JSON object: {meanings}.",),
 )
@@ -39,24 +50,34 @@ def classify(dice: random.Random, split: Split) -> Example:
     domain = dice.choice(("feedback", "feedback", "films", "pages", "market"))
     template, combination, text, values, choices = _DOMAINS[domain](dice, split)
     key = next(iter(values))
-    if dice.random() < 0.5:
+    asked: list[str] = []
+    if dice.random() < 0.4:
         name, system = _WORD.choose(dice, split)
         system = system.format(labels=_listed(dice, choices[key]))
-        answer = str(values[key])
     else:
         name, system = _JSON.choose(dice, split)
         asked = [key, *(other for other in values if other != key and dice.random() < 0.6)]
         meanings = "; ".join(f"{field} is {_listed(dice, choices[field])}" for field in asked)
         system = system.format(meanings=meanings)
-        answer = as_json({field: values[field] for field in asked})
+    lead = dice.choice(_LEADS)
+    followups = []
+    for _ in range(dice.randint(0, 3) if split == "train" else 0):
+        _, _, another, others, _ = _DOMAINS[domain](dice, split)
+        followups.append((lead.format(another), _answer(others, key, asked)))
     return Example(
         family="classify",
         domain=domain,
         template=f"{template} {name}",
         combination=combination,
-        messages=(("system", system), ("user", dice.choice(_LEADS).format(text))),
-        answer=answer,
+        messages=(("system", system), ("user", lead.format(text))),
+        answer=_answer(values, key, asked),
+        followups=tuple(followups),
     )
+
+
+def _answer(values: dict[str, Any], key: str, asked: list[str]) -> str:
+    """The value of `key` as a word, or an object with what was asked for."""
+    return as_json({field: values[field] for field in asked}) if asked else str(values[key])
 
 
 Drawn = tuple[str, str, str, dict[str, Any], dict[str, tuple[str, ...]]]

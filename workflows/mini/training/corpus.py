@@ -26,18 +26,18 @@ MAKERS: Mapping[Family, Callable[[random.Random, Split], Example]] = {
     "form": form,
 }
 MIX: Mapping[Family, int] = {
-    "extract": 50,
-    "classify": 28,
+    "extract": 40,
+    "classify": 16,
     "brief": 34,
-    "merge": 14,
-    "shape": 32,
-    "market": 22,
+    "merge": 40,
+    "shape": 34,
+    "market": 14,
     "drill": 6,
-    "form": 9,
+    "form": 4,
 }
 """Parts of each family; short answers get more examples, since they hold fewer tokens to learn from."""
 COPYING: Mapping[Family, int] = {**MIX, "drill": 170}
-STAGES: tuple[tuple[int, Mapping[Family, int]], ...] = ((0, COPYING), (12_000, MIX))
+STAGES: tuple[tuple[int, Mapping[Family, int]], ...] = ((0, COPYING), (8_000, MIX))
 """From which example on which mixture holds: copying comes before what is done with it."""
 
 

@@ -18,6 +18,12 @@ _ASK = Phrasings(
         "Find out what the question is about. Reply in JSON: {keys}. {meanings}",
         "You turn [questions|text] into parameters. Keys: {keys}. {meanings}",
         "Return JSON only. {meanings}",
+        "Read the [message|question] and fill in a JSON object with {keys}. {meanings}",
+        "You are given a text. Reply with a JSON object. Its keys are {keys}. {meanings}",
+        "JSON, please: {keys}. {meanings}",
+        "What does the person ask for? Answer with one JSON object. Keys: {keys}.",
+        "Take {keys} from the text. {meanings} Answer in JSON.",
+        "You read what people write and note {keys} in one JSON object. {meanings}",
     ),
     ("Read the text and answer with one JSON object. Keys: {keys}. {meanings}",),
 )
@@ -45,12 +51,18 @@ _MARKET_SYSTEM = (
     "orders, 1992 to 1998. focus is what the question asks about first."
 )
 
+_ASIDES = (
+    "Hello.", "Hi there.", "Thank you.", "I am in a hurry.", "It is for a report.", "Please be brief.",
+    "My team wants to know.", "One more thing.", "As always.", "I asked before.", "Good morning.", "Cheers.",
+)  # fmt: skip
+"""What stands around questions and says nothing."""
+
 Drawn = tuple[str, str, str, dict[str, Any]]
 """Phrasing's identity, combination, text, and all values the text tells."""
 
 
 def extract(dice: random.Random, split: Split) -> Example:
-    """One question and the object that holds its parameters."""
+    """One question and the object that holds its parameters; in training more questions may follow."""
     domain = dice.choice(("market", "market", "films", "pages", "feedback"))
     template, combination, text, values = _DOMAINS[domain](dice, split)
     whole = domain == "market" and dice.random() < 0.4
@@ -64,9 +76,33 @@ def extract(dice: random.Random, split: Split) -> Example:
         domain=domain,
         template=f"{template} {ask}",
         combination=combination,
-        messages=(("system", system), ("user", lead.format(text))),
+        messages=(("system", system), ("user", lead.format(text if split == "held" else _aside(dice, text)))),
         answer=as_json({key: values[key] for key in asked}),
+        followups=_followups(dice, domain, asked, lead) if split == "train" else (),
     )
+
+
+def _followups(
+    dice: random.Random, domain: str, asked: tuple[str, ...], lead: str
+) -> tuple[tuple[str, str], ...]:
+    """Up to three more questions that tell the same parameters."""
+    turns = []
+    for _ in range(dice.randint(0, 3)):
+        _, _, text, values = _DOMAINS[domain](dice, "train")
+        if set(asked) <= set(values):
+            turns.append((lead.format(_aside(dice, text)), as_json({key: values[key] for key in asked})))
+    return tuple(turns)
+
+
+def _aside(dice: random.Random, text: str) -> str:
+    """The text, now and then with words before or after it."""
+    match dice.randrange(6):
+        case 0:
+            return f"{dice.choice(_ASIDES)} {text}"
+        case 1:
+            return f"{text} {dice.choice(_ASIDES)}"
+        case _:
+            return text
 
 
 def as_json(value: object) -> str:

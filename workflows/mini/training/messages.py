@@ -110,6 +110,9 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "Two robbers plan their last theft.",
             "{person} leaves prison and is drawn into an old murder case.",
             "A gang steals diamonds while the police look on.",
+            "An inspector follows the traces of a robbery.",
+            "{person} is accused of theft and hunts the real robber.",
+            "Stolen jewels lead the police to {person}.",
         ),
         ("A detective must solve the theft of diamonds from a bank.", "The police hunt a gang of robbers."),
     ),
@@ -120,6 +123,9 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "A wedding is planned, but the bride loves another.",
             "Letters bring two lonely hearts together; they marry in spring.",
             "She loves him, but he is about to marry her sister.",
+            "{person} writes letters to a lover far away.",
+            "They kiss in the rain and promise to marry.",
+            "A baker and a teacher fall in love over cakes.",
         ),
         ("Two strangers fall in love at a wedding.", "{person} loves a stranger and writes love letters."),
     ),
@@ -129,6 +135,10 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "A young soldier writes home from the front.",
             "{person} leads a regiment into its last battle.",
             "Behind enemy lines, a group of soldiers waits for help.",
+            "{person} becomes a soldier and fights far from home.",
+            "An officer and a soldier hide from the enemy army.",
+            "At the front, {person} waits for the next attack.",
+            "Two brothers are soldiers on different sides.",
             "The army retreats while bombs fall on the city.",
         ),
         (
@@ -143,6 +153,9 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{person} is chased by a monster through the woods.",
             "The dead rise from their graves.",
             "A vampire comes to a village, and blood is found each morning.",
+            "{person} hears screams from an empty house.",
+            "A ghost follows {person} home.",
+            "The monster in the lake wakes up hungry.",
         ),
         ("A ghost screams in the cellar of a haunted house.", "The monster rises from its grave at night."),
     ),
@@ -153,6 +166,9 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{person} films the daily life of a hospital.",
             "A record of real farmers and what they say about drought.",
             "Witnesses speak in interviews about the strike.",
+            "{person} speaks in interviews about real events.",
+            "The camera follows a year in the life of nurses.",
+            "Old footage shows how the city was built.",
         ),
         (
             "Archive footage and interviews record the real life of farmers.",
@@ -216,8 +232,14 @@ OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("In physics, the {topic} equation describes how heat flows.",),
     ),
 }
-NEGATIVE = ("I am very angry.", "This is not acceptable.", "I am disappointed.", "What a bad experience.")
-URGENT = ("Answer today, please.", "It is urgent.", "I need it tomorrow.", "Please reply at once.")
+NEGATIVE = (
+    "I am very angry.", "This is not acceptable.", "I am disappointed.", "What a bad experience.",
+    "I am really upset.", "Never again.",
+)  # fmt: skip
+URGENT = (
+    "Answer today, please.", "It is urgent.", "I need it tomorrow.", "Please reply at once.",
+    "This cannot wait.", "Be quick, please.",
+)  # fmt: skip
 NEUTRAL = (
     "I bought it last month.",
     "My order was in spring.",

@@ -4,6 +4,31 @@ from __future__ import annotations
 
 from workflows.mini.training.example import Phrasings
 
+_FRAMES = (
+    "What can you say about <topic> of {segment} in {region} for {year}?",
+    "What do you know about the <topic> of {segment} in {year}? The region is {region}.",
+    "What was the story with <topic> in {region}, {year}? [Only|Just] {segment}[, please|].",
+    "[What about|How about|And] the <topic> for {segment} in {region} [during|in] {year}?",
+    "[Tell me about|Report on|Look into] <topic>: {segment}, {region}, {year}.",
+    "[I need|We need|My boss wants] the <topic> of {year}: {region}, {segment}.",
+    "[Give me|Send me|Prepare] an overview of <topic> in {region} for the {segment} line, year {year}.",
+    "{segment} in {region}, {year}: what is there on <topic>?",
+    "{year} in {region}: <topic> for {segment}?",
+    "Is there anything [odd|new|special] about <topic> for {segment} in {region} in {year}?",
+    "[Could|Can] you check <topic> in {year} for {segment} across {region}?",
+    "In {region}, how were <topic> for {segment} [in|during] {year}?",
+    "Which <topic> stand out for {segment} in {region} in {year}?",
+    "Let us look at {region} in {year}. How do <topic> look for {segment}?",
+    "A question on {segment} in {region}: did <topic> change in {year}?",
+    "Were <topic> [good|bad|fine] for {segment} in {year} in {region}?",
+)
+
+
+def _framed(topics: str) -> tuple[str, ...]:
+    """Every frame with one of the topics: how a question is put says nothing of what it is about."""
+    return tuple(frame.replace("<topic>", f"[{topics}]") for frame in _FRAMES)
+
+
 MARKET = {
     "revenue": Phrasings(
         "market.revenue",
@@ -20,6 +45,7 @@ MARKET = {
             "In {year}, was {segment} in {region} [a good|a strong|a weak] business?",
             "{segment} sales: {region} in {year}?",
             "Did [sales|revenue] rise in {region} for {segment} during {year}?",
+            *_framed("revenues|sales|sales figures|earnings|takings|money made|turnover figures"),
         ),
         (
             "What do the {year} sales look like for {segment} in {region}?",
@@ -39,6 +65,7 @@ MARKET = {
             "In {region}, who were the [leading|main] {segment} customers during {year}?",
             "Tell me about our {segment} customers in {region} in {year}.",
             "Who buys {segment} from us in {region}? Take {year}.",
+            *_framed("customers|buyers|clients|largest customers|top buyers|best clients|people who buy"),
         ),
         (
             "Who were the biggest {segment} buyers in {region} in {year}?",
@@ -56,6 +83,7 @@ MARKET = {
             "{year}, {region}, {segment}: any delays in delivery?",
             "How many parcels for {segment} in {region} arrived late in {year}?",
             "Was shipping to {region} slow in {year} for {segment} customers?",
+            *_framed("deliveries|late deliveries|delays|shipments|shipping times|late parcels|arrival times"),
         ),
         (
             "Did shipments for {segment} arrive late in {region} during {year}?",
@@ -73,6 +101,7 @@ MARKET = {
             "Tell me about suppliers of {segment} parts in {region} during {year}.",
             "In {region}, which suppliers did {segment} depend on in {year}?",
             "What do our suppliers charge for {segment} in {region}? Take {year}.",
+            *_framed("suppliers|main suppliers|supplier prices|vendors|those who supply us|supply partners"),
         ),
         (
             "Name the suppliers that serve {segment} in {region} during {year}.",
@@ -95,6 +124,15 @@ FILMS = Phrasings(
         "[Recommend|Suggest] {genre} films shot in {country} from {first} until {last}.",
         "Is there a good {genre} film from {country}, {first} to {last}?",
         "What did {country} do in {genre} between {first} and {last}?",
+        "[Could you find|Please find|Look for] films from {country}: {genre}, {first} to {last}.",
+        "My favourites are {genre} films. What is there from {country}, {first} to {last}?",
+        "Which {country} films between {first} and {last} belong to {genre}?",
+        "Are there {genre} films that were shot in {country} from {first} to {last}?",
+        "The country is {country}, the years are {first} to {last}, and I like {genre}.",
+        "Years {first} to {last}, {country}: which ones are {genre}?",
+        "Tonight I want {genre}, made in {country}, no older than {first}, no newer than {last}.",
+        "Take the films of {country}. Which of {first} to {last} are {genre} films?",
+        "{country} made many films from {first} to {last}. Name the {genre} ones.",
     ),
     (
         "Which films from {country}, {first} to {last}, are {genre}?",
@@ -113,6 +151,11 @@ PEOPLE = Phrasings(
         "{person}: films from {first} on?",
         "Since {first}, which films did {person} direct?",
         "How were {person}'s films rated since {first}?",
+        "[Name|Give me] the films that {person} directed from {first} on.",
+        "After {first}, what was made by {person}?",
+        "{person} is a director I like. What came out since {first}?",
+        "Is there a film by {person} since {first}?",
+        "All films of {person}, please, from {first} on.",
     ),
     ("What films has {person} directed since {first}?", "Show everything {person} made from {first} on."),
 )
@@ -128,6 +171,15 @@ PAGES = Phrasings(
         "Summarise the {aspect} of {topic} from the {language} page.",
         "Is there a {language} page about {topic}? The {aspect} matters to me.",
         "How does the {language} article describe the {aspect} of {topic}?",
+        "[Please read|Open] the {language} page of {topic} and report its {aspect}.",
+        "What is written about {topic}, {aspect} above all, in {language}?",
+        "Which {language} article covers the {aspect} of {topic}?",
+        "My interest is the {aspect} of {topic}. Use the {language} page.",
+        "Describe {topic}: its {aspect}, as told in {language}.",
+        "{language} sources on {topic}: what about the {aspect}?",
+        "From the {language} encyclopedia I want the {aspect} of {topic}.",
+        "Is the {aspect} of {topic} explained in {language}?",
+        "The topic is {topic}, the language {language}, and I care about its {aspect}.",
     ),
     (
         "What can I read in {language} about the {aspect} of {topic}?",
@@ -136,10 +188,35 @@ PAGES = Phrasings(
     ),
 )
 MESSAGES = {
-    "refund": ("I want my money back", "Please refund me", "I ask for a refund", "Pay me back, please"),
-    "exchange": ("Please send another one", "I would like to exchange it", "Send me a new one instead"),
-    "repair": ("Can you repair it", "Please fix it", "I would like to have it repaired"),
-    "information": ("What should I do now", "Please tell me what to do", "Can you tell me more"),
+    "refund": (
+        "I want my money back",
+        "Please refund me",
+        "I ask for a refund",
+        "Pay me back, please",
+        "Please return the money",
+        "A refund would be fair",
+    ),
+    "exchange": (
+        "Please send another one",
+        "I would like to exchange it",
+        "Send me a new one instead",
+        "Please replace it",
+        "I want another one in its place",
+    ),
+    "repair": (
+        "Can you repair it",
+        "Please fix it",
+        "I would like to have it repaired",
+        "Please have it mended",
+        "Who can fix it for me",
+    ),
+    "information": (
+        "What should I do now",
+        "Please tell me what to do",
+        "Can you tell me more",
+        "I need your advice",
+        "How do I go on",
+    ),
 }
 """Feedback: what the customer wants → how it is said."""
 
@@ -154,6 +231,18 @@ FEEDBACK = Phrasings(
         "[Hello|Hi|Dear team], I ordered a {product}, order {order}, and it is damaged. {wish}.",
         "There is a problem with order {order}, a {product}. {wish}.",
         "Since yesterday my {product} makes noise. {wish}. My order was {order}.",
+        "I bought a {product} and it fell apart. {wish}. The order is {order}.",
+        "The {product} arrived broken. {wish}. [Order|Number|My order] {order}.",
+        "You sent me a faulty {product}. {wish}. Order {order}.",
+        "This {product} has a fault. Order {order}. {wish}.",
+        "[About|Concerning] my {product}, order {order}: {wish}.",
+        "{wish}. Order {order} was a {product}, and it came damaged.",
+        "Order number {order}. A {product} that never worked. {wish}.",
+        "We have a {product} here that does nothing. {wish}. It came with order {order}.",
+        "In order {order} there was a {product}. It is cracked. {wish}.",
+        "[Good morning|Hello], the {product} is dead. {wish}. {order} is the order.",
+        "It is about a {product} which makes noise. {wish}. Order: {order}.",
+        "Our new {product} broke at once. My order number is {order}. {wish}.",
     ),
     (
         "[Hello|Hi], order {order} is about a {product} that does not work. {wish}.",

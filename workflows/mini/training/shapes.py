@@ -23,6 +23,7 @@ _SYSTEM = Phrasings(
     ),
     ("You read tables. Reply with one JSON object with the keys {keys}. {meanings}.",),
 )
+_AGAIN = ("Now another object:", "And:", "JSON again:", "Once more:", "From the same table:")
 _KEYS = {
     "first": ("leader", "top", "first", "best", "name", "winner"),
     "last": ("last", "bottom", "weakest", "laggard"),
@@ -61,6 +62,14 @@ def shape(dice: random.Random, split: Split) -> Example:
 
 
 def _object(dice: random.Random, split: Split, result: Result) -> tuple[str, str, str]:
+    """A system message's identity and text, and the object it asks for."""
+    listed, meanings, answer = _asked(dice, result)
+    name, text = _SYSTEM.choose(dice, split)
+    return name, text.format(meanings=meanings, keys=listed), answer
+
+
+def _asked(dice: random.Random, result: Result) -> tuple[str, str, str]:
+    """One to four keys, what they mean, and the object."""
     roles = dice.sample(tuple(_KEYS), dice.randint(1, 4))
     keys = [dice.choice(_KEYS[role]) for role in roles]
     column = dice.randrange(1, len(result.columns))
@@ -69,9 +78,8 @@ def _object(dice: random.Random, split: Split, result: Result) -> tuple[str, str
         for role, key in zip(roles, keys, strict=True)
     )
     listed = " and ".join(keys) if len(keys) < 3 else ", ".join(keys[:-1]) + " and " + keys[-1]
-    name, text = _SYSTEM.choose(dice, split)
     values = {key: _value(role, result, column) for role, key in zip(roles, keys, strict=True)}
-    return name, text.format(meanings=meanings, keys=listed), as_json(values)
+    return listed, meanings, as_json(values)
 
 
 def _value(role: str, result: Result, column: int) -> Json:
@@ -98,9 +106,13 @@ def as_printed(value: Json) -> Json:
 
 def _followups(dice: random.Random, result: Result) -> tuple[tuple[str, str], ...]:
     turns = []
-    for _ in range(dice.choice((0, 1, 2))):
-        row = dice.choice(result.rows)
-        _, question = LOOKUP.choose(dice, "train")
-        values = dict(zip(result.columns, map(as_printed, row), strict=True))
-        turns.append((f"{question.format(label=row[0])} As JSON.", as_json(values)))
+    for _ in range(dice.randint(0, 4)):
+        if dice.random() < 0.7:
+            _, meanings, answer = _asked(dice, result)
+            turns.append((f"{dice.choice(_AGAIN)} {meanings}.", answer))
+        else:
+            row = dice.choice(result.rows)
+            _, question = LOOKUP.choose(dice, "train")
+            values = dict(zip(result.columns, map(as_printed, row), strict=True))
+            turns.append((f"{question.format(label=row[0])} As JSON.", as_json(values)))
     return tuple(turns)

@@ -1,7 +1,8 @@
 """Where training starts: random weights with a circuit for copying already laid out.
 
 Copying from the prompt needs two attention layers that work hand in hand: one that tells each token which
-token stood before it, and one that finds where the current token stood before and reads what followed. By
+tokens stood before it, and one that finds where the current token, or the current pair of tokens, stood
+before and reads what followed. Pairs keep a copy on its track where words repeat ("Brand#13 … Brand#25"). By
 chance alone that takes millions of tokens to appear; laid out at the start it is there from the first step,
 and training keeps, sharpens or replaces it as it likes.
 """
@@ -25,14 +26,16 @@ _SHARED = 0.32
 """First component of all embeddings: attention by position alone rests on it, and the output ignores it."""
 _SHARPNESS = 6.0
 """Attention score of the token before, against tokens elsewhere."""
-_HEADS = 2
-"""How many heads of a layer take part."""
+_HEADS = 3
+"""How many heads of a layer take part: one matches a token, two match pairs."""
 _FOLLOWING = (1, 3)
 """Layers that read what followed an earlier occurrence."""
 _FREQUENCIES = 8
 """How many of the fastest rotations tell neighbours apart."""
 _TOLD, _MATCHED, _READ = 0.12, 1.8, 0.3
 """Scales: of what the first layer writes, of matching queries and keys, of what following layers write."""
+_EVEN = 0.38
+"""What was told stands this much too large beside a token itself; pairs weigh both alike."""
 
 
 def start(network: nn.Module, shape: ModelShape, kindred: Sequence[int] = (), kinship: float = 0.0) -> None:
@@ -50,7 +53,7 @@ def start(network: nn.Module, shape: ModelShape, kindred: Sequence[int] = (), ki
             embedding = network.get_parameter("embedding.weight")
             shared = nn.init.normal_(torch.empty_like(embedding), std=SPREAD)[torch.tensor(kindred)]
             embedding.copy_((1 - kinship) ** 0.5 * embedding + kinship**0.5 * shared)
-    if shape.kv_heads == shape.heads >= 2 * _HEADS and shape.layers > max(_FOLLOWING):
+    if shape.kv_heads == shape.heads > _HEADS and shape.layers > max(_FOLLOWING):
         with torch.no_grad():
             _lay_out(network, shape)
 
@@ -67,25 +70,34 @@ def kin(tokens: Sequence[str]) -> list[int]:
 
 
 def _lay_out(network: nn.Module, shape: ModelShape) -> None:
-    """Tokens get one half of all directions but the first, what stood before them the other half."""
-    directions = _directions(shape.width)
-    half = shape.width // 2
-    tokens, before = directions[:half], directions[half:]
+    """Tokens get one half of all directions, what stood one and two before them a quarter each."""
+    directions, width = _directions(shape.width), shape.head_width
+    first, second = shape.width - 1 - 2 * width, shape.width - 1 - width
+    tokens, before, earlier = directions[:first], directions[first:second], directions[second:-1]
     embedding = network.get_parameter("embedding.weight")
-    embedding.copy_(2**0.5 * embedding @ tokens.T @ tokens)
+    embedding.copy_((shape.width / first) ** 0.5 * embedding @ tokens.T @ tokens)
     embedding[:, 0] = _SHARED
     network.get_parameter("norm.weight")[0] = 0.0
     query, key, value, out = _heads(network, shape, 0)
-    for head in range(_HEADS):
-        query[head], key[head] = _one_back(shape)
-        value[head] = tokens[_part(shape, head)]
-        out[head] = _TOLD * before[_part(shape, head)].T
-    for layer in _FOLLOWING:
+    for head, told in enumerate((before, earlier)):
+        query[head], key[head] = _back(shape, head + 1)
+        value[head], out[head] = tokens[:width], _TOLD * told.T
+    lower, upper = tokens[:width], tokens[-width:]
+    ours = _every_other_pair(width)
+    for layer, read in zip(_FOLLOWING, (lower, upper), strict=True):
         query, key, value, out = _heads(network, shape, layer)
-        for head in range(_HEADS):
-            part = _part(shape, head)
-            query[head], key[head] = _MATCHED * tokens[part], _MATCHED * before[part]
-            value[head], out[head] = tokens[part], _READ * tokens[part].T
+        query[0], key[0] = _MATCHED * lower, _MATCHED * before
+        query[1] = _MATCHED * torch.where(ours, lower, _EVEN * before)
+        key[1] = _MATCHED * torch.where(ours, before, earlier)
+        query[2] = _MATCHED * torch.where(ours, _EVEN * before, lower)
+        key[2] = _MATCHED * torch.where(ours, earlier, before)
+        for head, part in enumerate((read, lower, upper)):
+            value[head], out[head] = part, _READ * part.T
+
+
+def _every_other_pair(width: int) -> Tensor:
+    """Which rows of a head one of two matches gets: both need slow rotations, which are the last rows."""
+    return (torch.arange(width) // 2 % 2 == 0)[:, None]
 
 
 def _heads(network: nn.Module, shape: ModelShape, layer: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -94,10 +106,6 @@ def _heads(network: nn.Module, shape: ModelShape, layer: int) -> tuple[Tensor, T
     query, key, value = fused.view(3, shape.heads, shape.head_width, shape.width)
     out = network.get_parameter(f"blocks.{layer}.attention_out.weight")
     return query, key, value, out.view(shape.width, shape.heads, shape.head_width).transpose(0, 1)
-
-
-def _part(shape: ModelShape, head: int) -> slice:
-    return slice(head * shape.head_width, (head + 1) * shape.head_width)
 
 
 def _directions(width: int) -> Tensor:
@@ -109,10 +117,10 @@ def _directions(width: int) -> Tensor:
     return torch.linalg.qr(found.T)[0].T.roll(-1, 0)
 
 
-def _one_back(shape: ModelShape) -> tuple[Tensor, Tensor]:
-    """Query and key rows whose product is greatest between neighbours, whatever they are."""
+def _back(shape: ModelShape, tokens: int) -> tuple[Tensor, Tensor]:
+    """Query and key rows whose product is greatest with the token so many before, whatever it is."""
     pairs = torch.arange(shape.head_width // 2)
-    angles = ROPE_BASE ** (-2.0 * pairs / shape.head_width)
+    angles = tokens * ROPE_BASE ** (-2.0 * pairs / shape.head_width)
     used = (pairs < _FREQUENCIES).float()
     common = torch.zeros(shape.width)
     common[0] = 1.0

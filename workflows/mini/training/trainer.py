@@ -36,13 +36,13 @@ class TrainingPlan:
 
     shape: ModelShape = SHAPE
     seed: int = 0
-    steps: int = 7000
+    steps: int = 5400
     batch_tokens: int = 4096
     part_tokens: int = 1024
     peak_rate: float = 2e-3
     final_share: float = 0.02
     warmup_steps: int = 100
-    decay_steps: int = 1500
+    decay_steps: int = 1800
     """The rate is constant but for these last steps, so that a longer plan begins like a shorter one."""
     optimizer: Literal["adamw", "muon"] = "muon"
     """Muon learns from fewer tokens; it takes the matrices of the layers, AdamW the rest."""
