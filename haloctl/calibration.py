@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 import trio
 
 from engine.errors import BackendError
-from engine.ir.ids import ModelName
 from engine.ir.request import ModelFile
 from engine.processor.lending import Lender, lend_new
 from engine.processor.workers import WorkerPort, WorkerSpec
@@ -24,23 +24,32 @@ from engine.wire.messages import (
     Reply,
     UnloadModel,
 )
+from haloctl.digests import FormDigests
 from haloctl.interruption import run_until_interrupted
 from haloctl.knowledge import device_of
 from haloctl.placement import Fleet
 
 
+@dataclass(frozen=True)
+class MeasuredForm:
+    """A model's form and what it takes on the first device that was measured."""
+
+    file: ModelFile
+    record: ModelRecord
+
+
 def calibrate_fleet(
     fleet: Fleet,
-    digests: Mapping[ModelName, str],
+    digests: FormDigests,
     store: ProfileStore,
     *,
     quick: bool,
     say: Callable[[str], None],
-) -> tuple[ModelRecord, ...]:
-    """Measure every model in turn, on all workers that can run it at once, and remember the results.
+) -> tuple[MeasuredForm, ...]:
+    """Measure every form of every model in turn, on all workers that can run it at once, and remember it.
 
     In a run workers share memory and caches too. Of workers alike the slowest is remembered; one record a
-    model comes back, that of the first worker's device. `say` hears before each how long it will take. What
+    form comes back, that of the first worker's device. `say` hears before each how long it will take. What
     is measured is kept although a later one fails or SIGINT comes.
 
     Raises BackendError when a model cannot be loaded or measured, WorkerError when its process dies,
@@ -51,24 +60,25 @@ def calibrate_fleet(
 
 async def measure_fleet(
     fleet: Fleet,
-    digests: Mapping[ModelName, str],
+    digests: FormDigests,
     store: ProfileStore,
     *,
     quick: bool,
     say: Callable[[str], None],
     lend: Lender = lend_new,
-) -> tuple[ModelRecord, ...]:
+) -> tuple[MeasuredForm, ...]:
     """`calibrate_fleet` on workers that `lend` gives; those of a pool hold the models afterwards."""
-    records: list[ModelRecord] = []
-    for name, file in fleet.models.items():
-        specs = fleet.able(name)
+    found: list[MeasuredForm] = []
+    for file in fleet.files:
+        specs = tuple(spec for spec in fleet.workers if spec.backend == file.backend)
         workers = " and ".join(f"worker {spec.id}" for spec in specs)
-        say(f"measuring {name} on {workers}: {'seconds' if quick else 'a few minutes at most'}")
-        slowest = _slowest(await _measure_at_once(specs, file, digests[name], quick, lend))
+        say(f"measuring {file.name} on {workers}: {'seconds' if quick else 'a few minutes at most'}")
+        digest = digests[file.name, file.backend]
+        slowest = _slowest(await _measure_at_once(specs, file, digest, quick, lend))
         for record in slowest.values():
             store.save(store.load().with_model(record))
-        records.append(slowest[device_of(specs[0])])
-    return tuple(records)
+        found.append(MeasuredForm(file, slowest[device_of(specs[0])]))
+    return tuple(found)
 
 
 def _slowest(records: Iterable[ModelRecord]) -> dict[str, ModelRecord]:

@@ -31,6 +31,7 @@ from engine.journal.output import ResultWriter
 from engine.journal.records import RunMeta
 from engine.journal.run_journal import RunJournal
 from engine.journal.store import RunStore, new_run_id
+from engine.optimizer.cost_model import pace_s
 from engine.processor.lanes import LaneSpec
 from engine.processor.lending import Lender, lend_new
 from engine.processor.run import Job
@@ -38,7 +39,7 @@ from engine.processor.tool_actor import OpenedTool
 from engine.processor.workers import WorkerSpec
 from haloctl import __version__, embedded, render
 from haloctl.attempts import whole_run
-from haloctl.digests import DigestBook, digests
+from haloctl.digests import DigestBook, FormDigests, form_digests, model_digests
 from haloctl.exit_codes import of_report
 from haloctl.intake_source import describe, keep_unrepeatable, open_source, require_unchanged
 from haloctl.knowledge import Knowledge, profile_store
@@ -70,8 +71,13 @@ class Prepared:
     request: BatchRequest
     workflows: tuple[Workflow, ...]
     fleet: Fleet
-    digests: Mapping[ModelName, str]
+    forms: FormDigests
     knowledge: Knowledge
+
+    @property
+    def digests(self) -> dict[ModelName, str]:
+        """What each model's calls are keyed by: the digest of its file, or of both where either may do."""
+        return model_digests(self.forms)
 
     def planner(self) -> Planner:
         """Plans windows with what is known of models and tools at the time."""
@@ -108,7 +114,7 @@ def prepare(settings: Settings, request: BatchRequest, say: Say) -> Prepared:
     settings = _with_embedded_database(settings, request.source, workflows, say)
     fleet = assemble_fleet(settings, models_of(workflows), say, request.options)
     book = DigestBook(cache_folder(settings), say)
-    known = digests(fleet.models, book)
+    known = form_digests(fleet.files, book)
     plans = tuple(workflow.plan for workflow in workflows)
     knowledge = Knowledge(profile_store(cache_folder(settings)), fleet, known, plans)
     return Prepared(settings, _with_columns(request, plans), workflows, fleet, known, knowledge)
@@ -232,6 +238,7 @@ def open_run(
             workers=_logged(prepared.fleet.workers, store.directory),
             lanes=_lanes(prepared),
             models=prepared.fleet.models,
+            other_forms=prepared.fleet.others,
             digests=prepared.digests,
             tools=tools,
             journal=RunJournal(store, writer, None if cache is None else cache.put),
@@ -361,6 +368,7 @@ def _lanes(prepared: Prepared) -> tuple[LaneSpec, ...]:
             profiles[spec.id].slots,
             spec.memory_bytes,
             {model.model: model.model_bytes for model in profiles[spec.id].models},
+            {model.model: pace_s(model, profiles[spec.id].slots) for model in profiles[spec.id].models},
         )
         for spec in prepared.fleet.workers
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -80,9 +81,21 @@ class DigestBook:
             temporary.unlink(missing_ok=True)
 
 
-def digests(files: Mapping[ModelName, ModelFile], book: DigestBook) -> dict[ModelName, str]:
-    """Digest of every model file. Raises ModelFileError."""
-    return {name: book.digest(file) for name, file in files.items()}
+FormDigests: TypeAlias = Mapping[tuple[ModelName, str], str]
+"""Digest of each model's form, by the model's name and the backend that loads the form."""
+
+
+def form_digests(files: Iterable[ModelFile], book: DigestBook) -> dict[tuple[ModelName, str], str]:
+    """Digest of every file. Raises ModelFileError."""
+    return {(file.name, file.backend): book.digest(file) for file in files}
+
+
+def model_digests(forms: FormDigests) -> dict[ModelName, str]:
+    """Digest of every model: its file's, or those of both forms, where either may answer."""
+    found: dict[ModelName, str] = {}
+    for (name, _backend), digest in sorted(forms.items()):
+        found[name] = f"{found[name]}+{digest}" if name in found else digest
+    return found
 
 
 def _sha256(path: Path) -> str:

@@ -6,22 +6,26 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from engine.backends.gguf_file import is_gguf, validate_gguf
+from engine.backends.paged.model_folder import read_folder
+from engine.backends.paged.sizes import cache_name, kv_bytes_per_token
 from engine.contracts import Tool
 from engine.errors import ConfigError, HaloError
 from engine.ir.batch import Query
 from engine.ir.cost import Profiles
 from engine.ir.event import Event
-from engine.ir.ids import ModelName, OperatorId
+from engine.ir.ids import OperatorId
 from engine.ir.logical import LogicalPlan, Operator, ToolOperator
 from engine.ir.request import ModelFile
 from engine.processor.workers import WorkerSpec
 from engine.profiles.assemble import WorkerFacts, assemble
-from engine.profiles.device import describe_device
+from engine.profiles.device import GPU_DEVICE, describe_device
 from engine.profiles.observe import Observer
 from engine.profiles.records import Measurements, ModelFacts
 from engine.profiles.store import ProfileStore
 from engine.templating import build_scope, render_arguments
 from engine.worker.footprint import estimate_bytes
+from haloctl.digests import FormDigests
+from haloctl.gpu_device import first_visible
 from haloctl.placement import Fleet
 from tools import REGISTRY
 
@@ -35,7 +39,7 @@ class Knowledge:
         self,
         store: ProfileStore,
         fleet: Fleet,
-        digests: Mapping[ModelName, str],
+        digests: FormDigests,
         workflows: Iterable[LogicalPlan],
     ) -> None:
         self._store = store
@@ -109,8 +113,8 @@ def profile_store(cache: Path) -> ProfileStore:
     return ProfileStore(cache / FILE_NAME)
 
 
-def worker_facts(fleet: Fleet, digests: Mapping[ModelName, str]) -> tuple[WorkerFacts, ...]:
-    """The fleet as profiles see it: a worker with the models its backend can run."""
+def worker_facts(fleet: Fleet, digests: FormDigests) -> tuple[WorkerFacts, ...]:
+    """The fleet as profiles see it: a worker with the models its backend can run, each in its form for it."""
     return tuple(
         WorkerFacts(
             worker=spec.id,
@@ -119,8 +123,8 @@ def worker_facts(fleet: Fleet, digests: Mapping[ModelName, str]) -> tuple[Worker
             slots=fleet.settings[spec.id].slots,
             memory_bytes=spec.memory_bytes,
             models=tuple(
-                model_facts(file, digests[name])
-                for name, file in fleet.models.items()
+                model_facts(file, digests[file.name, file.backend])
+                for file in fleet.files
                 if file.backend == spec.backend
             ),
             threads=spec.threads or 1,
@@ -131,13 +135,22 @@ def worker_facts(fleet: Fleet, digests: Mapping[ModelName, str]) -> tuple[Worker
 
 def device_of(spec: WorkerSpec) -> str:
     """Name of the compute that measurements belong to."""
-    return "echo" if spec.backend == "echo" else describe_device(spec.threads)
+    match spec.backend:
+        case "echo":
+            return "echo"
+        case "exllamav2":
+            gpu = first_visible(spec.env)
+            return describe_device(spec.threads) if gpu is None else f"{GPU_DEVICE}{gpu.name}"
+        case _:
+            return describe_device(spec.threads)
 
 
 def model_facts(file: ModelFile, digest: str) -> ModelFacts:
-    """What a model's file says before it is loaded. Raises ModelFileError for a malformed GGUF header."""
+    """What a model's file or folder says before it is loaded. Raises ModelFileError for a malformed one."""
     kv_bytes = 0
-    if file.path and is_gguf(file.path):
+    if file.path and Path(file.path).is_dir():
+        kv_bytes = kv_bytes_per_token(read_folder(file.path).config, cache_name(file))
+    elif file.path and is_gguf(file.path):
         kv_bytes = validate_gguf(file.path).kv_bytes_per_token
     return ModelFacts(
         name=file.name,

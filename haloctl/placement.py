@@ -6,7 +6,7 @@ Whatever the settings leave open is chosen here and said through `say`, one line
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import ConfigError
@@ -15,6 +15,7 @@ from engine.ir.options import RunOptions
 from engine.ir.request import ModelFile, ModelOptions
 from engine.processor.workers import WorkerSpec
 from haloctl import embedded, machine
+from haloctl.gpu_device import Gpu, first_visible
 from haloctl.render import bytes_text
 from haloctl.settings import ModelSettings, Settings, WorkerSettings, size_bytes
 from haloctl.suggest import closest
@@ -25,20 +26,35 @@ DEFAULT_RUN = RunOptions()
 
 @dataclass(frozen=True)
 class Fleet:
-    """The workers of a run and what each model they run is loaded from."""
+    """The workers of a run and what each model they run is loaded from.
+
+    `others` holds, of models whose two forms may both be used, the second form.
+    """
 
     workers: tuple[WorkerSpec, ...]
     settings: Mapping[WorkerId, WorkerSettings]
     models: Mapping[ModelName, ModelFile]
+    others: Mapping[ModelName, ModelFile] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[ModelFile, ...]:
+        """Every form of every model."""
+        return (*self.models.values(), *self.others.values())
+
+    def form(self, model: ModelName, backend: str) -> ModelFile | None:
+        """What workers with this backend load the model from; None when they cannot run it."""
+        forms = (self.models[model], self.others.get(model))
+        return next((file for file in forms if file is not None and file.backend == backend), None)
 
     def able(self, model: ModelName) -> tuple[WorkerSpec, ...]:
         """Workers whose backend can run the model."""
-        return tuple(worker for worker in self.workers if worker.backend == self.models[model].backend)
+        return tuple(w for w in self.workers if self.form(model, w.backend) is not None)
 
     def only(self, models: Container[ModelName]) -> Fleet:
         """The same workers with these models alone."""
         kept = {name: file for name, file in self.models.items() if name in models}
-        return Fleet(self.workers, self.settings, kept)
+        others = {name: file for name, file in self.others.items() if name in models}
+        return Fleet(self.workers, self.settings, kept, others)
 
 
 def known_models(settings: Settings) -> tuple[str, ...]:
@@ -51,27 +67,63 @@ def assemble_fleet(
 ) -> Fleet:
     """Workers for these models, and the files to load, embedded ones built now; `run` says how to load.
 
-    Raises ConfigError for an unknown model, one without a file, or one that no worker runs.
+    Raises ConfigError for an unknown model, one without a file or a pin, or one that no worker runs.
     """
     names = tuple(dict.fromkeys(models))
     offered = {name: _offers(settings, name) for name in names}
-    workers = dict(settings.workers) or _default_workers(offered)
+    workers = dict(settings.workers) or _default_workers(settings, offered)
     files: dict[ModelName, ModelFile] = {}
+    others: dict[ModelName, ModelFile] = {}
     for name in names:
-        backend = _choose_backend(name, offered[name], workers)
-        path = _path(settings, name, backend, say)
-        options = _model_options(settings.models.get(name, ModelSettings()), backend, workers, run)
-        pinned = settings.models[name].sha256 if name in settings.models else None
-        files[ModelName(name)] = ModelFile(
-            name=ModelName(name),
-            backend=backend,
-            path=path,
-            sha256=pinned.lower() if pinned else None,
-            options=options,
-        )
-    used = {name: worker for name, worker in workers.items() if _runs_any(worker, files)}
+        backends = _choose_backends(name, offered[name], workers)
+        if len(backends) > 1 and not _may_mix(settings.models[name], name, backends[0], run, say):
+            backends = backends[:1]
+        for into, backend in zip((files, others), backends, strict=False):
+            into[ModelName(name)] = _file(settings, name, backend, workers, run, say)
+    chosen = {file.backend for file in (*files.values(), *others.values())}
+    used = {name: worker for name, worker in workers.items() if worker.backend in chosen}
     specs = _specs(used, announce=None if settings.workers else say)
-    return Fleet(specs, {WorkerId(name): worker for name, worker in used.items()}, files)
+    return Fleet(specs, {WorkerId(name): worker for name, worker in used.items()}, files, others)
+
+
+def _file(
+    settings: Settings,
+    name: str,
+    backend: str,
+    workers: Mapping[str, WorkerSettings],
+    run: RunOptions,
+    say: Say,
+) -> ModelFile:
+    model = settings.models.get(name, ModelSettings())
+    return ModelFile(
+        name=ModelName(name),
+        backend=backend,
+        path=_path(settings, name, backend, say),
+        sha256=_pinned(name, model, backend),
+        options=_model_options(model, backend, workers, run),
+    )
+
+
+def _may_mix(model: ModelSettings, name: str, first: str, run: RunOptions, say: Say) -> bool:
+    """Whether one run may use both files of a model: two quantisations give two texts."""
+    if not model.either_form:
+        say(f"model {name}: of its two files, {first}'s is used (either_form in [models.{name}] allows both)")
+    elif run.reproducible:
+        say(f"model {name}: a reproducible run uses one of its two files, {first}'s")
+    return model.either_form and not run.reproducible
+
+
+def _pinned(name: str, model: ModelSettings, backend: str) -> str | None:
+    """The digest the settings give for the form; of two forms each has a setting of its own."""
+    pin = model.sha256
+    if backend == "exllamav2":
+        if model.gguf is not None and pin is not None and model.exl2_sha256 is None:
+            raise ConfigError(
+                f"model {name!r}: sha256 pins its gguf file, and nothing pins its exl2 folder",
+                fix=f"set exl2_sha256 in [models.{name}] too",
+            )
+        pin = model.exl2_sha256 or pin
+    return pin.lower() if pin else None
 
 
 def _offers(settings: Settings, name: str) -> tuple[str, ...]:
@@ -90,20 +142,27 @@ def _offers(settings: Settings, name: str) -> tuple[str, ...]:
     return found
 
 
-def _default_workers(offered: Mapping[str, tuple[str, ...]]) -> dict[str, WorkerSettings]:
-    """One worker for each backend needed."""
+def _default_workers(settings: Settings, offered: Mapping[str, tuple[str, ...]]) -> dict[str, WorkerSettings]:
+    """One worker for each backend needed; the GPU for either form only where there is one."""
     backends = dict.fromkeys(offers[-1] for offers in offered.values())
+    either = any(name in settings.models and settings.models[name].either_form for name in offered)
+    if either and first_visible() is not None:
+        backends = dict.fromkeys(backend for offers in offered.values() for backend in reversed(offers))
     names = {"llama_cpp": "cpu", "exllamav2": "gpu", "echo": "echo"}
     return {names[backend]: WorkerSettings(backend=backend) for backend in backends}  # type: ignore[arg-type]
 
 
-def _choose_backend(name: str, offers: tuple[str, ...], workers: Mapping[str, WorkerSettings]) -> str:
-    for backend in offers:
-        if any(worker.backend == backend for worker in workers.values()):
-            return backend
-    kinds = sorted({worker.backend for worker in workers.values()})
+def _choose_backends(
+    name: str, offers: tuple[str, ...], workers: Mapping[str, WorkerSettings]
+) -> tuple[str, ...]:
+    """Those of the offers that a worker has, best first; at least one."""
+    there = {worker.backend for worker in workers.values()}
+    found = tuple(backend for backend in offers if backend in there)
+    if found:
+        return found
+    kinds = ", ".join(sorted(there))
     raise ConfigError(
-        f"no worker runs model {name!r}: it needs {' or '.join(offers)}, and workers are {', '.join(kinds)}",
+        f"no worker runs model {name!r}: it needs {' or '.join(offers)}, and workers are {kinds}",
         fix=f'add a worker: [workers.{offers[-1]}] with backend = "{offers[-1]}"',
     )
 
@@ -143,17 +202,12 @@ def _cache_form(model: ModelSettings, backend: str) -> dict[str, Json]:
     return {} if chosen is None else {"kv_cache": chosen}
 
 
-def _runs_any(worker: WorkerSettings, files: Mapping[ModelName, ModelFile]) -> bool:
-    return any(file.backend == worker.backend for file in files.values())
-
-
 def _specs(workers: Mapping[str, WorkerSettings], announce: Say | None) -> tuple[WorkerSpec, ...]:
     """Equal shares of cores and of half the memory, for workers that do not name theirs."""
-    share_bytes = machine.memory_bytes() // 2 // max(1, len(workers))
     share_cores = max(1, machine.cores() // max(1, len(workers)))
     specs = []
     for name, worker in workers.items():
-        memory = size_bytes(worker.memory) if worker.memory else share_bytes
+        memory = size_bytes(worker.memory) if worker.memory else _memory_share(worker, workers)
         threads = worker.threads or len(worker.cpus) or share_cores
         specs.append(
             WorkerSpec(
@@ -172,6 +226,23 @@ def _specs(workers: Mapping[str, WorkerSettings], announce: Say | None) -> tuple
                 f" {bytes_text(memory)} ([workers.{name}] changes it)"
             )
     return tuple(specs)
+
+
+_GPU_SHARE = 0.9
+"""Of a GPU's memory, what its workers take together; the rest is the driver's and the kernels'."""
+
+
+def _memory_share(worker: WorkerSettings, workers: Mapping[str, WorkerSettings]) -> int:
+    """An equal share: of its GPU for a GPU worker, of half the machine's memory for the others."""
+    gpu = _gpu_of(worker)
+    sharing = sum(_gpu_of(other) == gpu for other in workers.values())
+    if gpu is not None:
+        return int(_GPU_SHARE * gpu.memory_bytes) // sharing
+    return machine.memory_bytes() // 2 // sharing
+
+
+def _gpu_of(worker: WorkerSettings) -> Gpu | None:
+    return first_visible(worker.env) if worker.backend == "exllamav2" else None
 
 
 def cache_folder(settings: Settings) -> Path:

@@ -30,7 +30,12 @@ class ModelSettings(Record, frozen=True, kw_only=True):
     slots: Count | None = None
     """Most sequences decoded at once; default: the worker's."""
     sha256: Digest | None = None
-    """Digest the file must have; loading another file fails."""
+    """Digest the file must have; loading another file fails. Of a model with both, that of `gguf`."""
+    exl2_sha256: Digest | None = None
+    """Digest that `exl2` must have, where there is a `gguf` too."""
+    either_form: bool = False
+    """Whether one run may use both `gguf` and `exl2`, each where it is measured to be faster. They are two
+    quantisations: texts differ by which of them a row met, and each call records that."""
     threads: Count | None = None
     """CPU threads; default: the worker's."""
     kv_memory: Size | None = None
@@ -49,7 +54,8 @@ class WorkerSettings(Record, frozen=True, kw_only=True):
     threads: Count | None = None
     """CPU threads; default: the cores of `cpus`, or an equal share of all cores."""
     memory: Size | None = None
-    """Memory for model files and their caches; default: an equal share of half the machine's."""
+    """Memory for model files and their caches; default: an equal share of half the machine's, of most of its
+    GPU's on exllamav2 workers."""
     slots: Count = 16
     """Most sequences decoded at once."""
     cpus: tuple[Annotated[int, Meta(ge=0)], ...] = ()

@@ -8,11 +8,10 @@ from bench.workloads.bench_folder import BenchFolder
 from bench.workloads.limit import Peak
 from bench.workloads.matrix import Fleet
 from bench.workloads.systems import SYSTEMS
-from engine.ir.ids import ModelName
 from engine.ir.options import RunOptions
 from engine.profiles.records import ModelRecord, options_digest
 from haloctl.calibration import calibrate_fleet
-from haloctl.digests import DigestBook, digests
+from haloctl.digests import DigestBook, form_digests
 from haloctl.knowledge import profile_store
 from haloctl.placement import assemble_fleet, cache_folder
 
@@ -22,15 +21,15 @@ def measure_fleet(folder: BenchFolder, measured: Fleet) -> dict[str, Peak]:
     folder.profiles(measured).unlink(missing_ok=True)
     settings = folder.settings(measured, "all")
     fleet = assemble_fleet(settings, folder.models, _silent)
-    known = digests(fleet.models, DigestBook(cache_folder(settings)))
+    known = form_digests(fleet.files, DigestBook(cache_folder(settings)))
     store = profile_store(cache_folder(settings))
     records = calibrate_fleet(fleet, known, store, quick=False, say=_silent)
     for mechanisms in SYSTEMS.values():  # options that turn sharing off name other measurements
         other = assemble_fleet(settings, folder.models, _silent, RunOptions(mechanisms=mechanisms))
-        for name, record in zip(fleet.models, records, strict=True):
-            options = options_digest(other.models[ModelName(name)].options)
-            store.save(store.load().with_model(msgspec.structs.replace(record, options=options)))
-    return {name: _peak(record, measured.workers) for name, record in zip(fleet.models, records, strict=True)}
+        for found in records:
+            options = options_digest(other.models[found.file.name].options)
+            store.save(store.load().with_model(msgspec.structs.replace(found.record, options=options)))
+    return {found.file.name: _peak(found.record, measured.workers) for found in records}
 
 
 def _peak(record: ModelRecord, workers: int) -> Peak:

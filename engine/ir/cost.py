@@ -85,6 +85,15 @@ def expected_distinct(domain: float, drawn: int) -> float:
     return domain * (1 - (1 - 1 / domain) ** drawn)
 
 
+def fair_share(waiting: int, mine_s: float, theirs_s: float) -> int:
+    """How many of `waiting` calls to take over, so that both end at once: half where nothing else is known.
+
+    `mine_s` and `theirs_s` are seconds a call; 0 means unknown.
+    """
+    share = theirs_s / (mine_s + theirs_s) if mine_s > 0 and theirs_s > 0 else 0.5
+    return int(waiting * share + 0.5)
+
+
 class CostEstimate(Record, frozen=True, kw_only=True):
     """What an epoch or a plan is expected to take."""
 

@@ -79,6 +79,11 @@ def inference(profile: ModelProfile, slots: int, work: Work, warm_tokens: float 
     return Inference(prefill_s=prefill_s, decode_s=decode_s, last_s=prefill_s / waves + last_decode_s)
 
 
+def pace_s(profile: ModelProfile, slots: int) -> float:
+    """Seconds of a decoded token while all slots decode."""
+    return evaluate(profile.decode, slots) / max(1, slots)
+
+
 Resident = tuple[ModelName, ...]
 """Models a worker holds, least recently used first."""
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from engine.ir.cost import ModelProfile, WorkerProfile
+from engine.ir.cost import ModelProfile, WorkerProfile, fair_share
 from engine.ir.ids import ModelName
-from engine.optimizer.cost_model import Resident, evaluate, make_resident
+from engine.optimizer.cost_model import Resident, evaluate, make_resident, pace_s
 
 QUEUE_AHEAD = 3
 """Requests a worker takes in per slot; only what waits beyond them is open to other workers."""
@@ -126,8 +126,16 @@ class SimulatedWorker:
             for peer in peers
             if peer is not self
             for queue in peer.queues
-            if queue.model in self._resident and peer.overloaded(queue)
+            if queue.model in self._resident and peer.overloaded(queue) and self._takes_any(queue, peer)
         ]
+
+    def _takes_any(self, queue: NodeQueue, peer: SimulatedWorker) -> bool:
+        """Whether a fair share of what waits there is anything at all."""
+        waiting = len(queue.ready) - peer._taken_in
+        return fair_share(waiting, self._pace_s(queue.model), peer._pace_s(queue.model)) > 0
+
+    def _pace_s(self, model: ModelName) -> float:
+        return pace_s(self._models[model], self._profile.slots)
 
     def next_event(self, now: float) -> float | None:
         """When to act again without being woken."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
+from engine.ir.cost import fair_share
 from engine.ir.ids import ModelName, NodeId, WorkerId
 from engine.processor.nodes import NodeState, Priority
 
@@ -22,12 +23,16 @@ QUEUE_AHEAD = 3
 
 @dataclass(frozen=True, slots=True)
 class LaneSpec:
-    """A worker as the scheduler sees it. `models`: bytes each needs, weights and cache."""
+    """A worker as the scheduler sees it. `models`: bytes each needs, weights and cache.
+
+    `pace_s`: seconds of a decoded token at full load, by model, where workers differ in that.
+    """
 
     worker: WorkerId
     slots: int
     memory_bytes: int
     models: Mapping[ModelName, int]
+    pace_s: Mapping[ModelName, float] = field(default_factory=dict)
 
 
 Entry = tuple[Priority, NodeId, NodeState]
@@ -211,8 +216,9 @@ def _remove(heap: list[Entry], node: NodeState) -> None:
 
 
 def take_share(lane: LlmLane, others: Iterable[LlmLane]) -> bool:
-    """Move half of what waits on another worker, for a model `lane` holds, to `lane`; False if nothing does.
+    """Move what waits on another worker, for a model `lane` holds, to `lane`; False if nothing does.
 
+    Half of it between workers alike; else as much as lets both end at once, which may be none for a slow one.
     Only for a lane with free slots and nothing of its own, and from one that is full or down: the plan's
     placement is kept otherwise. What comes last in plan order goes, so that prefix runs stay together.
     """
@@ -225,10 +231,11 @@ def take_share(lane: LlmLane, others: Iterable[LlmLane]) -> bool:
             continue
         for model in lane.resident:
             waiting = sorted(other.ready.get(model, ()), key=lambda entry: entry[:2])
-            if waiting:
-                half = len(waiting) // 2
-                other.ready[model], lane.ready[model] = waiting[:half], waiting[half:]  # sorted: heaps
-                for _priority, _id, node in waiting[half:]:
+            pace_s = (spec.pace_s.get(model, 0.0) for spec in (lane.spec, other.spec))
+            kept = len(waiting) - fair_share(len(waiting), *pace_s)
+            if kept < len(waiting):
+                other.ready[model], lane.ready[model] = waiting[:kept], waiting[kept:]  # sorted: heaps
+                for _priority, _id, node in waiting[kept:]:
                     node.lane = lane.spec.worker
                 return True
     return False

@@ -45,11 +45,11 @@ class Job:
     """All a run needs, composed by the front end.
 
     `windows` is consumed lazily in a thread: each item is planned when outstanding work falls low.
-    `recall` gives outcomes committed by an earlier attempt, by structural key; `in_doubt` says whether a
-    side effect was begun and never committed; `crashes` is what earlier attempts saw of nodes that crashed
-    workers. `lend` gives worker processes: new ones, or those of a pool. `again` runs failed rows once more,
-    where somebody asks for it; `control` passes on what people order. `drain` is set by the front end to
-    stop gently.
+    `other_forms` are what workers with another backend than a model's own load it from. `recall` gives
+    outcomes committed by an earlier attempt, by structural key; `in_doubt` says whether a side effect was
+    begun and never committed; `crashes` is what earlier attempts saw of nodes that crashed workers. `lend`
+    gives worker processes: new ones, or those of a pool. `again` runs failed rows once more, where somebody
+    asks for it; `control` passes on what people order. `drain` is set by the front end to stop gently.
     """
 
     run: RunId
@@ -65,6 +65,7 @@ class Job:
     in_doubt: Callable[[ContentKey], bool] = lambda _key: False
     crashes: Mapping[ContentKey, tuple[CrashRecord, ...]] = field(default_factory=dict)
     cache: Callable[[ContentKey], Completed | None] | None = None
+    other_forms: Mapping[ModelName, ModelFile] = field(default_factory=dict)
     on_event: Callable[[Event], None] = lambda _event: None
     resumed: bool = False
     lend: Lender = lend_new
@@ -184,11 +185,17 @@ def _start_workers(
         # Everything that can be in flight and be let go of, a load, respawns: sends to a lane never wait.
         channel = Channel[LaneCommand](spec.id, 2 * lane.slots * QUEUE_AHEAD + 16)
         actor = actors[spec.id] = LlmActor(
-            spec, job.models, stimuli.clone(), clock, job.options.heartbeat_s, job.lend
+            spec, _models_for(job, spec.backend), stimuli.clone(), clock, job.options.heartbeat_s, job.lend
         )
         nursery.start_soon(actor.run, channel.receiver)
         actors[spec.id], senders[spec.id] = actor, channel.sender
     return actors, senders
+
+
+def _models_for(job: Job, backend: str) -> dict[ModelName, ModelFile]:
+    """Each model in the form for a backend; one that has none for it is never asked of such a worker."""
+    fitting = {name: file for name, file in job.other_forms.items() if file.backend == backend}
+    return {**job.models, **fitting}
 
 
 def _start_tools(

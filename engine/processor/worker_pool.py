@@ -6,7 +6,7 @@ death; after a loan it lets go of whatever the run left in flight before it lend
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -65,10 +65,10 @@ class WorkerPool:
         for kept in unwanted:
             await kept.ended.wait()
 
-    def resident(self, models: Mapping[ModelName, ModelFile]) -> dict[WorkerId, tuple[ModelName, ...]]:
+    def resident(self, files: Collection[ModelFile]) -> dict[WorkerId, tuple[ModelName, ...]]:
         """Which of these models each process holds, least recently used first: what planning starts from."""
         return {
-            id_: tuple(name for name, held in kept.port.residents.items() if models.get(name) == held.file)
+            id_: tuple(name for name, held in kept.port.residents.items() if held.file in files)
             for id_, kept in self._kept.items()
             if not kept.port.gone
         }

@@ -11,6 +11,7 @@ from engine.ir.ids import ModelName, OperatorId, WorkerId
 from engine.ir.logical import LlmOperator, Operator, ToolOperator
 from engine.profiles.curves import scaled_curve
 from engine.profiles.defaults import default_model_profile
+from engine.profiles.device import GPU_DEVICE
 from engine.profiles.records import (
     Measurements,
     ModelFacts,
@@ -89,6 +90,7 @@ def _model(model: ModelFacts, facts: WorkerFacts, measurements: Measurements) ->
             model_bytes=model.model_bytes,
             kv_bytes_per_token=model.kv_bytes_per_token,
             threads=facts.threads,
+            on_gpu=facts.device.startswith(GPU_DEVICE),
         )
     return ModelProfile(
         model=model.name,

@@ -9,6 +9,9 @@ _BYTES_PER_S = 15e9
 """Memory bandwidth: a decode step reads all weights once."""
 _OPERATIONS_PER_S = 50e9
 """Sustained multiply-adds, counted as two operations, per thread."""
+_GPU_BYTES_PER_S = 800e9
+_GPU_OPERATIONS_PER_S = 100e12
+"""What a mid-range card sustains; a guess's only use is to tell a GPU from a CPU until both are measured."""
 _DISK_BYTES_PER_S = 1e9
 _STEP_S = 3e-4
 """Fixed cost of a step beside the arithmetic."""
@@ -24,11 +27,12 @@ def default_model_profile(
     model_bytes: int,
     kv_bytes_per_token: int = 0,
     threads: int = 1,
+    on_gpu: bool = False,
 ) -> ModelProfile:
     """A roofline guess (the larger of reading weights and computing with them), marked `measured=False`."""
     operations = 2.0 * model_bytes  # about one parameter a byte: 8-bit weights are the usual case
-    compute_s = operations / (_OPERATIONS_PER_S * max(threads, 1))
-    read_s = model_bytes / _BYTES_PER_S
+    compute_s = operations / (_GPU_OPERATIONS_PER_S if on_gpu else _OPERATIONS_PER_S * max(threads, 1))
+    read_s = model_bytes / (_GPU_BYTES_PER_S if on_gpu else _BYTES_PER_S)
 
     def seconds(tokens: int) -> float:
         return _STEP_S + max(read_s, tokens * compute_s)

@@ -6,6 +6,9 @@ import os
 import platform
 from pathlib import Path
 
+GPU_DEVICE = "gpu:"
+"""What the names of devices that are not the machine's own processor begin with."""
+
 
 def describe_device(threads: int | None = None, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """`cpu:<threads>:<processor model>`; without `threads`, the cores this process may use."""

@@ -24,6 +24,7 @@ from engine.journal.records import InputSource, RunMeta
 from engine.journal.run_journal import RunJournal
 from engine.journal.store import RunStore
 from engine.optimizer.consolidate import consolidate
+from engine.optimizer.cost_model import pace_s
 from engine.optimizer.pipeline import make_plan
 from engine.processor.journal_actor import JournalPort
 from engine.processor.lanes import LaneSpec
@@ -113,7 +114,13 @@ async def run_windows(
         windows=planned(workflows, batches, setup.profiles, options),
         workers=_workers(setup),
         lanes=tuple(
-            LaneSpec(w.worker, w.slots, w.memory_bytes, {m.model: m.model_bytes for m in w.models})
+            LaneSpec(
+                w.worker,
+                w.slots,
+                w.memory_bytes,
+                {m.model: m.model_bytes for m in w.models},
+                {m.model: pace_s(m, w.slots) for m in w.models},
+            )
             for w in setup.profiles.workers
         ),
         models=setup.models,

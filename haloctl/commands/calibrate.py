@@ -8,13 +8,13 @@ from cyclopts import Parameter
 
 from engine.profiles.records import ModelRecord
 from haloctl import embedded, render
-from haloctl.calibration import calibrate_fleet
+from haloctl.calibration import MeasuredForm, calibrate_fleet
 from haloctl.config import load_settings
-from haloctl.digests import DigestBook, digests
+from haloctl.digests import DigestBook, form_digests
 from haloctl.flags import AsJson, ConfigFile
 from haloctl.interruption import interruption
 from haloctl.knowledge import profile_store
-from haloctl.placement import assemble_fleet, cache_folder
+from haloctl.placement import Fleet, assemble_fleet, cache_folder
 
 
 def calibrate(
@@ -38,9 +38,10 @@ def calibrate(
     store = profile_store(cache_folder(settings))
     book = DigestBook(cache_folder(settings), render.note)
     with interruption("what was measured before is kept"):
-        records = calibrate_fleet(fleet, digests(fleet.models, book), store, quick=quick, say=render.note)
+        known = form_digests(fleet.files, book)
+        found = calibrate_fleet(fleet, known, store, quick=quick, say=render.note)
     if as_json:
-        render.result_json(dict(zip(fleet.models, records, strict=True)))
+        render.result_json({_name(form, fleet): form.record for form in found})
         return 0
     render.result_table(
         (
@@ -52,10 +53,16 @@ def calibrate(
             "decode tok/s at most",
             "KV bytes/token",
         ),
-        [_row(name, record) for name, record in zip(fleet.models, records, strict=True)],
+        [_row(_name(form, fleet), form.record) for form in found],
     )
     render.note(f"kept in {store.path}")
     return 0
+
+
+def _name(form: MeasuredForm, fleet: Fleet) -> str:
+    """The model's; of one measured in two forms with the backend's."""
+    name = form.file.name
+    return f"{name} ({form.file.backend})" if name in fleet.others else name
 
 
 def _row(name: str, record: ModelRecord) -> tuple[object, ...]:

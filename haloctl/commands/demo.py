@@ -81,7 +81,7 @@ def _calibrate_once(prepared: Prepared) -> None:
     render.note("the planner knows nothing of these models yet and measures them, once")
     store = profile_store(cache_folder(prepared.settings))
     fleet = prepared.fleet.only(unknown)
-    calibrate_fleet(fleet, prepared.digests, store, quick=True, say=render.note)
+    calibrate_fleet(fleet, prepared.forms, store, quick=True, say=render.note)
     prepared.knowledge.reload()
 
 

@@ -115,6 +115,9 @@ def _step_lines(step: Step) -> list[str]:
             f"  tokens: prompt {usage.prompt_tokens} = {usage.computed_tokens} computed"
             f" + {usage.reused_tokens} reused, decoded {usage.decoded_tokens}"
         )
+    if step.provenance is not None:
+        made = step.provenance
+        lines.append(f"  by {made.model} (SHA-256 {made.model_digest[:12]}…) on {made.backend}: {made.build}")
     if step.failure is not None:
         lines.append(f"  {step.failure.code}: {step.failure.message}")
     if step.reason is not None:

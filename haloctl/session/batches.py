@@ -135,7 +135,7 @@ class Batches:
         await self._pool.fit(prepared.fleet.workers)
         store = profile_store(cache_folder(self._settings))
         fleet = prepared.fleet.only(unknown)
-        await measure_fleet(fleet, prepared.digests, store, quick=True, say=say, lend=self._pool.lend)
+        await measure_fleet(fleet, prepared.forms, store, quick=True, say=say, lend=self._pool.lend)
         await trio.to_thread.run_sync(prepared.knowledge.reload)
 
     def _keep(self, rows: tuple[dict[str, Json], ...]) -> Path:
@@ -147,7 +147,7 @@ class Batches:
         return path
 
     def _warm(self, prepared: Prepared) -> Warm:
-        return Warm(self._pool.lend, self._pool.resident(prepared.fleet.models))
+        return Warm(self._pool.lend, self._pool.resident(prepared.fleet.files))
 
     def _sayer(self) -> Callable[[str], None]:
         """A `say` for any thread."""

@@ -62,7 +62,7 @@ def models(backend: str = "poison", **options: int) -> dict[ModelName, ModelFile
 
 def setup(pool: WorkerPool, files: dict[ModelName, ModelFile] | None = None) -> Setup:
     files = files or models()
-    known = replace(flat_profiles(["w0"], (M, N)), resident=pool.resident(files))
+    known = replace(flat_profiles(["w0"], (M, N)), resident=pool.resident(files.values()))
     return Setup(profiles=known, models=files, env=POISON, lend=pool.lend)
 
 
@@ -271,7 +271,7 @@ async def test_a_real_model_stays_with_its_prefixes(tmp_path: Path):
     async with open_pool() as pool:
 
         async def ask_once(name: str) -> Ran:
-            made = replace(known, resident=pool.resident({M: file}))
+            made = replace(known, resident=pool.resident([file]))
             window = batch("w", [{"q": name}])
             made = Setup(profiles=made, models={M: file}, lend=pool.lend)
             return await run_batches(tmp_path, (plan,), [window], made, RunOptions(), name)

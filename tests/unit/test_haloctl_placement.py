@@ -7,7 +7,9 @@ from engine.ir.ids import ModelName
 from engine.ir.options import NAIVE, RunOptions
 from engine.ir.request import ModelFile
 from haloctl import machine
-from haloctl.digests import DigestBook
+from haloctl.digests import DigestBook, model_digests
+from haloctl.gpu_device import first_visible
+from haloctl.knowledge import device_of
 from haloctl.placement import assemble_fleet
 from haloctl.settings import ModelSettings, PathSettings, Settings, WorkerSettings
 
@@ -119,3 +121,98 @@ def test_a_folder_has_one_digest_over_names_and_contents(tmp_path):
     first = book.digest(model_file(folder))
     (folder / "b").rename(folder / "c")
     assert book.digest(model_file(folder)) != first
+
+
+GPUS = "0, GPU-aaa, NVIDIA H200, 143771\n1, GPU-bbb, NVIDIA L4, 23034\n"
+
+
+@pytest.fixture
+def gpus(tmp_path, monkeypatch):
+    """A driver's tool that lists two devices."""
+    tool = tmp_path / "bin" / "nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\nprintf '{GPUS}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def two_forms(tmp_path, **fields):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    return ModelSettings(gguf=str(tmp_path / "m.gguf"), exl2=str(tmp_path), **fields)
+
+
+BOTH = {"c": WorkerSettings(), "g": WorkerSettings(backend="exllamav2")}
+
+
+def test_both_forms_of_a_model_are_used_only_where_that_is_allowed(tmp_path):
+    said = []
+    model = two_forms(tmp_path)
+    fleet = assemble_fleet(settings(tmp_path, {"m": model}, BOTH), ["m"], said.append)
+    assert [(worker.id, worker.backend) for worker in fleet.workers] == [("g", "exllamav2")]
+    assert fleet.others == {}
+    assert "either_form in [models.m]" in said[0]
+    model = two_forms(tmp_path, either_form=True)
+    both = assemble_fleet(settings(tmp_path, {"m": model}, BOTH), ["m"], said.append)
+    assert [worker.id for worker in both.able(ModelName("m"))] == ["c", "g"]
+    assert [(file.name, file.backend) for file in both.files] == [("m", "exllamav2"), ("m", "llama_cpp")]
+    for worker in both.workers:
+        form = both.form(ModelName("m"), worker.backend)
+        assert form is not None
+        assert form.path == (model.gguf if worker.id == "c" else model.exl2)
+    assert both.only(set()).files == ()
+    assert len(said) == 1
+
+
+def test_a_reproducible_run_uses_one_form_whatever_is_allowed(tmp_path):
+    said = []
+    both = settings(tmp_path, {"m": two_forms(tmp_path, either_form=True)}, BOTH)
+    fleet = assemble_fleet(both, ["m"], said.append, RunOptions(reproducible=True))
+    assert [file.backend for file in fleet.files] == ["exllamav2"]
+    assert "reproducible" in said[0]
+
+
+def test_each_form_has_a_pin_of_its_own(tmp_path):
+    one, other = "a" * 64, "B" * 64
+    pinned = two_forms(tmp_path, either_form=True, sha256=one, exl2_sha256=other)
+    fleet = assemble_fleet(settings(tmp_path, {"m": pinned}, BOTH), ["m"], lambda _: None)
+    assert [file.sha256 for file in fleet.files] == [other.lower(), one]
+    half = two_forms(tmp_path, either_form=True, sha256=one)
+    with pytest.raises(ConfigError, match="exl2_sha256"):
+        assemble_fleet(settings(tmp_path, {"m": half}, BOTH), ["m"], lambda _: None)
+
+
+def test_calls_on_a_model_of_two_forms_are_keyed_by_both():
+    one, two = {(ModelName("m"), "llama_cpp"): "1"}, {(ModelName("m"), "exllamav2"): "2"}
+    assert model_digests(one) == {"m": "1"}
+    assert model_digests({**one, **two}) == model_digests({**two, **one}) == {"m": "2+1"}
+
+
+def test_without_worker_settings_a_gpu_is_used_where_there_is_one(tmp_path, gpus):
+    either = settings(tmp_path, {"m": two_forms(tmp_path, either_form=True)})
+    assert [worker.id for worker in assemble_fleet(either, ["m"], lambda _: None).workers] == ["cpu", "gpu"]
+    one = settings(tmp_path, {"m": two_forms(tmp_path)})
+    assert [worker.id for worker in assemble_fleet(one, ["m"], lambda _: None).workers] == ["cpu"]
+
+
+def test_gpu_workers_share_their_gpu_and_not_the_machines_memory(tmp_path, gpus):
+    second = WorkerSettings(backend="exllamav2", env={"CUDA_VISIBLE_DEVICES": "1"})
+    workers = {**BOTH, "again": WorkerSettings(backend="exllamav2"), "small": second}
+    model = two_forms(tmp_path, either_form=True)
+    fleet = assemble_fleet(settings(tmp_path, {"m": model}, workers), ["m"], lambda _: None)
+    memory = {worker.id: worker.memory_bytes for worker in fleet.workers}
+    assert memory["c"] == machine.memory_bytes() // 2
+    assert memory["g"] == memory["again"] == int(0.9 * (143771 << 20)) // 2
+    assert memory["small"] == int(0.9 * (23034 << 20))
+    devices = {worker.id: device_of(worker) for worker in fleet.workers}
+    assert devices["g"] == "gpu:NVIDIA H200"
+    assert devices["small"] == "gpu:NVIDIA L4"
+    assert devices["c"].startswith("cpu:")
+
+
+def test_a_device_is_found_as_cuda_would_name_it(gpus, tmp_path, monkeypatch):
+    assert first_visible({"CUDA_VISIBLE_DEVICES": "GPU-bb"}).name == "NVIDIA L4"
+    assert first_visible({"CUDA_VISIBLE_DEVICES": ""}) is None
+    assert first_visible({"CUDA_VISIBLE_DEVICES": "7"}) is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert first_visible() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.ir.batch import Batch
+from engine.ir.cost import fair_share
 from engine.ir.ids import ModelName, WorkerId
 from engine.optimizer.consolidate import consolidate
 from engine.processor.lanes import QUEUE_AHEAD, LaneSpec, LlmLane, take_share
@@ -29,8 +30,10 @@ def nodes() -> dict[str, list[NodeState]]:
     return {model: [s for s in states if s.model == model] for model in ("m", "n")}
 
 
-def lane(name: str = "w0", memory: int = 100, slots: int = 2) -> LlmLane:
-    made = LlmLane(LaneSpec(WorkerId(name), slots, memory, {M: 60, N: 60}))
+def lane(
+    name: str = "w0", memory: int = 100, slots: int = 2, pace_s: dict[ModelName, float] | None = None
+) -> LlmLane:
+    made = LlmLane(LaneSpec(WorkerId(name), slots, memory, {M: 60, N: 60}, pace_s or {}))
     made.up = True
     return made
 
@@ -110,6 +113,22 @@ def test_an_idle_lane_takes_half_of_what_waits_on_a_full_one_from_the_end_of_the
     assert [idle.pop() for _ in taken] == taken
     assert {node.lane for node in taken} == {"w1"}
     assert not take_share(full, (idle, full))
+
+
+@pytest.mark.parametrize(("idle_s", "taken"), [(9.0, 1), (100.0, 0), (0.1, 9)])
+def test_what_an_idle_lane_takes_depends_on_how_fast_it_is(nodes, idle_s: float, taken: int):
+    """Of ten calls, as many as let a worker end together with one that takes a second each."""
+    idle, full = lane("w1", pace_s={M: idle_s}), lane("w0", pace_s={M: 1.0})
+    idle.resident[M] = None
+    full.up = False
+    queue(full, nodes["m"][:10], M)
+    assert take_share(idle, (idle, full)) == (taken > 0)
+    assert (idle.queued([M]), full.queued([M])) == (taken, 10 - taken)
+
+
+def test_a_fair_share_is_half_where_nothing_is_known():
+    assert [fair_share(n, 0.0, 0.0) for n in (0, 1, 2, 9)] == [0, 1, 1, 5]
+    assert [fair_share(n, 2.0, 2.0) for n in (0, 1, 2, 9)] == [0, 1, 1, 5]
 
 
 def waiting_lane(nodes, *, ready: int) -> LlmLane:
