@@ -20,6 +20,7 @@ from workflows.mini.model_file import ModelShape
 from workflows.mini.training.checkpoint import load_curve, load_network
 from workflows.mini.training.corpus import chat_text, example
 from workflows.mini.training.evaluate import evaluate, held_out, lengthened, main, table
+from workflows.mini.training.example import FAMILIES
 from workflows.mini.training.export import main as export
 from workflows.mini.training.export import write_folder, write_gguf
 from workflows.mini.training.network import Network
@@ -289,6 +290,18 @@ def test_long_prompts_are_answered(straight, tmp_path):
     long = lengthened(example(0, "held", family="brief"), 6000)
     assert len(load_tokenizer(load_vocabulary()).encode(chat_text(long.messages)).ids) > 1000
     assert len(evaluate(path, [long], threads=1)) == 1
+
+
+def test_evaluate_lengthens_every_prompt_when_asked(straight, tmp_path, capsys):
+    path = write_gguf(load_network(straight / CHECKPOINT), tmp_path / "mini.gguf")
+    told = tmp_path / "long.json"
+    arguments = [str(path), "--examples", "1", "--threads", "1", "--json", str(told)]
+    main([*arguments, "--preamble", "3000"])
+    report = json.loads(told.read_text())
+    assert report["preamble"] == 3000
+    assert len(report["failures"]) == len(FAMILIES)
+    for failure in report["failures"]:
+        assert len(failure["example"]["messages"][0][1]) > 2500
 
 
 def test_scores_count_right_answers(straight, tmp_path):

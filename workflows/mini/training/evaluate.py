@@ -153,15 +153,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     started = time.monotonic()
-    results = evaluate(
-        options.model, held_out(options.examples, split=options.split), threads=options.threads
-    )
+    examples = held_out(options.examples, split=options.split)
+    if options.preamble:
+        examples = [lengthened(one, options.preamble) for one in examples]
+    results = evaluate(options.model, examples, threads=options.threads)
     seconds = time.monotonic() - started
     sys.stdout.write(f"{table(results)}\n\n{failures(results, options.failures)}\n{seconds:.0f} s\n")
     if options.json:
-        options.json.write_text(
-            json.dumps(report(results, seconds), ensure_ascii=False, indent=1), encoding="utf-8"
-        )
+        told = {**report(results, seconds), "preamble": options.preamble}
+        options.json.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     met = all(
         share([one.grade for one in results if one.example.family == family], "right") >= TARGETS[family]
         for family in FAMILIES
