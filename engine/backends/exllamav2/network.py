@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from engine.backends.exllamav2.environment import has_paged_flash_attention
-from engine.backends.paged.attention import attention_with_pages
-from engine.backends.paged.model_folder import ModelFolder
+from engine.backends.paged.attention import Compute, attention_with_pages, gathered
+from engine.backends.paged.attention_choice import Shape, choose
+from engine.backends.paged.model_folder import ModelConfig, ModelFolder
 from engine.backends.paged.network import Batch
 from engine.backends.paged.pages import PAGE_TOKENS
 from engine.backends.paged.sizes import Sizes, cache_name
@@ -41,6 +42,8 @@ def open_network(file: ModelFile, folder: ModelFolder, sizes: Sizes) -> ExllamaN
     """
     network = ExllamaNetwork()
     try:
+        if not has_paged_flash_attention():
+            choose_way(folder.config, fixed=file.options.reproducible)
         network.load(folder, sizes, cache_name(file))
     except torch.OutOfMemoryError as error:
         reason = str(error).splitlines()[0]
@@ -129,6 +132,24 @@ class ExllamaNetwork:
         torch.cuda.empty_cache()
 
 
+_WAYS: dict[tuple[int, int, int], Compute] = {}
+"""How layers of each shape (query heads, key heads, width of a head) attend over pages."""
+
+
+def choose_way(config: ModelConfig, *, fixed: bool) -> None:
+    """Settle how a model's layers attend: the fastest way that is right here; `fixed`: always the same."""
+    heads = (config.heads, config.kv_heads, config.head_width)
+    if fixed:
+        _WAYS[heads] = gathered
+    elif heads not in _WAYS:
+        _, _WAYS[heads], _ = choose(Shape(*heads, torch.float16, torch.device("cuda:0")))
+
+
+def _attend(*, q: torch.Tensor, k_cache: torch.Tensor, **rest: Any) -> torch.Tensor:
+    way = _WAYS[q.shape[2], k_cache.shape[2], q.shape[3]]
+    return attention_with_pages(q=q, k_cache=k_cache, compute=way, **rest)
+
+
 def _library() -> Any:
     """The library, with attention over pages by PyTorch where flash-attn is not to be had."""
     import exllamav2
@@ -136,5 +157,5 @@ def _library() -> Any:
     import exllamav2.device
 
     if not has_paged_flash_attention():
-        exllamav2.attn.flash_attn_with_kvcache = attention_with_pages
+        exllamav2.attn.flash_attn_with_kvcache = _attend
     return exllamav2

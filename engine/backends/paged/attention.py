@@ -8,12 +8,15 @@ that belong to whichever sequence the page table says, new keys and values writt
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
 from torch.nn import functional
 
 Tensor: TypeAlias = torch.Tensor
+Compute: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
+"""(queries, pages of keys, of values, tokens before the queries, page table, scale) → what they attend to."""
 
 
 def write_pages(
@@ -89,11 +92,13 @@ def attention_with_pages(
     block_table: Tensor,
     causal: bool,
     softmax_scale: float | None = None,
+    compute: Compute = gathered,
     **unsupported: Any,
 ) -> Tensor:
     """In place of flash-attn's `flash_attn_with_kvcache`: the same arguments, the same effect on the caches.
 
-    With `k` and `v` they are appended at `cache_seqlens`; without, `cache_seqlens` counts them already.
+    `compute` is the way it is done (`attention_choice`). With `k` and `v` they are appended at
+    `cache_seqlens`; without, `cache_seqlens` counts them already.
     Raises ValueError for what is not implemented: windows, soft caps, and anything but causal attention.
     """
     if unsupported or not causal:
@@ -105,4 +110,4 @@ def attention_with_pages(
     else:
         past = past - q.shape[1]
     scale = 1 / math.sqrt(q.shape[-1]) if softmax_scale is None else softmax_scale
-    return gathered(q, k_cache, v_cache, past, block_table, scale)
+    return compute(q, k_cache, v_cache, past, block_table, scale)

@@ -36,6 +36,14 @@ def padded_groups(writes: Sequence[Write], most_tokens: int, context: int) -> It
         yield group
 
 
+def out_of_memory(what: str) -> BackendError:
+    """The error of a device on which nothing smaller is left to try."""
+    return BackendError(
+        f"the device is out of memory {what}",
+        fix="lower kv_memory, memory or slots, use a quantised kv_cache, or free the device of others",
+    )
+
+
 def compute_in_parts(network: Network, parts: list[Part], fewer: Callable[[int], None]) -> torch.Tensor:
     """Logits after each part, in one batch or, where memory does not suffice, in smaller ones.
 
@@ -47,10 +55,7 @@ def compute_in_parts(network: Network, parts: list[Part], fewer: Callable[[int],
     except torch.OutOfMemoryError:
         pass  # outside of the handler, where the traceback no longer keeps the batch's tensors
     if batch.tokens == 1:
-        raise BackendError(
-            "the device is out of memory for a single token",
-            fix="lower kv_memory, memory or slots, use a quantised kv_cache, or free the device of others",
-        )
+        raise out_of_memory("for a single token")
     fewer(batch.tokens)
     if network.device.type == "cuda":
         torch.cuda.empty_cache()

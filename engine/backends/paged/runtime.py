@@ -7,9 +7,11 @@ from collections.abc import Sequence as Sized
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from engine.backends.chat_template import ChatTemplate
 from engine.backends.llama_cpp.grammar import violation
-from engine.backends.paged.batches import compute_in_parts, padded_groups
+from engine.backends.paged.batches import compute_in_parts, out_of_memory, padded_groups
 from engine.backends.paged.constraint import Schemas
 from engine.backends.paged.model_folder import ModelFolder
 from engine.backends.paged.network import Network
@@ -82,14 +84,19 @@ class PagedRuntime:
         writes = [Write(_place(row.sequence), row.start, row.count) for row in rows]
         if self._pages.missing(writes) > self._pages.free_pages:
             raise OutOfCells("no pages are left for this batch")
-        for write in writes:
-            copy_pages(self._network.blocks, self._pages.open(write))
         decoded: list[Sized[int]] = [()] * len(rows)
-        for places in padded_groups(writes, self.chunk_tokens, self.info.context_tokens):
-            found = self._compute_group([rows[place] for place in places])
-            for place, tokens in zip(places, found, strict=True):
-                decoded[place] = tokens
-        return decoded
+        try:
+            for write in writes:
+                copy_pages(self._network.blocks, self._pages.open(write))
+            for places in padded_groups(writes, self.chunk_tokens, self.info.context_tokens):
+                found = self._compute_group([rows[place] for place in places])
+                for place, tokens in zip(places, found, strict=True):
+                    decoded[place] = tokens
+        except torch.OutOfMemoryError:
+            failure = out_of_memory("for copies of pages, or for choosing tokens")
+        else:
+            return decoded
+        raise failure  # outside of the handler, whose traceback would keep the batch's tensors
 
     def _compute_group(self, rows: list[Row]) -> list[Sized[int]]:
         """Rows of similar length, padded to one width."""
@@ -147,14 +154,20 @@ class PagedRuntime:
         sequence.decoder = None
 
     def save_state(self, sequence: int) -> bytes | None:
-        return save_pages(self._network.blocks, self._pages.pages(sequence), self._pages.tokens(sequence))
+        try:
+            return save_pages(self._network.blocks, self._pages.pages(sequence), self._pages.tokens(sequence))
+        except torch.OutOfMemoryError:
+            return None  # a prefix that is not kept is computed again
 
     def load_state(self, sequence: int, data: bytes, tokens: int) -> bool:
         write = Write(sequence, 0, tokens)
         if self._pages.missing([write]) > self._pages.free_pages:
             return False
         self._pages.open(write)
-        return load_pages(self._network.blocks, self._pages.pages(sequence), tokens, data)
+        try:
+            return load_pages(self._network.blocks, self._pages.pages(sequence), tokens, data)
+        except torch.OutOfMemoryError:
+            return False
 
     def close(self) -> None:
         self._network.close()

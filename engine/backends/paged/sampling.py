@@ -113,7 +113,26 @@ def _without_choice(logits: Tensor, rows: list[int]) -> list[int]:
 
 
 def _draw(logits: Tensor, choosers: list[Chooser]) -> list[int]:
-    """One token a row by inverting its cumulative distribution at the row's own random number."""
+    """One token a row by inverting its cumulative distribution at the row's own random number.
+
+    Sorting takes several times the memory of the logits: where that is not there, fewer rows are sorted at
+    once. Raises torch.OutOfMemoryError when a single row cannot be.
+    """
+    return _at_points(logits, choosers, [chooser.draw() for chooser in choosers])
+
+
+def _at_points(logits: Tensor, choosers: list[Chooser], points: list[float]) -> list[int]:
+    try:
+        return _inverted(logits, choosers, points)
+    except torch.OutOfMemoryError:
+        if len(choosers) == 1:
+            raise
+    half = len(choosers) // 2
+    first = _at_points(logits[:half], choosers[:half], points[:half])
+    return first + _at_points(logits[half:], choosers[half:], points[half:])
+
+
+def _inverted(logits: Tensor, choosers: list[Chooser], points: list[float]) -> list[int]:
     device = logits.device
 
     def column(values: list[float]) -> Tensor:
@@ -131,7 +150,7 @@ def _draw(logits: Tensor, choosers: list[Chooser]) -> list[int]:
     values = values.masked_fill(weights < floor, -torch.inf)
     final = (values / column([s.temperature for s in settings])).softmax(dim=-1)
     reached = final.cumsum(dim=-1)
-    point = column([chooser.draw() for chooser in choosers]) * reached[:, -1:]
+    point = column(points) * reached[:, -1:]
     places = (reached <= point).sum(dim=-1, keepdim=True)
     # Rounding may put the point on the last bit: stay among the tokens that have any weight.
     kept = (final > 0).sum(dim=-1, keepdim=True)

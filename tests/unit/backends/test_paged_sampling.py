@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("llguidance", reason="llguidance is not installed")
 
+from engine.backends.paged import sampling
 from engine.backends.paged.sampling import Chooser, choose
 from engine.ir.logical import Sampling
 
@@ -61,3 +62,24 @@ def test_a_seed_gives_the_same_tokens_whoever_is_beside() -> None:
 
     assert texts(0) == texts(7)
     assert len(set(texts(0))) > 1
+
+
+def test_rows_drawn_in_parts_for_want_of_memory_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = [Sampling(temperature=1.0, seed=seed) for seed in range(9)]
+    whole = pick(*settings)
+    real, sizes = sampling._inverted, []
+
+    def limited(logits, choosers, points):
+        sizes.append(len(choosers))
+        if len(choosers) > 2:
+            raise torch.OutOfMemoryError("too much to sort")
+        return real(logits, choosers, points)
+
+    monkeypatch.setattr(sampling, "_inverted", limited)
+    assert pick(*settings) == whole
+    assert max(sizes) == 9
+    monkeypatch.setattr(
+        sampling, "_inverted", lambda *_given: (_ for _ in ()).throw(torch.OutOfMemoryError())
+    )
+    with pytest.raises(torch.OutOfMemoryError):
+        pick(*settings)
