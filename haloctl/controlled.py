@@ -12,22 +12,28 @@ import trio
 from engine.errors import HaloError
 from engine.ir.result import RowStatus, RunReport
 from engine.journal.view import RunView
+from engine.live.fold import LiveState
 from engine.processor.control import Control
 from engine.processor.run import Job, process
 from haloctl import __version__
 
 
-async def process_controlled(job: Job, directory: Path, say: Callable[[str], None]) -> RunReport:
+async def process_controlled(
+    job: Job, directory: Path, say: Callable[[str], None], live: LiveState | None = None
+) -> RunReport:
     """`process`, listening on the run's socket as long as that lasts; `say` hears if it cannot.
 
-    Raises what `process` raises. Clients that do not read delay the end by a second at most.
+    Events are folded into `live` before `job.on_event` hears of them. Raises what `process` raises. Clients
+    that do not read delay the end by a second at most.
     """
+    live = LiveState(window_queries=job.options.window_queries) if live is None else live
+    if job.resumed:
+        live.take_over(await trio.to_thread.run_sync(_finished, directory))
     control = Control(
         job.run,
         directory,
         product=__version__,
-        window_queries=job.options.window_queries,
-        before=await trio.to_thread.run_sync(_finished, directory) if job.resumed else (),
+        live=live,
         warn=say,
     )
     failure: HaloError | None = None

@@ -14,11 +14,11 @@ from engine.ir.result import RunReport
 from engine.journal.view import RunView
 from engine.live.coalesce import apply
 from engine.live.state import LiveSnapshot
-from engine.live.tally import Tally
+from engine.live.totals import tokens_per_s
 from engine.wire.control import Batch, Snapshot
 from haloctl.client import Attached, wait_let_go
 from haloctl.exit_codes import STOPPED, of_report
-from haloctl.progress import snapshot, summary_line
+from haloctl.progress import Glance, snapshot, summary_line
 
 FollowMode: TypeAlias = Literal["plain", "json", "none"]
 _LINE_EVERY_S = 5.0
@@ -89,10 +89,9 @@ class _Shown:
         if self._mode == "none" or not self._due(state):
             return
         self._at = state.at
-        tally = Tally()
-        tally.restore(state.at, state.totals, state.series, {}, {})
+        glance = Glance(state.at, state.totals, tokens_per_s(state.series, state.at))
         plain = self._mode == "plain"
-        line = summary_line(tally) if plain else msgspec.json.encode(snapshot(tally)).decode()
+        line = summary_line(glance) if plain else msgspec.json.encode(snapshot(glance)).decode()
         self._stream.write(line + "\n")
         self._stream.flush()
 

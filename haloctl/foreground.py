@@ -15,6 +15,7 @@ from engine.ir.event import Event, RunStarted
 from engine.ir.result import RunReport
 from engine.journal.records import RunMeta
 from engine.journal.store import RunStore
+from engine.live.fold import LiveState
 from engine.processor.run import Job
 from haloctl import exit_codes, render
 from haloctl.compose import OpenRun, Prepared, open_run, prepare
@@ -79,14 +80,15 @@ def run_prepared(
 ) -> Finished:
     """The same for a request that was prepared before."""
     window = prepared.request.options.window_queries
-    display = open_display(progress, window_queries=window)
+    live = LiveState(window_queries=window)
+    display = open_display(live, progress)
     try:
         with ExitStack() as stack:
             with interruption(_meaning(resume)):
                 run = open_run(prepared, render.note, display.on_event, resume, retry_failed=retry_failed)
                 opened = stack.enter_context(run)
             with interruption(_meaning(opened.store)):
-                return _run(opened, display, prepared.request.target.columns, begun)
+                return _run(opened, live, display, prepared.request.target.columns, begun)
     finally:
         display.close()
 
@@ -129,10 +131,12 @@ def request_of(meta: RunMeta) -> BatchRequest:
     return msgspec.json.decode(text, type=BatchRequest)
 
 
-def _run(opened: OpenRun, display: Display, outputs: tuple[str, ...], begun: Begun) -> Finished:
+def _run(
+    opened: OpenRun, live: LiveState, display: Display, outputs: tuple[str, ...], begun: Begun
+) -> Finished:
     directory = opened.store.directory
     job = _announced(opened.job, partial(begun, directory))
-    outcome = run_in_foreground(job, on_tick=display.on_tick, directory=directory)
+    outcome = run_in_foreground(job, on_tick=display.on_tick, directory=directory, live=live)
     display.close()
     if outcome.error is not None:
         _tell_how_to_resume(directory, outcome.error)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ import trio
 
 from engine.errors import HaloError
 from engine.ir.result import RunReport
+from engine.live.fold import LiveState
 from engine.processor.run import Job, process
 from haloctl.controlled import process_controlled
 from haloctl.render import note
@@ -30,33 +32,41 @@ class Outcome:
 
 
 Tick: TypeAlias = Callable[[float], None]
+Run: TypeAlias = Callable[[Job], Awaitable[RunReport]]
 TICK_S = 0.5
 
 
 def run_in_foreground(
-    job: Job, *, on_tick: Tick, say: Callable[[str], None] = note, directory: Path | None = None
+    job: Job,
+    *,
+    on_tick: Tick,
+    say: Callable[[str], None] = note,
+    directory: Path | None = None,
+    live: LiveState | None = None,
 ) -> Outcome:
     """Run `job` to its end. The first SIGINT or SIGTERM drains; the second, or the end of the grace, stops.
 
     `on_tick` hears every half second how long the run has taken. Errors of the run are in the outcome. Off
-    the main thread signals are left alone. With the run's `directory` clients may attach to it.
+    the main thread signals are left alone. With the run's `directory` clients may attach to it, and events
+    are folded into `live`.
     """
     watched = threading.current_thread() is threading.main_thread()
-    return trio.run(_run_watched if watched else _run_ticking, job, on_tick, say, directory)
+    run: Run = process
+    if directory is not None:
+        run = partial(process_controlled, directory=directory, say=say, live=live)
+    return trio.run(_run_watched if watched else _run_ticking, job, on_tick, say, run)
 
 
-async def _run_watched(
-    job: Job, on_tick: Tick, say: Callable[[str], None], directory: Path | None
-) -> Outcome:
+async def _run_watched(job: Job, on_tick: Tick, say: Callable[[str], None], run: Run) -> Outcome:
     with trio.open_signal_receiver(*SIGNALS) as signals:
-        return await _run_ticking(job, on_tick, say, directory, signals)
+        return await _run_ticking(job, on_tick, say, run, signals)
 
 
 async def _run_ticking(
     job: Job,
     on_tick: Tick,
     say: Callable[[str], None],
-    directory: Path | None,
+    run: Run,
     signals: AsyncIterator[int] | None = None,
 ) -> Outcome:
     outcome = Outcome()
@@ -64,7 +74,10 @@ async def _run_ticking(
         nursery.start_soon(_tick, on_tick)
         if signals is not None:
             nursery.start_soon(_watch, signals, job, outcome, nursery.cancel_scope, say)
-        await _run(job, outcome, directory, say)
+        try:
+            outcome.report = await run(job)
+        except HaloError as error:
+            outcome.error = error
         nursery.cancel_scope.cancel()
     return outcome
 
@@ -74,16 +87,6 @@ async def _tick(on_tick: Tick) -> None:
     while True:
         await trio.sleep(TICK_S)
         on_tick(trio.current_time() - started)
-
-
-async def _run(job: Job, outcome: Outcome, directory: Path | None, say: Callable[[str], None]) -> None:
-    try:
-        if directory is None:
-            outcome.report = await process(job)
-        else:
-            outcome.report = await process_controlled(job, directory, say)
-    except HaloError as error:
-        outcome.error = error
 
 
 async def _watch(

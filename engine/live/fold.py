@@ -12,11 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from msgspec.structs import replace
-
 from engine.ir import event as ev
-from engine.ir.ids import NodeId, OperatorId
+from engine.ir.ids import OperatorId
 from engine.ir.result import RowStatus, RunReport
+from engine.live.drafts import RunningDraft
 from engine.live.lanes import Lanes
 from engine.live.membership import KnownPlans, WindowMembers
 from engine.live.operators import Operators, Settled
@@ -28,7 +27,6 @@ from engine.live.state import (
     FailureLive,
     LiveSnapshot,
     QueryStatus,
-    RunningNode,
 )
 from engine.live.tally import Tally
 from engine.live.windows import Windows
@@ -36,13 +34,13 @@ from engine.live.workers import Workers
 
 
 class LiveState:
-    """What a run has come to. `plans` must know a window's plan before the event that it was planned.
+    """What a run has come to. `plans` must be told of a window's plan before the event that it was planned.
 
     Where a plan is not known, rows and operators are followed as far as events name them.
     """
 
     def __init__(self, plans: KnownPlans | None = None, window_queries: int | None = None) -> None:
-        self._plans = KnownPlans() if plans is None else plans
+        self.plans = KnownPlans() if plans is None else plans
         self._window_queries = window_queries
         self._attempt = 0
         self._begin(Rows())
@@ -56,7 +54,7 @@ class LiveState:
         self._workers = Workers()
         self._rows = rows
         self._note_before()
-        self._windows = Windows(self._plans, self._attempt)
+        self._windows = Windows(self.plans, self._attempt)
         self._channels: dict[str, ChannelLive] = {}
         self._failures: deque[FailureLive] = deque(maxlen=FAILURES_KEPT)
         self._failures_seen = 0
@@ -69,8 +67,7 @@ class LiveState:
         self._note_before()
 
     def _note_before(self) -> None:
-        rows, failed = self._rows.finished()
-        self._tally.totals = replace(self._tally.totals, rows_before=rows, rows_before_failed=failed)
+        self._tally.note_before(*self._rows.finished())
 
     @classmethod
     def of(
@@ -90,12 +87,17 @@ class LiveState:
         self._lanes.restore(then.lanes, then.running, then.spans, then.spans_seen, then.uses)
         self._workers = Workers(then.workers)
         self._rows = Rows(then.queries, then.steps, then.steps_total)
-        self._windows = Windows(self._plans, then.attempt)
+        self._windows = Windows(self.plans, then.attempt)
         self._windows.restore(then.windows, then.epochs, then.shape)
         self._channels = {channel.channel: channel for channel in then.channels}
         self._failures.extend(then.failures)
         self._failures_seen = then.failures_seen
         self._report = then.report
+
+    @property
+    def tally(self) -> Tally:
+        """The run's totals, as they go on to be counted; another one once a new attempt begins."""
+        return self._tally
 
     @property
     def attempt(self) -> int:
@@ -105,7 +107,7 @@ class LiveState:
     @property
     def windows(self) -> int:
         """How many windows were planned in this attempt."""
-        return len(self._windows.values)
+        return len(self._windows)
 
     def snapshot(self) -> LiveSnapshot:
         """All of it as a value. Values that did not change are the same objects as in the last snapshot."""
@@ -115,17 +117,17 @@ class LiveState:
             shape=self._windows.shape,
             totals=self._tally.totals,
             series=self._tally.series(),
-            operators=tuple(self._operators.values.values()),
-            lanes=tuple(self._lanes.values.values()),
+            operators=self._operators.values(),
+            lanes=self._lanes.values(),
             workers=tuple(self._workers.values.values()),
             channels=tuple(self._channels.values()),
-            windows=tuple(self._windows.values),
+            windows=self._windows.values(),
             epochs=tuple(self._windows.epochs.values()),
-            running=tuple(sorted(self._lanes.running.values(), key=_node)),
+            running=self._lanes.running(),
             queries=bytes(self._rows.status),
             steps=bytes(self._rows.steps),
             steps_total=bytes(self._rows.steps_total),
-            spans=tuple(self._lanes.spans),
+            spans=self._lanes.spans(),
             spans_seen=self._lanes.spans_seen,
             uses=self._lanes.uses(),
             failures=tuple(self._failures),
@@ -139,21 +141,23 @@ class LiveState:
 
     def absorb(self, event: ev.Event) -> None:
         """Take the next event into account."""
-        if isinstance(event, ev.RunStarted) and self._tally.totals.run:
+        kind = type(event)
+        if kind is ev.RunStarted and self._tally.totals.run:
             self._begin(self._rows.finished_only())
         self._tally.absorb(event)
-        handler = _HANDLERS.get(type(event))
+        handler = _HANDLERS.get(kind)
         if handler is not None:
             handler(self, event)
 
     # --- nodes --------------------------------------------------------------------------------------
 
     def _on_dispatched(self, event: ev.NodeDispatched) -> None:
-        members = self._windows.members(event.node)
-        if members is None:
+        window = self._windows.find(event.node)
+        if window is None:
             self._lanes.dispatch(event, None)
             self._operators.dispatch({event.operator: event.members}, event.at)
             return
+        members = window.members
         self._lanes.dispatch(event, members.first_query(event.node))
         self._operators.dispatch(members.pairs_of(event.node), event.at)
         self._rows.start(members.queries_of(event.node))
@@ -162,14 +166,14 @@ class LiveState:
         self._lanes.decode(event)
 
     def _on_completed(self, event: ev.NodeCompleted) -> None:
-        running = self._lanes.complete(event)
+        was_out = self._lanes.complete(event)
         pairs = self._settle(event)
         if event.from_cache or event.recalled:
             how: Settled = "recalled" if event.recalled else "cached"
-            self._operators.settle(pairs, how, event.at, running=running is not None)
+            self._operators.settle(pairs, how, event.at, running=was_out)
             return
         took_s = max(0.0, event.at - event.started_s - event.waited_s)
-        self._operators.complete(pairs, took_s, event.usage, event.at, running=running is not None)
+        self._operators.complete(pairs, took_s, event.usage, event.at, running=was_out)
 
     def _on_coalesced(self, event: ev.NodeCoalesced) -> None:
         self._operators.settle(self._settle(event), "coalesced", event.at, running=False)
@@ -179,19 +183,19 @@ class LiveState:
         self._operators.settle(self._settle(event), how, event.at, running=False)
 
     def _on_failed(self, event: ev.NodeFailed) -> None:
-        running = self._lanes.fail(event.node, event.at)
+        was_out = self._lanes.fail(event.node, event.at)
         if event.final:
             how: Settled = "recalled" if event.recalled else "failed"
             pairs = self._settle(event)
-            self._operators.settle(pairs, how, event.at, running=running is not None)
-        elif running is not None:
+            self._operators.settle(pairs, how, event.at, running=was_out)
+        elif was_out:
             pairs = self._windows.pairs(event.node, event.operator, event.members)
             self._operators.give_back(pairs, failed=True)
         if not event.recalled:
             self._note_failure(event)
 
     def _note_failure(self, event: ev.NodeFailed) -> None:
-        members = self._windows.members(event.node)
+        window = self._windows.find(event.node)
         failure = event.failure
         self._failures_seen += 1
         self._failures.append(
@@ -203,7 +207,7 @@ class LiveState:
                 message=failure.message[:MESSAGE_LENGTH],
                 final=event.final,
                 members=event.members,
-                query=None if members is None else members.first_query(event.node),
+                query=None if window is None else window.members.first_query(event.node),
             )
         )
 
@@ -211,13 +215,12 @@ class LiveState:
         self, event: ev.NodeCompleted | ev.NodeCoalesced | ev.NodeSkipped | ev.NodeFailed
     ) -> Mapping[OperatorId, int]:
         """A node is settled: its window and rows have one less to wait for. Returns the pairs it served."""
-        members = self._windows.members(event.node)
-        if members is None:
+        window = self._windows.find(event.node)
+        if window is None:
             return {event.operator: event.members}
-        pairs = members.pairs_of(event.node)
-        self._rows.settle(members.queries_of(event.node))
-        self._windows.settle(event.node, event.at)
-        return pairs
+        self._rows.settle(window.members.queries_of(event.node))
+        self._windows.settle(window, event.at)
+        return window.members.pairs_of(event.node)
 
     # --- rows and windows ---------------------------------------------------------------------------
 
@@ -241,11 +244,7 @@ class LiveState:
         failed = sum(status in (QueryStatus.FAILED, QueryStatus.QUARANTINED) for status in again)
         finished = failed + again.count(QueryStatus.OK)
         totals = self._tally.totals
-        self._tally.totals = replace(
-            totals,
-            rows_before=totals.rows_before - finished,
-            rows_before_failed=totals.rows_before_failed - failed,
-        )
+        self._tally.note_before(totals.rows_before - finished, totals.rows_before_failed - failed)
         self._rows.plan(pairs)
 
     # --- workers and lanes --------------------------------------------------------------------------
@@ -264,16 +263,13 @@ class LiveState:
 
     def _on_lane(self, event: ev.LaneMeasured) -> None:
         lane = self._lanes.get(event.lane)
-        self._operators.measure(lane.ready, event.ready)
-        self._lanes.values[event.lane] = replace(
-            lane, queued=event.queued, limit=event.limit, ready=event.ready
-        )
+        self._operators.measure(lane.value.ready, event.ready)
+        lane.change(queued=event.queued, limit=event.limit, ready=event.ready)
 
     def _on_limit(self, event: ev.LimitChanged) -> None:
         _kind, _, name = event.limit.partition(".")
         if name and event.value is not None:
-            lane = self._lanes.get(name)
-            self._lanes.values[name] = replace(lane, limit=int(event.value))
+            self._lanes.get(name).change(limit=int(event.value))
 
     def _on_channel(self, event: ev.ChannelMeasured) -> None:
         self._channels[event.channel] = ChannelLive(
@@ -285,18 +281,13 @@ class LiveState:
 
     def _on_finished(self, event: ev.RunFinished) -> None:
         self._report = event.report
-        for lane in tuple(self._lanes.values):
-            self._give_back(self._lanes.empty(lane, event.at))
+        self._give_back(self._lanes.empty_all(event.at))
 
-    def _give_back(self, lost: list[RunningNode]) -> None:
+    def _give_back(self, lost: list[RunningDraft]) -> None:
         self._tally.forget_running(node.node for node in lost)
         for node in lost:
             pairs = self._windows.pairs(node.node, node.operator, node.members)
             self._operators.give_back(pairs, failed=False)
-
-
-def _node(running: RunningNode) -> NodeId:
-    return running.node
 
 
 _HANDLERS: dict[type, Callable[[LiveState, Any], None]] = {

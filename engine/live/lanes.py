@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
-
-from msgspec.structs import replace
+from typing import TypeAlias
 
 from engine.ir import event as ev
 from engine.ir.ids import NodeId, QueryIndex
+from engine.live.drafts import LaneDraft, RunningDraft
 from engine.live.state import SPANS_KEPT, LaneLive, LaneUse, RunningNode, Span, SpanKind
 from engine.live.uses import UseMeter
 
 LOAD_SLOT = -1
 SHORTEST_WAIT_S = 0.001
 """Shorter waits before work begins are no span of their own."""
+_NewSpan: TypeAlias = tuple[str, int, SpanKind, float, float, str, NodeId | None, bool]
+"""A span's fields in order, of which a `Span` is made only when somebody looks."""
 
 
 class Slots:
@@ -43,9 +45,10 @@ class Lanes:
     """Workers' lanes and tool kinds' lanes, nodes in flight, and spans."""
 
     def __init__(self) -> None:
-        self.values: dict[str, LaneLive] = {}
-        self.running: dict[NodeId, RunningNode] = {}
-        self.spans: deque[Span] = deque(maxlen=SPANS_KEPT)
+        self._lanes: dict[str, LaneDraft] = {}
+        self._running: dict[NodeId, RunningDraft] = {}
+        self._spans: deque[Span] = deque(maxlen=SPANS_KEPT)
+        self._new_spans: deque[_NewSpan] = deque(maxlen=SPANS_KEPT)
         self.spans_seen = 0
         self._slots: dict[str, Slots] = {}
         self._uses: dict[str, UseMeter] = {}
@@ -59,24 +62,44 @@ class Lanes:
         uses: Iterable[LaneUse],
     ) -> None:
         """Go on from an earlier moment."""
-        self.values = {lane.lane: lane for lane in lanes}
-        self.running = {node.node: node for node in running}
-        self.spans.extend(spans)
+        self._lanes = {lane.lane: LaneDraft(lane) for lane in lanes}
+        self._running = {node.node: RunningDraft(node) for node in running}
+        self._spans.extend(spans)
         self.spans_seen = spans_seen
         self._uses = {use.lane: UseMeter(use.lane, use.width_s, use.seconds) for use in uses}
-        for name in self.values:
-            taken = (node.slot for node in self.running.values() if node.lane == name)
+        for name in self._lanes:
+            taken = (node.slot for node in self._running.values() if node.lane == name)
             self._slots[name] = Slots(taken)
 
     def uses(self) -> tuple[LaneUse, ...]:
-        """How the lanes' time was used."""
+        """How the lanes' time was used, of lanes that did anything."""
         return tuple(meter.value() for meter in self._uses.values())
 
-    def get(self, name: str, *, tool: bool = True) -> LaneLive:
+    def values(self) -> tuple[LaneLive, ...]:
+        """All lanes; one that did not change is the same object as the last time."""
+        return tuple(draft.value for draft in self._lanes.values())
+
+    def running(self) -> tuple[RunningNode, ...]:
+        """Nodes in flight, by id."""
+        return tuple(self._running[node].value for node in sorted(self._running))
+
+    def spans(self) -> tuple[Span, ...]:
+        """The latest spans."""
+        new = self._new_spans
+        while new:
+            lane, slot, kind, start_s, end_s, what, node, ok = new.popleft()
+            self._spans.append(
+                Span(
+                    lane=lane, slot=slot, kind=kind, start_s=start_s, end_s=end_s, what=what, node=node, ok=ok
+                )
+            )
+        return tuple(self._spans)
+
+    def get(self, name: str, *, tool: bool = True) -> LaneDraft:
         """A lane; one not heard of yet is begun, as a tool kind's: workers are heard of when they start."""
-        lane = self.values.get(name)
+        lane = self._lanes.get(name)
         if lane is None:
-            lane = self.values[name] = LaneLive(lane=name, tool=tool)
+            lane = self._lanes[name] = LaneDraft(LaneLive(lane=name, tool=tool))
             self._slots[name] = Slots()
         return lane
 
@@ -85,86 +108,101 @@ class Lanes:
     def dispatch(self, event: ev.NodeDispatched, query: QueryIndex | None) -> None:
         """A node goes out."""
         lane = self.get(event.lane)
-        self.running[event.node] = RunningNode(
-            node=event.node,
-            operator=event.operator,
-            lane=event.lane,
-            slot=self._slots[event.lane].take(),
-            since_s=event.at,
-            attempt=event.attempt,
-            members=event.members,
-            query=query,
+        self._running[event.node] = RunningDraft(
+            RunningNode(
+                node=event.node,
+                operator=event.operator,
+                lane=event.lane,
+                slot=self._slots[event.lane].take(),
+                since_s=event.at,
+                attempt=event.attempt,
+                members=event.members,
+                query=query,
+            )
         )
-        since = event.at if lane.busy_since_s is None else lane.busy_since_s
-        self.values[event.lane] = replace(lane, running=lane.running + 1, busy_since_s=since)
+        lane.stale = True
+        lane.running += 1
+        if lane.busy_since_s is None:
+            lane.busy_since_s = event.at
 
     def decode(self, event: ev.TokensDecoded) -> None:
         """A node in flight has decoded more tokens."""
-        node = self.running.get(event.node)
+        node = self._running.get(event.node)
         if node is None:
             return
-        first = event.at if node.first_token_s is None else node.first_token_s
-        self.running[event.node] = replace(node, tokens=event.tokens, first_token_s=first)
-        lane = self.values[node.lane]
-        decoded = lane.decoded_tokens + event.tokens - node.tokens
-        self.values[node.lane] = replace(lane, decoded_tokens=decoded)
+        lane = self._lanes[node.lane]
+        lane.stale = True
+        lane.decoded_tokens += event.tokens - node.tokens
+        node.stale = True
+        node.tokens = event.tokens
+        if node.first_token_s is None:
+            node.first_token_s = event.at
 
-    def complete(self, event: ev.NodeCompleted) -> RunningNode | None:
-        """A node in flight has its value; None for one that was not in flight."""
-        node = self.running.get(event.node)
+    def complete(self, event: ev.NodeCompleted) -> bool:
+        """A node has its value; False for one that was not in flight."""
+        node = self._running.get(event.node)
         if node is None:
-            return None
+            return False
         tokens = node.tokens if event.usage is None else event.usage.decoded_tokens
         self._come_back(node, event.at, done=1, decoded=tokens - node.tokens)
         if event.usage is None:
             self._work(node, "tool", event.started_s, event.at)
         else:
             self._generation(node, event)
-        return node
+        return True
 
-    def fail(self, node: NodeId, at: float) -> RunningNode | None:
-        """An attempt failed; None for a node that was not in flight."""
-        running = self.running.get(node)
-        if running is not None:
-            self._come_back(running, at, failed=1)
-            kind: SpanKind = "tool" if self.values[running.lane].tool else "decode"
-            self._span(running, kind, running.since_s, at, ok=False)
-        return running
+    def fail(self, node: NodeId, at: float) -> bool:
+        """An attempt failed; False for a node that was not in flight."""
+        running = self._running.get(node)
+        if running is None:
+            return False
+        self._come_back(running, at, failed=1)
+        kind: SpanKind = "tool" if self._lanes[running.lane].value.tool else "decode"
+        self._span(running, kind, running.since_s, at, ok=False)
+        return True
 
-    def empty(self, name: str, at: float) -> list[RunningNode]:
+    def empty(self, name: str, at: float) -> list[RunningDraft]:
         """Everything in flight on a lane comes back: its worker died."""
-        lost = [self.running[node] for node in sorted(self.running) if self.running[node].lane == name]
+        lost = [self._running[node] for node in sorted(self._running) if self._running[node].lane == name]
         for node in lost:
             self.fail(node.node, at)
         return lost
 
+    def empty_all(self, at: float) -> list[RunningDraft]:
+        """Everything in flight anywhere comes back: the run is over."""
+        return [node for name in self._lanes for node in self.empty(name, at)]
+
     def _come_back(
-        self, node: RunningNode, at: float, *, done: int = 0, failed: int = 0, decoded: int = 0
+        self, node: RunningDraft, at: float, *, done: int = 0, failed: int = 0, decoded: int = 0
     ) -> None:
-        del self.running[node.node]
+        del self._running[node.node]
         self._slots[node.lane].give_back(node.slot)
-        lane = self.values[node.lane]
-        busy_s, since = lane.busy_s, lane.busy_since_s
-        if lane.running == 1 and since is not None:
-            busy_s, since = busy_s + at - since, None
-        self.values[node.lane] = replace(
-            lane,
-            running=lane.running - 1,
-            done=lane.done + done,
-            failed=lane.failed + failed,
-            decoded_tokens=lane.decoded_tokens + decoded,
-            busy_s=busy_s,
-            busy_since_s=since,
-        )
+        lane = self._lanes[node.lane]
+        lane.stale = True
+        lane.running -= 1
+        lane.done += done
+        lane.failed += failed
+        lane.decoded_tokens += decoded
+        if not lane.running and lane.busy_since_s is not None:
+            lane.busy_s += at - lane.busy_since_s
+            lane.busy_since_s = None
 
     # --- spans --------------------------------------------------------------------------------------
 
     def load(self, lane: str, model: str, start_s: float, end_s: float) -> None:
         """A worker loaded a model."""
         self.get(lane, tool=False)
-        self._add(Span(lane=lane, slot=LOAD_SLOT, kind="load", start_s=start_s, end_s=end_s, what=model))
+        self._new_spans.append((lane, LOAD_SLOT, "load", start_s, end_s, model, None, True))
+        self.spans_seen += 1
+        self._meter(lane).add("load", start_s, end_s)
 
-    def _generation(self, node: RunningNode, event: ev.NodeCompleted) -> None:
+    def _meter(self, lane: str) -> UseMeter:
+        meter = self._uses.get(lane)
+        if meter is None:
+            meter = self._uses[lane] = UseMeter(lane)
+        return meter
+
+    def _generation(self, node: RunningDraft, event: ev.NodeCompleted) -> None:
         """Waiting for a slot, computing the prompt, decoding; by progress alone in older journals."""
         if event.prefill_s:
             begun = event.started_s + event.waited_s
@@ -172,40 +210,29 @@ class Lanes:
         else:
             begun = event.started_s
             first_token = event.started_s if node.first_token_s is None else node.first_token_s
-        begun = min(max(begun, node.since_s), event.at)
-        first_token = min(max(first_token, begun), event.at)
+        begun = _between(node.since_s, begun, event.at)
+        first_token = _between(begun, first_token, event.at)
         if begun - node.since_s >= SHORTEST_WAIT_S:
             self._span(node, "wait", node.since_s, begun)
         self._span(node, "prefill", begun, first_token)
         self._span(node, "decode", first_token, event.at)
 
-    def _work(self, node: RunningNode, kind: SpanKind, start_s: float, end_s: float) -> None:
-        start_s = min(max(start_s, node.since_s), end_s)
+    def _work(self, node: RunningDraft, kind: SpanKind, start_s: float, end_s: float) -> None:
+        start_s = _between(node.since_s, start_s, end_s)
         if start_s - node.since_s >= SHORTEST_WAIT_S:
             self._span(node, "wait", node.since_s, start_s)
         self._span(node, kind, start_s, end_s)
 
     def _span(
-        self, node: RunningNode, kind: SpanKind, start_s: float, end_s: float, *, ok: bool = True
+        self, node: RunningDraft, kind: SpanKind, start_s: float, end_s: float, *, ok: bool = True
     ) -> None:
         if end_s > start_s or not ok:
-            self._add(
-                Span(
-                    lane=node.lane,
-                    slot=node.slot,
-                    kind=kind,
-                    start_s=start_s,
-                    end_s=end_s,
-                    what=node.operator,
-                    node=node.node,
-                    ok=ok,
-                )
-            )
+            self._new_spans.append((node.lane, node.slot, kind, start_s, end_s, node.operator, node.node, ok))
+            self.spans_seen += 1
+            self._meter(node.lane).add(kind, start_s, end_s)
 
-    def _add(self, span: Span) -> None:
-        self.spans.append(span)
-        self.spans_seen += 1
-        meter = self._uses.get(span.lane)
-        if meter is None:
-            meter = self._uses[span.lane] = UseMeter(span.lane)
-        meter.add(span.kind, span.start_s, span.end_s)
+
+def _between(least: float, value: float, most: float) -> float:
+    """The value within bounds; the upper one counts where they cross."""
+    value = value if value > least else least
+    return value if value < most else most

@@ -50,9 +50,6 @@ class WindowMembers:
         at = node - self.nodes.start
         return {self._operators[self._of_node[at]]: self._offsets[at + 1] - self._offsets[at]}
 
-    def __contains__(self, node: NodeId) -> bool:
-        return node in self.nodes
-
     def pairs_of_rows(self) -> Counter[int]:
         """How many pairs each row has in this window."""
         return Counter(self._queries)

@@ -6,12 +6,12 @@ Mutable on purpose: it absorbs every event of a run in the coordinator's thread,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
-from msgspec.structs import replace
+from typing import Any, Literal
 
 from engine.ir import event as ev
 from engine.ir.ids import NodeId
+from engine.ir.result import Usage
+from engine.live.drafts import TotalsDraft
 from engine.live.totals import SERIES_S, Series, Totals, tokens_per_s
 
 _COLUMNS = tuple(name for name in Series.__struct_fields__ if name != "from_s")
@@ -26,16 +26,33 @@ class Tally:
     def __init__(self, window_queries: int | None = None) -> None:
         self._window_queries = window_queries
         self.at = 0.0
-        self.totals = Totals()
+        self._totals = TotalsDraft(Totals())
         self._live: dict[NodeId, int] = {}
         self._columns: dict[str, list[int]] = {name: [] for name in _COLUMNS}
         self._from_s = 0
+        self._next_s = 0
+        """The first second that has no point yet."""
         self._queued: dict[str, int] = {}
+
+    @property
+    def totals(self) -> Totals:
+        """The counts as a value."""
+        return self._totals.value
+
+    @property
+    def tenths(self) -> int:
+        """Tenths of the rows known so far that are finished."""
+        totals = self._totals
+        return totals.rows * 10 // totals.rows_total if totals.rows_total else 0
 
     @property
     def tokens_per_s(self) -> float:
         """Decoded tokens a second over the last ten seconds."""
-        return tokens_per_s(self.series(), self.at)
+        return self.tokens_per_s_at(self.at)
+
+    def tokens_per_s_at(self, at: float) -> float:
+        """The same as of a later moment, until which nothing was heard."""
+        return tokens_per_s(self.series(), at)
 
     @property
     def eta_s(self) -> float | None:
@@ -56,10 +73,14 @@ class Tally:
         queued: Mapping[str, int],
     ) -> None:
         """Go on from an earlier moment: tokens of the nodes that ran then, and what lanes had queued."""
-        self.at, self.totals = at, totals
+        self.at, self._totals = at, TotalsDraft(totals)
         self._live, self._queued = dict(live), dict(queued)
-        self._from_s = series.from_s
+        self._from_s, self._next_s = series.from_s, series.from_s + len(series.decoded)
         self._columns = {name: list(getattr(series, name)) for name in _COLUMNS}
+
+    def note_before(self, rows: int, failed: int) -> None:
+        """How many rows earlier attempts finished, and how many of those failed."""
+        self._totals.change(rows_before=rows, rows_before_failed=failed)
 
     def advance(self, at: float) -> None:
         """Note that time has passed without an event."""
@@ -67,8 +88,9 @@ class Tally:
 
     def absorb(self, event: ev.Event) -> None:
         """Take one more event into account; events that change no number only advance the time."""
-        self.at = max(self.at, event.at)
-        handler = _HANDLERS.get(type(event))
+        if event.at > self.at:
+            self.at = event.at
+        handler = HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event)
 
@@ -82,100 +104,83 @@ class Tally:
     def _on_tokens(self, event: ev.TokensDecoded) -> None:
         gained = event.tokens - self._live.get(event.node, 0)
         self._live[event.node] = event.tokens
-        self.totals = replace(self.totals, running_tokens=self.totals.running_tokens + gained)
+        self._totals.stale = True
+        self._totals.running_tokens += gained
         self._count("decoded", gained)
 
     def _on_completed(self, event: ev.NodeCompleted) -> None:
-        totals, members, usage = self.totals, event.members, event.usage
+        totals, members, usage = self._totals, event.members, event.usage
         decoded = self._live.pop(event.node, 0)
-        done = totals.pairs_done + members
-        prompts = totals.prompt_logical + (usage.prompt_tokens * members if usage is not None else 0)
+        totals.stale = True
+        totals.pairs_done += members
         if event.recalled:
-            self.totals = replace(totals, pairs_done=done, recalled=totals.recalled + members)
-        elif event.from_cache:
-            cached = totals.cached + members
-            self.totals = replace(totals, pairs_done=done, cached=cached, prompt_logical=prompts)
-        else:
-            self.totals = replace(
-                totals,
-                pairs_done=done,
-                prompt_logical=prompts,
-                executed=totals.executed + 1,
-                coalesced=totals.coalesced + members - 1,
-                running_tokens=totals.running_tokens - decoded,
-            )
-            if usage is not None:
-                self._count_usage(event, decoded)
+            totals.change(recalled=totals.value.recalled + members)
+            return
+        totals.prompt_logical += usage.prompt_tokens * members if usage is not None else 0
+        if event.from_cache:
+            totals.change(cached=totals.value.cached + members)
+            return
+        totals.executed += 1
+        totals.coalesced += members - 1
+        totals.running_tokens -= decoded
+        if usage is not None:
+            self._count_usage(usage, decoded)
 
-    def _count_usage(self, event: ev.NodeCompleted, decoded: int) -> None:
-        totals, usage = self.totals, event.usage
-        assert usage is not None
-        self.totals = replace(
-            totals,
-            prompt_tokens=totals.prompt_tokens + usage.prompt_tokens,
-            computed_tokens=totals.computed_tokens + usage.computed_tokens,
-            reused_tokens=totals.reused_tokens + usage.reused_tokens,
-            decoded_tokens=totals.decoded_tokens + usage.decoded_tokens,
-        )
+    def _count_usage(self, usage: Usage, decoded: int) -> None:
+        totals = self._totals
+        totals.prompt_tokens += usage.prompt_tokens
+        totals.computed_tokens += usage.computed_tokens
+        totals.reused_tokens += usage.reused_tokens
+        totals.decoded_tokens += usage.decoded_tokens
         self._count("decoded", usage.decoded_tokens - decoded)
         self._count("computed", usage.computed_tokens)
         self._count("reused", usage.reused_tokens)
 
     def _on_coalesced(self, event: ev.NodeCoalesced) -> None:
-        totals = self.totals
-        self.totals = replace(
-            totals,
-            pairs_done=totals.pairs_done + event.members,
-            coalesced=totals.coalesced + event.members,
-            prompt_logical=totals.prompt_logical + event.prompt_tokens * event.members,
-        )
+        totals = self._totals
+        totals.stale = True
+        totals.pairs_done += event.members
+        totals.coalesced += event.members
+        totals.prompt_logical += event.prompt_tokens * event.members
 
     def _on_skipped(self, event: ev.NodeSkipped) -> None:
-        totals = self.totals
-        done = totals.pairs_done + event.members
-        if event.recalled:
-            self.totals = replace(totals, pairs_done=done, recalled=totals.recalled + event.members)
-        else:
-            self.totals = replace(totals, pairs_done=done, skipped=totals.skipped + event.members)
+        self._settle(event.members, "recalled" if event.recalled else "skipped")
 
     def _on_failed(self, event: ev.NodeFailed) -> None:
-        totals, members = self.totals, event.members
-        running = totals.running_tokens - self._live.pop(event.node, 0)
-        if not event.final:
-            self.totals = replace(totals, running_tokens=running, retried=totals.retried + 1)
-            return
-        done = totals.pairs_done + members
-        recalled = totals.recalled + (members if event.recalled else 0)
-        failed = totals.failed + (0 if event.recalled else members)
-        self.totals = replace(
-            totals, running_tokens=running, pairs_done=done, recalled=recalled, failed=failed
-        )
+        self.forget_running((event.node,))
+        if event.final:
+            self._settle(event.members, "recalled" if event.recalled else "failed")
+        else:
+            self._totals.change(retried=self.totals.retried + 1)
+
+    def _settle(self, members: int, how: Literal["recalled", "skipped", "failed"]) -> None:
+        """Pairs are done for good in one of the rarer ways."""
+        totals = self.totals
+        self._totals.change(pairs_done=totals.pairs_done + members, **{how: getattr(totals, how) + members})
 
     def forget_running(self, nodes: Iterable[NodeId]) -> None:
         """Nodes are no longer in flight although nothing came of them: their worker died."""
         lost = sum(self._live.pop(node, 0) for node in nodes)
         if lost:
-            self.totals = replace(self.totals, running_tokens=self.totals.running_tokens - lost)
+            self._totals.stale = True
+            self._totals.running_tokens -= lost
 
     # --- rows and windows ---------------------------------------------------------------------------
 
     def _on_query(self, event: ev.QueryFinished) -> None:
-        totals = self.totals
-        rows = totals.rows + 1
-        self.totals = replace(
-            totals,
-            rows=rows,
-            rows_failed=totals.rows_failed + (event.status != "ok"),
-            rows_total=max(totals.rows_total, rows),
-        )
+        totals = self._totals
+        totals.stale = True
+        totals.rows += 1
+        totals.rows_failed += event.status != "ok"
+        if totals.rows > totals.rows_total:
+            totals.rows_total = totals.rows
         self._count("rows", 1)
 
     def _on_window(self, event: ev.WindowPlanned) -> None:
         totals = self.totals
         # A resumed run leaves finished rows out of its windows, so they are never full.
         full = self._window_queries is None or event.queries >= self._window_queries
-        self.totals = replace(
-            totals,
+        self._totals.change(
             estimate_s=totals.estimate_s + event.estimate_s,
             rows_total=totals.rows_total + event.queries,
             pairs=totals.pairs + event.logical_nodes,
@@ -186,8 +191,7 @@ class Tally:
     def _on_requeued(self, event: ev.RowsRequeued) -> None:
         """Rows are taken back; the window that follows counts them again."""
         totals, taken = self.totals, len(event.rows)
-        self.totals = replace(
-            totals,
+        self._totals.change(
             rows=totals.rows - taken,
             rows_failed=totals.rows_failed - taken,
             rows_total=totals.rows_total - taken,
@@ -196,33 +200,33 @@ class Tally:
     # --- the run and its workers --------------------------------------------------------------------
 
     def _on_started(self, event: ev.RunStarted) -> None:
-        self.totals = replace(self.totals, run=event.run, doing="planning", resumed=event.resumed)
+        self._totals.change(run=event.run, doing="planning", resumed=event.resumed)
 
     def _on_paused(self, _event: ev.RunPaused) -> None:
-        self.totals = replace(self.totals, paused=True)
+        self._totals.change(paused=True)
         self._do("paused")
 
     def _on_continued(self, _event: ev.RunContinued) -> None:
-        self.totals = replace(self.totals, paused=False)
+        self._totals.change(paused=False)
         self._do("running")
 
     def _on_draining(self, _event: ev.RunDraining) -> None:
-        self.totals = replace(self.totals, draining=True)
+        self._totals.change(draining=True)
         self._do("stopping")
 
     def _on_limit(self, event: ev.LimitChanged) -> None:
         if event.limit == "total_s":
-            self.totals = replace(self.totals, total_s=event.value)
+            self._totals.change(total_s=event.value)
 
     def _on_loading(self, event: ev.ModelLoading) -> None:
         self._do(f"loading {event.model}")
 
     def _on_loaded(self, _event: ev.ModelLoaded) -> None:
-        self.totals = replace(self.totals, model_loads=self.totals.model_loads + 1)
+        self._totals.change(model_loads=self.totals.model_loads + 1)
         self._do("running")
 
     def _on_lost(self, _event: ev.WorkerLost) -> None:
-        self.totals = replace(self.totals, workers_lost=self.totals.workers_lost + 1)
+        self._totals.change(workers_lost=self.totals.workers_lost + 1)
 
     def _on_lane(self, event: ev.LaneMeasured) -> None:
         self._count("queued", 0)  # seconds that passed without word keep what was known then
@@ -230,33 +234,32 @@ class Tally:
         self._columns["queued"][-1] = sum(self._queued.values())
 
     def _on_finished(self, _event: ev.RunFinished) -> None:
-        self.totals = replace(self.totals, doing="finished", finished=True)
+        self._totals.change(doing="finished", finished=True)
 
     def _do(self, what: str) -> None:
         """Say what the run is about; that somebody stops or pauses it matters more than anything else."""
         totals = self.totals
         doing = "stopping" if totals.draining else "paused" if totals.paused else what
-        self.totals = replace(totals, doing=doing)
+        self._totals.change(doing=doing)
 
     # --- seconds ------------------------------------------------------------------------------------
 
     def _count(self, name: str, number: int) -> None:
         """Add to this second's point, beginning it first if it is new."""
-        columns = self._columns
-        new = int(self.at) - self._from_s - len(columns["decoded"]) + 1
-        if new > 0:
-            self._begin_seconds(new)
-        columns[name][-1] += number
+        if self.at >= self._next_s:
+            self._begin_seconds(int(self.at) - self._next_s + 1)
+        self._columns[name][-1] += number
 
     def _begin_seconds(self, new: int) -> None:
         queued = sum(self._queued.values())
         for name, column in self._columns.items():
             column.extend([queued if name == "queued" else 0] * min(new, SERIES_S))
             del column[: max(0, len(column) - SERIES_S)]
-        self._from_s = int(self.at) - len(self._columns["decoded"]) + 1
+        self._next_s = int(self.at) + 1
+        self._from_s = self._next_s - len(self._columns["decoded"])
 
 
-_HANDLERS: dict[type, Callable[[Tally, Any], None]] = {
+HANDLERS: Mapping[type, Callable[[Tally, Any], None]] = {
     ev.NodeDispatched: Tally._on_dispatched,
     ev.TokensDecoded: Tally._on_tokens,
     ev.NodeCompleted: Tally._on_completed,

@@ -27,10 +27,9 @@ class UseMeter:
         if end_s <= start_s:
             return
         self._value = None
-        column = _COLUMN[kind]
         if end_s >= self._end_s:
             self._reach(end_s)
-        width = self._width_s
+        column, width = _COLUMN[kind], self._width_s
         first, last = int(start_s / width), int(end_s / width)
         if first == last:
             self._seconds[first * _KINDS + column] += end_s - start_s

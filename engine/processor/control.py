@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import trio
 from engine.ir.event import Event
 from engine.ir.ids import RunId
 from engine.ir.physical import PhysicalPlan
-from engine.ir.result import RowStatus
+from engine.live.fold import LiveState
 from engine.processor.channels import Sender
 from engine.processor.control_socket import listening
 from engine.processor.live_feed import LiveFeed
@@ -34,7 +34,7 @@ _NOT_YET = Refused(code="over", words="the run has not begun to listen", fix="tr
 class Control:
     """A `ControlPort` with a socket. `warn` hears of what goes wrong with the channel, never with the run.
 
-    `before` are rows that earlier attempts at the run finished, by index.
+    `live` is what the run's events are folded into; whoever else shows it reads it, and folds nothing again.
     """
 
     def __init__(
@@ -43,13 +43,12 @@ class Control:
         directory: Path,
         *,
         product: str,
-        window_queries: int | None = None,
-        before: Iterable[tuple[int, RowStatus]] = (),
+        live: LiveState,
         warn: Callable[[str], None],
     ) -> None:
         self._directory = directory
         self._welcome = Welcome(run=run, directory=str(directory), pid=os.getpid(), product=product)
-        self._feed = LiveFeed(window_queries, before)
+        self._feed = LiveFeed(live)
         self._warn = warn
         self._broken = False
         self._viewers: set[Viewer] = set()

@@ -6,14 +6,10 @@ no more memory than one that reads fast, and nothing ever waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from engine.ir.event import Event
 from engine.ir.physical import PhysicalPlan
-from engine.ir.result import RowStatus
 from engine.live.coalesce import difference
 from engine.live.fold import LiveState
-from engine.live.membership import KnownPlans
 from engine.live.state import LiveSnapshot
 from engine.wire.control import Batch, Snapshot, encode_control
 from engine.wire.framing import encode_frames
@@ -22,11 +18,8 @@ from engine.wire.framing import encode_frames
 class LiveFeed:
     """The live state and its numbered moments."""
 
-    def __init__(self, window_queries: int | None, before: Iterable[tuple[int, RowStatus]] = ()) -> None:
-        """`before`: rows that earlier attempts at the run finished, by index."""
-        self._plans = KnownPlans()
-        self._state = LiveState(self._plans, window_queries)
-        self._state.take_over(before)
+    def __init__(self, state: LiveState) -> None:
+        self._state = state
         self._fresh = True
         self.number = 0
         self.now: LiveSnapshot = self._state.snapshot()
@@ -34,7 +27,7 @@ class LiveFeed:
 
     def planned(self, plan: PhysicalPlan) -> None:
         """A window's plan, before the event that it was planned."""
-        self._plans.add(plan)
+        self._state.plans.add(plan)
 
     def absorb(self, event: Event) -> None:
         """Something happened."""
