@@ -1,6 +1,7 @@
 """What the terminal interface costs: until its first picture, under a run that tells a lot, from a key on.
 
-first_paint_s: `haloctl replay` in a pseudo-terminal, from the start of the process to the page bar on it.
+first_paint_s: `haloctl replay` in a pseudo-terminal, from the start of the process to the page bar on it;
+first_page_s: to the panels of the first page. first_paint_cpu_s is processor time until the first picture.
 The rest: a screen of 160×46 cells over a synthetic run that tells `--rate` events a second in 20 batches a
 second, decoded as they come. `frames_per_s` counts states of the run that were drawn, `cpu_ms_per_step` is
 processor time a batch, which says on a busy machine too what a quiet one could do; key_ms is from a key's
@@ -43,6 +44,8 @@ from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.source import NOT_HEARD
 from haloctl.tui.widgets.table import VTable
 
+MARKS = {"first_paint_s": b"Overview", "first_page_s": b"Workers and tools"}
+"""What is looked for on the terminal."""
 BATCHES_PER_S = 20
 LEAST_KEYS = 20
 SETTINGS = '[models.m]\nbackend = "echo"\n[paths]\nruns = "runs"\ncache = "cache"\n'
@@ -56,17 +59,18 @@ outputs: {answer: "{{ answer }}"}
 """
 
 
-def first_paint(rounds: int) -> float:
-    """Seconds from the start of the process to the first picture, the best of some rounds."""
+def first_paint(rounds: int) -> dict[str, float]:
+    """Seconds from the start of the process to the first picture and page, each the best of some rounds."""
     with tempfile.TemporaryDirectory(prefix="haloctl-bench-") as place:
         folder = Path(place)
         (folder / "haloctl.toml").write_text(SETTINGS)
         (folder / "w.yaml").write_text(WORKFLOW)
         haloctl.run(folder / "w.yaml", [{"question": "Why?"}], config=folder / "haloctl.toml")
-        return min(_paint_once(folder) for _ in range(rounds))
+        rows = [_paint_once(folder) for _ in range(rounds)]
+        return {key: min(row[key] for row in rows) for key in rows[0]}
 
 
-def _paint_once(folder: Path) -> float:
+def _paint_once(folder: Path) -> dict[str, float]:
     parent, child = pty.openpty()
     since = time.perf_counter()
     process = subprocess.Popen(
@@ -78,16 +82,26 @@ def _paint_once(folder: Path) -> float:
         env={**os.environ, "TERM": "xterm-256color"},
         start_new_session=True,
     )
+    found: dict[str, float] = {}
     seen = b""
-    while b"Overview" not in seen and process.poll() is None:
+    while len(found) < len(MARKS) + 1 and process.poll() is None:
         if select.select([parent], [], [], 1.0)[0]:
             seen += os.read(parent, 1 << 16)
-    took = time.perf_counter() - since
+        for name, mark in MARKS.items():
+            if mark in seen and name not in found:
+                found[name] = time.perf_counter() - since
+                found.setdefault("first_paint_cpu_s", _processor_s(process.pid))
     process.kill()
     process.wait()
     os.close(parent)
     os.close(child)
-    return took
+    return found
+
+
+def _processor_s(pid: int) -> float:
+    """Processor time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def batches(queries: int, rate: float) -> Iterator[bytes]:
@@ -194,7 +208,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    measured: dict[str, object] = {"first_paint_s": first_paint(3)}
+    measured: dict[str, object] = {**first_paint(3)}
     told = list(batches(arguments.queries, arguments.rate))
     for page in ("1", "2", "3"):
         measured[f"page_{page}"] = asyncio.run(under_load(told, arguments.seconds, page))

@@ -44,8 +44,8 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """What a disk, or whatever stdout is, may refuse at any time: no fault of haloctl's."""
 
 
-def build_app() -> App:
-    """The command-line application."""
+def build_app(asked: str = "") -> App:
+    """The command-line application; where one command is `asked`, without the words on all the others."""
     app = App(
         name="haloctl",
         help="Batches of agentic workflows over local models, planned like a database query.",
@@ -57,7 +57,9 @@ def build_app() -> App:
         error_console=render.console(stderr=True),
     )
     for name in COMMANDS:
-        app.command(f"haloctl.commands.{name}:{name}", name=name, help=_words(name))
+        app.command(
+            f"haloctl.commands.{name}:{name}", name=name, help=None if asked in COMMANDS else _words(name)
+        )
     return app
 
 
@@ -72,7 +74,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code and raises nothing."""
 
     def command() -> int:
-        outcome = build_app()(
+        outcome = build_app(*arguments[:1])(
             list(arguments), exit_on_error=False, print_error=False, result_action="return_value"
         )
         return outcome if isinstance(outcome, int) else 0

@@ -17,8 +17,8 @@ from types import TracebackType
 import msgspec
 
 from engine.errors import ConfigError
+from engine.journal.folder import LOCK_NAME
 from engine.journal.lock import holder_of
-from engine.journal.view import LOCK_NAME
 from engine.wire.control import (
     MAX_TOLD_BYTES,
     Answered,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.errors import ConfigError
-from engine.journal.runs import list_runs
-from engine.journal.schema import FILE_NAME
+from engine.journal.folder import FILE_NAME, run_folders
 from haloctl.settings import Settings
 from haloctl.suggest import closest
 
@@ -22,7 +21,7 @@ def find_run(settings: Settings, name: str) -> Path:
     folder = Path(name)
     if "/" in name and (folder / FILE_NAME).is_file():
         return folder
-    names = [Path(run.directory).name for run in list_runs(runs_folder(settings))]
+    names = [run.name for run in run_folders(runs_folder(settings))]
     if name == "last" and names:
         return runs_folder(settings) / names[0]
     found = [name] if name in names else [run for run in names if run.startswith(name)]

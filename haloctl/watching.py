@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from haloctl import render
-from haloctl.client import wait_let_go
-from haloctl.following import Aftermath, aftermath
-from haloctl.run_text import report_lines
 from haloctl.settings import Settings
+
+if TYPE_CHECKING:
+    from haloctl.following import Aftermath
 
 
 def watch(directory: Path, settings: Settings) -> int:
@@ -23,6 +24,9 @@ def watch(directory: Path, settings: Settings) -> int:
     left = show_run(SocketSource(directory), settings, instead=plain)
     if left.signalled is not None:
         return 128 + left.signalled
+    from haloctl.client import wait_let_go  # what comes after the last picture is not waited for by the first
+    from haloctl.following import aftermath
+
     if left.ended:
         wait_let_go(directory)
     after = aftermath(directory)
@@ -35,6 +39,8 @@ def watch(directory: Path, settings: Settings) -> int:
 
 def tell_end(after: Aftermath, name: str, *, report: bool = True) -> None:
     """How a run ended, with or without its report, and how to go on."""
+    from haloctl.run_text import report_lines
+
     status = None if after.report is None else after.report.status
     if report and after.report is not None:
         render.say("\n".join(report_lines(after.report)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from engine.ir.ids import Record
+
+SCHEDULER_NAMES: Final = ("epoch_dp", "greedy", "round_robin", "level", "min_switch", "brute_force")
+"""The schedulers there are: named here so that naming them does not import the planner."""
 
 
 class Mechanisms(Record, frozen=True, kw_only=True):

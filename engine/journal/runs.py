@@ -7,8 +7,8 @@ from pathlib import Path
 from engine.errors import HaloError
 from engine.ir.ids import Record, RunId
 from engine.ir.result import RowCounts
+from engine.journal.folder import run_folders
 from engine.journal.records import RunState
-from engine.journal.schema import FILE_NAME
 from engine.journal.view import RunView
 
 
@@ -29,11 +29,7 @@ class RunSummary(Record, frozen=True, kw_only=True):
 
 def list_runs(runs_dir: Path) -> tuple[RunSummary, ...]:
     """Every run below `runs_dir`, newest first; empty when there is no such directory."""
-    try:
-        found = sorted((p for p in runs_dir.iterdir() if (p / FILE_NAME).is_file()), reverse=True)
-    except OSError:
-        return ()
-    return tuple(summarise(directory) for directory in found)
+    return tuple(summarise(directory) for directory in run_folders(runs_dir))
 
 
 def summarise(directory: Path) -> RunSummary:

@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from engine.errors import JournalError
+from engine.journal.folder import FILE_NAME as FILE_NAME
 
 APPLICATION_ID = 0x68616C6F
 """`halo`, in the header of the file: tells our journals from other SQLite files."""
 SCHEMA_VERSION = 1
-FILE_NAME = "journal.sqlite"
 DAMAGE = (sqlite3.Error, UnicodeDecodeError)
 """What sqlite3 raises on a damaged file: its messages quote bytes of the file, which may not decode."""
 

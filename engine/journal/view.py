@@ -12,7 +12,9 @@ from engine.ir.event import Event
 from engine.ir.ids import ContentKey, NodeId, OperatorId, QueryIndex
 from engine.ir.result import NodeOutcome, NodeRecord, QueryResult, RowCounts
 from engine.journal.codec import Unpacker, seal
+from engine.journal.folder import LOCK_NAME as LOCK_NAME
 from engine.journal.lock import holder_of
+from engine.journal.outline import PlanOutline, outline_of
 from engine.journal.records import (
     CrashRecord,
     Emitted,
@@ -25,8 +27,6 @@ from engine.journal.records import (
 )
 from engine.journal.schema import DAMAGE, FILE_NAME, corrupt, open_reader
 from engine.journal.statements import FAILED, emit_seal, key_bytes, op_seal, query_seal
-
-LOCK_NAME = "lock"
 
 _META: Unpacker[RunMeta] = Unpacker(RunMeta)
 _STATUS: Unpacker[StatusRecord] = Unpacker(StatusRecord)
@@ -117,6 +117,15 @@ class RunView:
             return self._node(*row)
         return None
 
+    def node_places(self, after: int = 0) -> Iterator[tuple[int, bytes]]:
+        """(place, key) of committed outcomes in the order they were committed, those after a place."""
+        return self._rows((int, bytes), "SELECT seq, key FROM op WHERE seq > ? ORDER BY seq", (after,))
+
+    def last_place(self) -> tuple[int, bytes] | None:
+        """(place, key) of the outcome that was committed last."""
+        rows = self._rows((int, bytes), "SELECT seq, key FROM op ORDER BY seq DESC LIMIT 1")
+        return next(((place, key) for place, key in rows), None)
+
     def nodes(self) -> Iterator[NodeRecord]:
         """All committed outcomes, in the order they were committed."""
         for row in self._rows(_OP_ROW, _SELECT_OP + " ORDER BY o.seq"):
@@ -162,9 +171,18 @@ class RunView:
 
     def plans(self, skip: int = 0) -> Iterator[PlanRecord]:
         """The windows' plans, in order, without the first `skip`."""
+        for payload in self._plan_payloads(skip):
+            yield _PLAN(payload)
+
+    def plan_outlines(self, skip: int = 0) -> Iterator[PlanOutline]:
+        """Which rows the windows' plans hold, in order, without the first `skip`."""
+        for payload in self._plan_payloads(skip):
+            yield outline_of(payload)
+
+    def _plan_payloads(self, skip: int) -> Iterator[bytes]:
         statement = "SELECT payload, digest FROM plan ORDER BY seq LIMIT -1 OFFSET ?"
         for payload, digest in self._rows((bytes, bytes), statement, (skip,)):
-            yield _PLAN(self._checked("plan", digest, payload, payload))
+            yield self._checked("plan", digest, payload, payload)
 
     def emitted(self) -> tuple[Emitted, ...]:
         """Rows that stand in the output file, by offset; stops before the first damaged one."""

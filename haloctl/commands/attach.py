@@ -9,10 +9,8 @@ from cyclopts import Parameter
 from haloctl import render
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile
-from haloctl.following import follow
-from haloctl.interruption import interruption
 from haloctl.live_runs import find_live
-from haloctl.progress import Mode
+from haloctl.progress_mode import Mode
 from haloctl.terminal import is_terminal
 from haloctl.watching import tell_end, watch
 
@@ -42,6 +40,9 @@ def attach(
     directory = find_live(settings, run)
     if progress in ("auto", "rich") and not as_json and (progress == "rich" or is_terminal()):
         return watch(directory, settings)
+    from haloctl.following import follow
+    from haloctl.interruption import interruption
+
     with interruption(f"the run goes on; come back with: haloctl attach {directory.name}"):
         after = follow(directory, progress if progress in ("json", "none") else "plain")
     if as_json:

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from haloctl.config import load_settings
 from haloctl.detached import Start, begin_detached
+from haloctl.flag_values import make_options, make_source, make_target
 from haloctl.flags import (
     AsJson,
     ConfigFile,
@@ -16,9 +17,6 @@ from haloctl.flags import (
     MechanismFlags,
     ProgressMode,
     Workflow,
-    make_options,
-    make_source,
-    make_target,
 )
 from haloctl.foreground import carry_out
 from haloctl.request import BatchRequest

@@ -16,7 +16,8 @@ from haloctl import render
 from haloctl.calibration import calibrate_fleet
 from haloctl.compose import Prepared, prepare
 from haloctl.config import load_settings
-from haloctl.flags import AsJson, ConfigFile, MechanismFlags, ProgressMode, make_options, require_positive
+from haloctl.flag_values import make_options, require_positive
+from haloctl.flags import AsJson, ConfigFile, MechanismFlags, ProgressMode
 from haloctl.foreground import Finished, run_prepared
 from haloctl.interruption import interruption
 from haloctl.knowledge import profile_store

@@ -15,7 +15,8 @@ from engine.optimizer.explain import explain, explain_json
 from haloctl import render
 from haloctl.compose import plan_first_window, prepare
 from haloctl.config import load_settings
-from haloctl.flags import AsJson, ConfigFile, InputFlags, MechanismFlags, Workflow, make_options, make_source
+from haloctl.flag_values import make_options, make_source
+from haloctl.flags import AsJson, ConfigFile, InputFlags, MechanismFlags, Workflow
 from haloctl.graph.mermaid import plan_mermaid
 from haloctl.graph.plan_picture import picture_of
 from haloctl.graph.svg import plan_svg

@@ -23,8 +23,8 @@ def replay(
 
     A run that is under way is played up to where it is. Needs a terminal.
     """
-    from haloctl.tui.replay_source import ReplaySource
-    from haloctl.tui.show import show_run  # Textual takes its time to import
+    from haloctl.tui.replay_source import ReplaySource  # Textual takes its time to import
+    from haloctl.tui.show import show_run
 
     settings = load_settings(config).settings
     left = show_run(ReplaySource(find_run(settings, run)), settings, instead="haloctl show RUN --analyze")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -13,13 +13,11 @@ from haloctl.flags import (
     InputFlags,
     MechanismFlags,
     Workflow,
-    make_options,
-    make_source,
-    make_target,
 )
-from haloctl.request import BatchRequest
 from haloctl.settings import Settings
-from haloctl.terminal import require_terminal
+
+if TYPE_CHECKING:
+    from haloctl.request import BatchRequest
 
 
 def run(
@@ -54,6 +52,9 @@ def run(
         from haloctl.tui.first_run import open_first_run  # Textual takes its time to import
 
         return open_first_run(settings, config)
+    from haloctl.flag_values import make_options, make_source, make_target
+    from haloctl.request import BatchRequest
+    from haloctl.terminal import require_terminal
     from haloctl.workflow_files import read_texts  # the parser and all tools: choosing begins without them
 
     require_terminal("haloctl batch WORKFLOW -i TABLE -o ANSWERS")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from engine.errors import ConfigError
 from engine.ir.ids import Json, Record
-from engine.journal.output_target import OutputTarget
 from haloctl.offers import Offer
-from haloctl.request import BatchRequest, TableSource
 from haloctl.settings import Settings
 
 if TYPE_CHECKING:
+    from engine.journal.output_target import OutputTarget
+    from haloctl.request import BatchRequest
     from haloctl.workflow_files import Workflow
 
 Kind: TypeAlias = Literal["typed", "file"]
@@ -50,7 +50,7 @@ def free_output(folder: Path, workflow: str) -> str:
 
 def target_of(draft: Draft) -> OutputTarget:
     """Where the rows go. Raises ConfigError for a place they cannot go to."""
-    from haloctl.flags import make_target  # brings the optimizer along; a first screen needs neither
+    from haloctl.flag_values import make_target
 
     path = draft.output.strip()
     if path in ("", "-"):
@@ -65,7 +65,9 @@ def target_of(draft: Draft) -> OutputTarget:
 
 def request_of(draft: Draft, workflow: Workflow, settings: Settings) -> BatchRequest:
     """The batch; typed rows go along beside it. Raises ConfigError for a place rows cannot go to."""
-    from haloctl.flags import MechanismFlags, make_options
+    from haloctl.flag_values import make_options
+    from haloctl.flags import MechanismFlags
+    from haloctl.request import BatchRequest, TableSource
 
     typed = draft.kind == "typed"
     return BatchRequest(

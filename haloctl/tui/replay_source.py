@@ -9,13 +9,15 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine.errors import HaloError
-from engine.journal.view import RunView
 from engine.wire.orders import Answer, Order, Refused
-from haloctl.replay import Replay
 from haloctl.tui.model import Aftermath, Gone, Lost, Replayed, ReplayPlace
 from haloctl.tui.source import Tell
+
+if TYPE_CHECKING:
+    from haloctl.replay import Replay
 
 STEP_S = 1 / 20
 WHOLE_S = 60.0
@@ -23,7 +25,7 @@ WHOLE_S = 60.0
 LOOK_AGAIN_S = 1.0
 _NO_RUN = Refused(code="replay", words="this is a replay", fix="attach to the run, if it is live")
 
-Move = Callable[[Replay], object]
+Move: TypeAlias = Callable[["Replay"], object]
 
 
 class ReplaySource:
@@ -44,7 +46,7 @@ class ReplaySource:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay") as thread:
             try:
-                replay = await loop.run_in_executor(thread, lambda: Replay(RunView(self.directory)))
+                replay = await loop.run_in_executor(thread, _opened, self.directory)
                 await self._play(replay, thread, tell)
             except HaloError as error:
                 tell(Gone(aftermath=Aftermath(words=f"the journal cannot be read: {error.message}")))
@@ -103,11 +105,11 @@ class ReplaySource:
 
     def play_or_pause(self) -> None:
         """Go on or stand still; from the end it plays once more."""
-        self._move(Replay.play_or_pause)
+        self._move(lambda replay: replay.play_or_pause())
 
     def step(self, epochs: bool = False) -> None:
         """To the next event, or the next beginning of an epoch; pauses."""
-        self._move(Replay.step_epoch if epochs else Replay.step)
+        self._move(lambda replay: replay.step_epoch() if epochs else replay.step())
 
     def faster(self, factor: float) -> None:
         """Multiply the speed."""
@@ -120,6 +122,14 @@ class ReplaySource:
     def skip(self, share: float) -> None:
         """Forward by a share of the whole, or back."""
         self._move(lambda replay: replay.seek(replay.position_s + share * replay.end_s))
+
+
+def _opened(directory: Path) -> Replay:
+    """The run's replay; what reads journals is imported here, in the thread, behind the first picture."""
+    from engine.journal.view import RunView
+    from haloctl.replay import Replay
+
+    return Replay(RunView(directory))
 
 
 def _begin(replay: Replay) -> None:

@@ -9,6 +9,7 @@ from typing import assert_never
 
 import msgspec
 
+from engine.live.state import LiveSnapshot
 from engine.wire.control import (
     MAX_TOLD_BYTES,
     Answered,
@@ -26,8 +27,7 @@ from engine.wire.control import (
 from engine.wire.control_place import is_welcome, noted_path, peer_of
 from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
 from engine.wire.orders import Answer, Order
-from haloctl.tui.aftermath import after, last_state
-from haloctl.tui.model import Joined, Lost, Told, Update
+from haloctl.tui.model import Ended, Gone, Joined, Lost, Told, Update
 from haloctl.tui.source import NOT_HEARD, Tell
 
 READ_BYTES = 1 << 18
@@ -53,7 +53,7 @@ class SocketSource:
         while True:
             self._heard = False
             words = await self._joined(tell)
-            outcome = await asyncio.to_thread(after, self.directory)
+            outcome = await asyncio.to_thread(_after, self.directory)
             news = Lost(words=words) if outcome is None else outcome
             if self._heard or news != told:
                 if outcome is not None and not self._heard:
@@ -79,7 +79,7 @@ class SocketSource:
 
     async def _told_from_journal(self, tell: Tell) -> None:
         """A run that was over before anyone could join it, as it stood at its end."""
-        state = await asyncio.to_thread(last_state, self.directory)
+        state = await asyncio.to_thread(_last_state, self.directory)
         if state is not None:
             tell(Joined(run=self.directory.name, directory=str(self.directory), state=state))
 
@@ -144,3 +144,16 @@ class SocketSource:
 
 def _send(writer: asyncio.StreamWriter, message: FromClient) -> None:
     writer.write(encode_frames([encode_control(message)]))
+
+
+def _after(directory: Path) -> Gone | Ended | None:
+    """In a thread: what reads journals is imported behind the first picture."""
+    from haloctl.tui.aftermath import after
+
+    return after(directory)
+
+
+def _last_state(directory: Path) -> LiveSnapshot | None:
+    from haloctl.tui.aftermath import last_state
+
+    return last_state(directory)

@@ -12,14 +12,9 @@ from textual.widget import Widget
 
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
+from haloctl.tui.room import NARROW, TALL, VERY_TALL, VERY_WIDE
 from haloctl.tui.screens.opened import Opened
 from haloctl.tui.widgets.gantt import Gantt
-
-NARROW = 110
-VERY_WIDE = 170
-"""Columns; below the first a page stacks what it has, from the second on it shows more side by side."""
-TALL, VERY_TALL = 36, 60
-"""Lines from which a page shows more of its panels, and all of them."""
 
 
 class PageView(Container):

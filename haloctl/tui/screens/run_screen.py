@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
@@ -14,7 +14,6 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from engine.wire.orders import Order
-from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import (
     Action,
     Backed,
@@ -29,16 +28,18 @@ from haloctl.tui.model import (
     WorkerOpened,
     reduce,
 )
+from haloctl.tui.room import NARROW
 from haloctl.tui.screens import orders
-from haloctl.tui.screens.dialogs import Confirm, KeysHelp, help_lines
 from haloctl.tui.screens.notice_panel import NoticePanel
 from haloctl.tui.screens.opened import Asked, Opened
-from haloctl.tui.screens.page import NARROW, PageView
-from haloctl.tui.screens.pages import HEADINGS, make_page
 from haloctl.tui.screens.run_keys import REPLAY_KEYS, RUN_KEYS
 from haloctl.tui.screens.status_line import PageBar, StatusLine
 from haloctl.tui.screens.transport_line import TransportLine
 from haloctl.tui.source import Source, Transport
+
+if TYPE_CHECKING:
+    from haloctl.tui.feeds import Feeds
+    from haloctl.tui.screens.page import PageView
 
 FLUSH_S = 1 / 20
 """How often what came from the run is drawn."""
@@ -61,7 +62,7 @@ class RunScreen(Screen[ViewState]):
         super().__init__()
         self.source = source
         self.view = ViewState()
-        self.feeds = Feeds()
+        self._feeds: Feeds | None = None
         self._made: dict[Page, PageView] = {}
         self._dirty = True
         self._reading = False
@@ -81,9 +82,14 @@ class RunScreen(Screen[ViewState]):
         """Where there is little room, the keys of this page matter more than the palette's."""
         self.query_one(Footer).show_command_palette = event.size.width >= NARROW
 
-    async def on_mount(self) -> None:
-        """Begin to listen, and to draw."""
-        await self._turned("overview")
+    def on_mount(self) -> None:
+        """Draw the frame at once: what its pages need takes as long to import as all there is by now."""
+        self._flush()
+        self.call_after_refresh(self._begin)
+
+    async def _begin(self) -> None:
+        """Behind the first picture: show a page, begin to listen, and to draw."""
+        await self._turned(self.view.page)
         self._flush()
         self.set_interval(FLUSH_S, self._flush)
         self.set_interval(TICK_S, self._tick)
@@ -130,9 +136,19 @@ class RunScreen(Screen[ViewState]):
         self.query_one(PageBar).show(self.view)
         self.query_one(TransportLine).show(self.view)
         self.query_one(NoticePanel).show_view(self.view)
-        self.feeds.update(self.view)
+        if self._made:
+            self.feeds.update(self.view)
         if self.page is not None:
             self.page.show(self.view)
+
+    @property
+    def feeds(self) -> Feeds:
+        """What several pages show; made, and imported, when the first page is."""
+        if self._feeds is None:
+            from haloctl.tui.feeds import Feeds
+
+            self._feeds = Feeds()
+        return self._feeds
 
     @property
     def page(self) -> PageView | None:
@@ -145,11 +161,13 @@ class RunScreen(Screen[ViewState]):
         """Show a page, made now if it was not seen before; hide the others."""
         pages = self.query_one("#pages", Container)
         if page not in self._made:
+            from haloctl.tui.screens.pages import make_page
+
             made = make_page(page, self.feeds)
             await pages.mount(made)
             self._made[page] = made
-        for other in pages.query(PageView):
-            other.display = other.id == f"page-{page}"
+        for name, other in self._made.items():
+            other.display = name == page
         found = self.page
         if found is not None:
             found.show(self.view)
@@ -266,6 +284,9 @@ class RunScreen(Screen[ViewState]):
 
     def action_keys(self) -> None:
         """What keys mean here."""
+        from haloctl.tui.screens.dialogs import KeysHelp, help_lines
+        from haloctl.tui.screens.pages import HEADINGS
+
         self.app.push_screen(KeysHelp(help_lines(self.active_bindings.values(), HEADINGS)))
 
     def action_detach(self) -> None:
@@ -284,6 +305,8 @@ class RunScreen(Screen[ViewState]):
     @work(group="orders")
     async def confirm(self, order: Order, question: orders.Question) -> None:
         """An order that is given only after a yes."""
+        from haloctl.tui.screens.dialogs import Confirm
+
         yes = await self.app.push_screen_wait(Confirm(question.title, question.words, question.yes))
         if yes:
             self.order(order)

@@ -6,8 +6,8 @@ import pytest
 from engine.errors import PlanError
 from engine.ir.cost import OutputProfile, ToolProfile
 from engine.ir.ids import OperatorId
-from engine.ir.options import NAIVE, Mechanisms
-from engine.optimizer import consolidate, make_plan
+from engine.ir.options import NAIVE, SCHEDULER_NAMES, Mechanisms
+from engine.optimizer import SCHEDULERS, consolidate, make_plan
 from engine.testing.planning import batch, llm, model_profile, profiles, tool, workflow
 from engine.testing.workloads import WORKLOADS, long_chain
 
@@ -174,3 +174,7 @@ def test_a_tool_that_repeats_takes_the_time_of_its_different_calls():
     where = world(tools=[ToolProfile(operator=OperatorId("wf/t"), mean_s=1.0, concurrency=2)])
     assert plan_of(logical, rows(32), where).estimate.makespan_s == pytest.approx(16)
     assert plan_of(logical, rows(32), with_domains(where, t=6)).estimate.makespan_s == pytest.approx(3)
+
+
+def test_every_scheduler_can_be_named_without_the_planner():
+    assert tuple(SCHEDULERS) == SCHEDULER_NAMES
