@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from engine.ir.consolidated import ConsolidatedPlan, PlanNode
-from engine.ir.ids import NodeId, OperatorId, QueryIndex, Record
+from engine.ir.ids import ContentKey, NodeId, OperatorId, QueryIndex, Record
 from engine.ir.result import Completed, Failed, Usage
+from engine.journal.statements import key_bytes
 from engine.journal.view import RunView
 
-MOST = 20_000
-"""Nodes read of one operator: more than anyone scrolls through."""
+PLACES_AT_ONCE = 20_000
+"""Outcomes looked through in one piece; those of the operator among them are read."""
 
 
-class OperatorNode(Record, frozen=True, kw_only=True):
-    """One node: the rows it serves, and how it went. Times are seconds since the run began."""
+class Fate(Record, frozen=True, kw_only=True):
+    """How it went with a node so far. Times are seconds since the run began."""
 
-    node: NodeId
-    rows: tuple[QueryIndex, ...]
     status: str = "pending"
     worker: str = ""
     started_s: float | None = None
@@ -28,19 +28,116 @@ class OperatorNode(Record, frozen=True, kw_only=True):
     code: str = ""
 
 
-def read_operator(directory: Path, operator: OperatorId) -> tuple[OperatorNode, ...]:
-    """The operator's nodes in the order they were planned, at most MOST. Raises JournalError."""
-    found: list[OperatorNode] = []
-    with RunView(directory) as view:
-        for record in view.plans():
-            for node in _of(view, record.plan.consolidated, operator):
-                found.append(node)
-                if len(found) >= MOST:
-                    return tuple(found)
-    return tuple(found)
+class OperatorNode(Record, frozen=True, kw_only=True):
+    """One node, and the rows it serves."""
+
+    node: NodeId
+    rows: tuple[QueryIndex, ...]
+    fate: Fate
 
 
-def _of(view: RunView, plan: ConsolidatedPlan, operator: OperatorId) -> Iterator[OperatorNode]:
+class Piece(Record, frozen=True, kw_only=True):
+    """What one reading brought: nodes not told of before, and what came of earlier ones, by their number.
+
+    `anew`: forget all nodes told of before; failures were taken back, and the reading began again.
+    """
+
+    new: tuple[OperatorNode, ...] = ()
+    changed: tuple[tuple[int, Fate], ...] = ()
+    anew: bool = False
+
+
+class OperatorReader:
+    """The nodes of an operator in the order they were planned, read in pieces, and kept up with a run.
+
+    A piece is a window of nodes, or so many outcomes, however long the run is; between pieces a key a node
+    is kept. Belongs to one thread at a time.
+    """
+
+    def __init__(self, directory: Path, operator: OperatorId) -> None:
+        self._directory = directory
+        self._operator = operator
+        self._begin()
+
+    def _begin(self) -> None:
+        self._windows = self._count = 0
+        self._numbers: dict[bytes, tuple[int, ...]] = {}
+        self._last: tuple[int, bytes] | None = None
+        self._failed: ContentKey | None = None
+
+    def read(self) -> Piece | None:
+        """The next piece; None when all there is now was told. Raises JournalError."""
+        with RunView(self._directory) as view:
+            if self._was_taken_back(view):
+                self._begin()
+                return Piece(anew=True)
+            return self._new_nodes(view) or self._outcomes(view)
+
+    def _was_taken_back(self, view: RunView) -> bool:
+        """Whether failures went out of the journal to be run again; they go all at once."""
+        if self._last is not None and next(view.node_places(self._last[0] - 1), None) != self._last:
+            return True
+        if self._failed is None:
+            return False
+        record = view.node(self._failed)
+        return record is None or not isinstance(record.outcome, Failed)
+
+    def _new_nodes(self, view: RunView) -> Piece | None:
+        """The nodes of the next window, as they stand. What is committed from now on is told afterwards."""
+        if not self._windows:
+            self._last = view.last_place()
+        record = next(view.plans(self._windows), None)
+        if record is None:
+            return None
+        self._windows += 1
+        found = []
+        for node, rows in _nodes_of(record.plan.consolidated, self._operator):
+            key = key_bytes(node.key)
+            self._numbers[key] = (*self._numbers.get(key, ()), self._count)
+            self._count += 1
+            found.append(OperatorNode(node=node.id, rows=rows, fate=self._fate(view, node.key)))
+        return Piece(new=tuple(found))
+
+    def _outcomes(self, view: RunView) -> Piece | None:
+        """What was committed since the last piece."""
+        after = 0 if self._last is None else self._last[0]
+        places = tuple(islice(view.node_places(after), PLACES_AT_ONCE))
+        if not places:
+            return None
+        self._last = places[-1]
+        changed = []
+        for _place, key in places:
+            numbers = self._numbers.get(key, ())
+            if numbers:
+                fate = self._fate(view, ContentKey(key.hex()))
+                changed += [(number, fate) for number in numbers]
+        return Piece(changed=tuple(changed))
+
+    def _fate(self, view: RunView, key: ContentKey) -> Fate:
+        record = view.node(key)
+        match None if record is None else record.outcome:
+            case Completed() as done:
+                return Fate(
+                    status="done",
+                    worker="" if done.provenance is None else done.provenance.worker,
+                    started_s=done.started_s,
+                    took_s=max(0.0, done.finished_s - done.started_s),
+                    usage=done.usage,
+                    attempts=done.attempts,
+                )
+            case Failed(failure=failure):
+                self._failed = self._failed or key
+                return Fate(status="failed", attempts=failure.attempts, code=failure.code)
+            case None:
+                return Fate()
+            case _:
+                return Fate(status="skipped")
+
+
+def _nodes_of(
+    plan: ConsolidatedPlan, operator: OperatorId
+) -> Iterator[tuple[PlanNode, tuple[QueryIndex, ...]]]:
+    """The operator's nodes in a plan, with the rows each serves for it."""
     ids = plan.operator_ids()
     if operator not in ids:
         return
@@ -48,28 +145,4 @@ def _of(view: RunView, plan: ConsolidatedPlan, operator: OperatorId) -> Iterator
     for node in plan.nodes:
         rows = tuple(plan.queries[query].index for query, each in node.members if each == wanted)
         if rows:
-            yield _node(view, node, rows)
-
-
-def _node(view: RunView, node: PlanNode, rows: tuple[QueryIndex, ...]) -> OperatorNode:
-    record = view.node(node.key)
-    match None if record is None else record.outcome:
-        case Completed() as done:
-            return OperatorNode(
-                node=node.id,
-                rows=rows,
-                status="done",
-                worker="" if done.provenance is None else done.provenance.worker,
-                started_s=done.started_s,
-                took_s=max(0.0, done.finished_s - done.started_s),
-                usage=done.usage,
-                attempts=done.attempts,
-            )
-        case Failed(failure=failure):
-            return OperatorNode(
-                node=node.id, rows=rows, status="failed", attempts=failure.attempts, code=failure.code
-            )
-        case None:
-            return OperatorNode(node=node.id, rows=rows)
-        case _:
-            return OperatorNode(node=node.id, rows=rows, status="skipped")
+            yield node, rows

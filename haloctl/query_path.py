@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from engine.errors import HaloError, InputError
 from engine.ir.consolidated import ConsolidatedPlan, PlanNode
-from engine.ir.event import NodeCoalesced, NodeCompleted
-from engine.ir.ids import Json, NodeId, OperatorId, QueryIndex, Record
+from engine.ir.ids import ContentKey, Json, NodeId, OperatorId, QueryIndex, Record
 from engine.ir.logical import LlmOperator, Operator
 from engine.ir.request import Message
 from engine.ir.result import Completed, Failed, Failure, NodeOutcome, Provenance, QueryResult, Skipped, Usage
 from engine.journal.view import RunView
 from engine.templating import build_scope, render_arguments, render_prompt
+from haloctl.run_index import RunIndex
 
 
 class Step(Record, frozen=True, kw_only=True):
@@ -52,13 +53,73 @@ class QueryPath(Record, frozen=True, kw_only=True):
     result: QueryResult | None
 
 
+class _Share(NamedTuple):
+    """Where a node's value came from, if not from its own work."""
+
+    leader: NodeId | None = None
+    from_cache: bool = False
+
+
+_ALONE = _Share()
+
+
+class PathReader:
+    """Paths through one run, read again and again while it goes on; keeps the plan it opened last.
+
+    Every method raises JournalError when the journal is damaged.
+    """
+
+    def __init__(self) -> None:
+        self._index = RunIndex()
+        self._opened: tuple[int, ConsolidatedPlan] | None = None
+
+    def learn(self, view: RunView) -> bool:
+        """Read a piece of what the run has told since, of who shared what; True while there is more."""
+        return self._index.extend(view)
+
+    def path(self, view: RunView, row: QueryIndex) -> QueryPath | None:
+        """A row's path as far as it is known, or None for a row that is not planned."""
+        windows = tuple(self._index.windows_of(row))
+        if not windows:
+            return None
+        shares = [each for window in windows[1:] for each in self._shares(view, window, row)]
+        plan, position = self._place(view, windows[0], row)
+        shares += self._shares(view, windows[0], row)
+        query = plan.queries[position]
+        return QueryPath(
+            index=row,
+            id=query.id,
+            workflow=query.workflow,
+            inputs=query.bindings,
+            steps=tuple(_steps(view, plan, position, dict(shares))),
+            result=view.query(row),
+        )
+
+    def _shares(self, view: RunView, window: int, row: QueryIndex) -> Iterator[tuple[ContentKey, _Share]]:
+        """What the events told of a row's nodes, as one window numbers them."""
+        plan, position = self._place(view, window, row)
+        for node in plan.nodes:
+            if any(query == position for query, _operator in node.members):
+                share = _Share(self._index.leader(window, node.id), self._index.is_cached(window, node.id))
+                if share.leader is not None or share.from_cache:
+                    yield node.key, share
+
+    def _place(self, view: RunView, window: int, row: QueryIndex) -> tuple[ConsolidatedPlan, int]:
+        if self._opened is None or self._opened[0] != window:
+            self._opened = window, next(view.plans(window)).plan.consolidated
+        plan = self._opened[1]
+        return plan, next(at for at, query in enumerate(plan.queries) if query.index == row)
+
+
 def find_paths(view: RunView, name: str) -> tuple[QueryPath, ...]:
     """Paths of the queries called `name`: an id, or `#N` for the row with index N.
 
-    Ids need not be unique. Raises InputError when the run has no such query.
+    Ids need not be unique. Raises InputError when the run has no such query, and JournalError.
     """
-    index = int(name[1:]) if name.startswith("#") and name[1:].isdigit() else None
-    paths = tuple(_paths(view, name, index))
+    reader = PathReader()
+    while reader.learn(view):
+        pass
+    paths = tuple(path for row in _rows(view, name) if (path := reader.path(view, row)) is not None)
     if not paths:
         raise InputError(
             f"the run has no query {name!r} in the windows planned so far",
@@ -67,33 +128,16 @@ def find_paths(view: RunView, name: str) -> tuple[QueryPath, ...]:
     return paths
 
 
-def _paths(view: RunView, name: str, index: int | None) -> Iterator[QueryPath]:
-    leaders = {event.node: event for event in view.events() if isinstance(event, NodeCoalesced)}
-    cached = {e.node for e in view.events() if isinstance(e, NodeCompleted) and e.from_cache}
-    seen: set[QueryIndex] = set()
-    for record in view.plans():
-        plan = record.plan.consolidated
-        for position, query in enumerate(plan.queries):
-            wanted = query.index == index if index is not None else query.id == name
-            if wanted and query.index not in seen:
-                seen.add(query.index)
-                steps = _steps(view, plan, position, leaders, cached)
-                yield QueryPath(
-                    index=query.index,
-                    id=query.id,
-                    workflow=query.workflow,
-                    inputs=query.bindings,
-                    steps=tuple(steps),
-                    result=view.query(query.index),
-                )
+def _rows(view: RunView, name: str) -> tuple[QueryIndex, ...]:
+    """Rows of that name, each once, as they were planned."""
+    if name.startswith("#") and name[1:].isdigit():
+        return (QueryIndex(int(name[1:])),)
+    found = (query.index for plan in view.plan_outlines() for query in plan.queries if query.id == name)
+    return tuple(dict.fromkeys(found))
 
 
 def _steps(
-    view: RunView,
-    plan: ConsolidatedPlan,
-    position: int,
-    leaders: Mapping[NodeId, NodeCoalesced],
-    cached: set[NodeId],
+    view: RunView, plan: ConsolidatedPlan, position: int, shares: Mapping[ContentKey, _Share]
 ) -> Iterator[Step]:
     values: dict[OperatorId, Json] = {}
     for node in plan.nodes:
@@ -102,14 +146,9 @@ def _steps(
             operator = plan.operators[at]
             record = view.node(node.key)
             outcome = None if record is None else record.outcome
-            shared = _shared(node, leaders.get(node.id))
-            yield _step(plan, position, operator, node, outcome, values, shared, cached)
+            yield _step(plan, position, operator, node, outcome, values, shares.get(node.key, _ALONE))
             if isinstance(outcome, Completed):
                 values[operator.id] = outcome.value
-
-
-def _shared(node: PlanNode, coalesced: NodeCoalesced | None) -> tuple[int, NodeId | None]:
-    return len(node.members) - 1, None if coalesced is None else coalesced.leader
 
 
 def _step(
@@ -119,8 +158,7 @@ def _step(
     node: PlanNode,
     outcome: NodeOutcome | None,
     values: Mapping[OperatorId, Json],
-    shared: tuple[int, NodeId | None],
-    cached: set[NodeId],
+    share: _Share,
 ) -> Step:
     work = {} if isinstance(outcome, Skipped) else _work(plan, position, operator, values)
     facts: dict[str, Json] = {"status": "pending"}
@@ -135,7 +173,7 @@ def _step(
                 "started_s": outcome.started_s,
                 "finished_s": outcome.finished_s,
                 "attempts": outcome.attempts,
-                "from_cache": node.id in cached,
+                "from_cache": share.from_cache,
             }
         case Failed(failure=failure):
             facts = {"status": "failed", "failure": failure, "attempts": failure.attempts}
@@ -143,7 +181,8 @@ def _step(
             facts = {"status": "skipped", "reason": reason}
         case None:
             pass
-    return Step(operator=operator.id, node=node.id, shared_with=shared[0], leader=shared[1], **work, **facts)
+    others = len(node.members) - 1
+    return Step(operator=operator.id, node=node.id, shared_with=others, leader=share.leader, **work, **facts)
 
 
 def _work(

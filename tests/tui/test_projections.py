@@ -8,7 +8,7 @@ from engine.ir.ids import OperatorId
 from engine.journal.view import RunView
 from engine.live import totals as live
 from engine.live.state import LiveSnapshot, OperatorLive, QueryStatus
-from haloctl.operator_nodes import read_operator
+from haloctl.operator_nodes import OperatorReader
 from haloctl.query_path import find_paths
 from haloctl.row_facts import gist, read_errors, read_names
 from haloctl.tui.feeds import Feeds
@@ -16,7 +16,7 @@ from haloctl.tui.model import Joined, Turned, ViewState, reduce
 from haloctl.tui.pieces import plain_text
 from haloctl.tui.projection.lanes import TimelineFeed, lane_names
 from haloctl.tui.projection.notice import notice
-from haloctl.tui.projection.operator import fact_lines, find, histogram, node_cells
+from haloctl.tui.projection.operator import NODES, fact_lines, find, histogram, node_columns
 from haloctl.tui.projection.operators import graph_of, short_name, status_of
 from haloctl.tui.projection.plan import epoch_cells, totals_lines, workers_of
 from haloctl.tui.projection.queries import RowsFeed
@@ -155,10 +155,12 @@ def test_an_operator_is_told_with_its_neighbours_its_shares_and_its_times(state_
     bars = histogram(live_operator, 40)
     assert sum(int(row[-1].text.replace(",", "")) for row in bars) == sum(live_operator.latency)
     assert plain_text(histogram(OperatorLive(id=OperatorId("w/a")), 40)) == "No call has ended yet."
-    nodes = read_operator(trace, OperatorId("notes/look_up"))
-    assert sum(len(node.rows) for node in nodes) == 40
-    assert {cells["state"] for cells in node_cells(nodes)} == {"done", "failed"}
-    assert read_operator(trace, OperatorId("notes/none")) == ()
+    piece = OperatorReader(trace, OperatorId("notes/look_up")).read()
+    assert piece is not None
+    assert sum(len(node.rows) for node in piece.new) == 40
+    columns = node_columns(piece.new)
+    assert set(columns) == {column.key for column in NODES}
+    assert set(columns["state"]) == {"done", "failed"}
 
 
 def test_a_path_is_told_step_by_step_and_hostile_text_stays_text(trace):

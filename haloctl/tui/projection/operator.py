@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from engine.ir.ids import OperatorId
 from engine.live.state import LATENCY_BOUNDS_S, LiveSnapshot, OperatorLive
-from haloctl.operator_nodes import OperatorNode
+from haloctl.operator_nodes import Fate, OperatorNode
 from haloctl.tui.pieces import BLANK, Line, Piece, fact, line
 from haloctl.tui.projection.operators import short_name
 from haloctl.tui.row_table import Column
@@ -30,23 +30,27 @@ NODES: Final = (
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 
 
-def node_cells(nodes: Iterable[OperatorNode]) -> Iterator[Mapping[str, Any]]:
-    """A line for each node."""
-    for node in nodes:
-        usage = node.usage
-        yield {
-            "row": f"#{node.rows[0]}",
-            "state": node.status,
-            "rows": len(node.rows),
-            "at": node.started_s,
-            "took": node.took_s,
-            "prompt": None if usage is None else usage.prompt_tokens,
-            "reused": None if usage is None else usage.reused_tokens,
-            "decoded": None if usage is None else usage.decoded_tokens,
-            "tries": node.attempts or None,
-            "worker": node.worker,
-            "error": node.code,
-        }
+def node_columns(nodes: Sequence[OperatorNode]) -> dict[str, list[Any]]:
+    """The table's columns for some nodes."""
+    fates = [fate_cells(node.fate) for node in nodes]
+    told = {key: [fate[key] for fate in fates] for key in fate_cells(Fate())}
+    return {"row": [f"#{node.rows[0]}" for node in nodes], "rows": [len(node.rows) for node in nodes], **told}
+
+
+def fate_cells(fate: Fate) -> dict[str, Any]:
+    """The cells that change while the run goes on."""
+    usage = fate.usage
+    return {
+        "state": fate.status,
+        "at": fate.started_s,
+        "took": fate.took_s,
+        "prompt": None if usage is None else usage.prompt_tokens,
+        "reused": None if usage is None else usage.reused_tokens,
+        "decoded": None if usage is None else usage.decoded_tokens,
+        "tries": fate.attempts or None,
+        "worker": fate.worker,
+        "error": fate.code,
+    }
 
 
 def find(state: LiveSnapshot, operator: OperatorId | None) -> OperatorLive | None:

@@ -14,12 +14,12 @@ from textual.containers import Horizontal, Vertical
 
 from engine.errors import HaloError
 from engine.ir.ids import OperatorId, QueryIndex
-from haloctl.operator_nodes import read_operator
+from haloctl.operator_nodes import OperatorReader, Piece
 from haloctl.tui.feeds import Feeds
-from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import plain_text
-from haloctl.tui.projection.operator import NODES, fact_lines, find, histogram, node_cells
+from haloctl.tui.projection.operator import NODES, fact_lines, fate_cells, find, histogram, node_columns
+from haloctl.tui.row_table import RowTable
 from haloctl.tui.screens.opened import Opened
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.text_panel import TextPanel
@@ -55,7 +55,9 @@ class OperatorPage(PageView):
 
     def __init__(self, feeds: Feeds, *, id: str) -> None:
         super().__init__(feeds, id=id)
-        self._rows = ListRows(NODES)
+        self._rows = RowTable(NODES)
+        self._first_rows: list[QueryIndex] = []
+        self._reader: OperatorReader | None = None
         self._read: tuple[OperatorId, int] | None = None
         self._read_s = 0.0
         self._reading = False
@@ -88,18 +90,42 @@ class OperatorPage(PageView):
 
     @work(group="nodes")
     async def _read_nodes(self, directory: Path, operator: OperatorId, settled: int) -> None:
+        """All there is to know by now, in pieces: the first calls are seen before the last ones are read."""
         self._reading = True
         table = self.query_one(FilterTable).table
         table.empty = "Reading the journal."
+        if self._reader is None or self._read is None or self._read[0] != operator:
+            self._reader = OperatorReader(directory, operator)
+            self._begin()
         try:
-            nodes = await asyncio.to_thread(read_operator, directory, operator)
-            table.changed(self._rows.replace(node_cells(nodes)))
-            table.border_title = "Calls"
+            while (piece := await asyncio.to_thread(self._reader.read)) is not None:
+                if self.seen.operator != operator:
+                    self._reader, settled = None, -1
+                    break
+                self._take(piece)
         except HaloError as error:
+            self._reader = None
             table.empty = error.message
-            table.changed(self._rows.replace(()))
+            self._begin()
         finally:
             self._reading, self._read, self._read_s = False, (operator, settled), time.monotonic()
+
+    def _begin(self) -> None:
+        """Without rows."""
+        self._rows, self._first_rows = RowTable(NODES), []
+        self.query_one(FilterTable).show(self._rows)
+
+    def _take(self, piece: Piece) -> None:
+        """Show what one reading brought."""
+        if piece.anew:
+            self._begin()
+        self._rows.extend(node_columns(piece.new))
+        self._first_rows += [node.rows[0] for node in piece.new]
+        for number, fate in piece.changed:
+            self._rows.put(number, fate_cells(fate))
+        filtered = self.query_one(FilterTable)
+        filtered.table.changed(number for number, _fate in piece.changed)
+        filtered.tell()
 
     def copied(self) -> str:
         """The facts."""
@@ -108,7 +134,7 @@ class OperatorPage(PageView):
     @on(VTable.Selected)
     def _open_row(self, event: VTable.Selected) -> None:
         event.stop()
-        self.post_message(Opened(query=QueryIndex(int(self._rows.values[event.row]["row"][1:]))))
+        self.post_message(Opened(query=self._first_rows[event.row]))
 
     def action_other(self, step: int) -> None:
         """To a neighbour in the order of the graph."""

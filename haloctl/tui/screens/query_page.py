@@ -15,7 +15,7 @@ from textual.events import Resize
 from engine.errors import HaloError
 from engine.ir.ids import OperatorId, QueryIndex
 from engine.journal.view import RunView
-from haloctl.query_path import QueryPath, find_paths
+from haloctl.query_path import PathReader, QueryPath
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
@@ -58,6 +58,7 @@ class QueryPage(PageView):
         self._read: tuple[str, QueryIndex, int] | None = None
         self._reading = False
         self._path: QueryPath | None = None
+        self._paths = PathReader()
         self._fault = ""
         self._steps = ListRows(STEPS)
 
@@ -86,18 +87,21 @@ class QueryPage(PageView):
     async def _read_path(self, wanted: tuple[str, QueryIndex, int]) -> None:
         self._reading = True
         directory, row, _ = wanted
+        more = True
         if self._path is None or self._path.index != row:
             self._steps.replace(())
             self._path, self._fault = None, ""
             self._show_text()
         try:
-            self._path = await asyncio.to_thread(_read, Path(directory), row)
-            self._fault = ""
+            while more and self.seen.query == row:
+                more, self._path = await asyncio.to_thread(_read, self._paths, Path(directory), row)
+                self._fault = "" if self._path else "This row is not planned yet."
+                self._show_path()
         except HaloError as error:
-            self._path, self._fault = None, error.message
+            self._path, self._fault, more = None, error.message, False
+            self._show_path()
         finally:
-            self._reading, self._read = False, wanted
-        self._show_path()
+            self._reading, self._read = False, None if more else wanted
 
     def _show_path(self) -> None:
         table = self.query_one(VTable)
@@ -180,6 +184,7 @@ class QueryPage(PageView):
             self.post_message(Opened(operator=OperatorId(self._path.steps[at].operator)))
 
 
-def _read(directory: Path, row: QueryIndex) -> QueryPath:
+def _read(paths: PathReader, directory: Path, row: QueryIndex) -> tuple[bool, QueryPath | None]:
+    """In a thread: a piece of the log, and the path as far as it is known by then; True if there is more."""
     with RunView(directory) as view:
-        return find_paths(view, f"#{row}")[0]
+        return paths.learn(view), paths.path(view, row)

@@ -134,10 +134,10 @@ class FilterTable(Vertical):
         self.table.border_subtitle = title_of(self.fault.message) if self.fault else ""
         if conditions != self.table.conditions:
             self.table.filter(conditions)
-        self._tell()
+        self.tell()
 
     @on(VTable.Arranged)
-    def _tell(self) -> None:
+    def tell(self) -> None:
         """Say how many rows there are, and in which order."""
         self.query_one("#filter-count", Static).update(Content(self.summary()))
 
