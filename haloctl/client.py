@@ -31,9 +31,10 @@ from engine.wire.control import (
     decode_from_run,
     encode_control,
 )
-from engine.wire.control_place import ControlError, is_welcome, noted_path, peer_of
+from engine.wire.control_place import ControlError, noted_path
 from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
 from engine.wire.orders import Answer, Order
+from haloctl.connecting import connect
 
 CONNECT_S = 10.0
 """How long a run may take to welcome a client."""
@@ -54,7 +55,6 @@ class Attached:
         self._broken = ""
         self.farewell: Farewell | None = None
         try:
-            self._socket.settimeout(CONNECT_S)
             self._send(Hello(watch=watch, client=client))
             self.welcome = self._welcome(directory)
             self._socket.settimeout(None)
@@ -133,15 +133,11 @@ class Attached:
 def _connect(directory: Path) -> socket.socket:
     """A connection to the run's socket, whose other end is ours too."""
     path = noted_path(directory)
-    endpoint = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if path is None:
             raise FileNotFoundError(2, "it has no control socket")
-        endpoint.settimeout(CONNECT_S)
-        endpoint.connect(os.fsencode(path))
-        _pid, uid = peer_of(endpoint)
+        return connect(path, CONNECT_S)
     except OSError as error:
-        endpoint.close()
         if holder_of(directory / LOCK_NAME) is None:
             raise ConfigError(
                 f"nobody is working on run {directory.name}",
@@ -150,10 +146,6 @@ def _connect(directory: Path) -> socket.socket:
         reason = error.strerror or str(error)
         message = f"run {directory.name} cannot be reached: {reason}"
         raise ControlError(message, fix="its own terminal says why") from error
-    if not is_welcome(uid):
-        endpoint.close()
-        raise ControlError(f"{path} belongs to user {uid}", fix="remove it, if it is not meant to be there")
-    return endpoint
 
 
 def wait_let_go(directory: Path) -> None:

@@ -18,6 +18,7 @@ import tempfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -54,7 +55,14 @@ class Begun(Record, frozen=True, kw_only=True):
     pid: int
 
 
-def detach(start: Start) -> Begun | int:
+class Detached(NamedTuple):
+    """A run in a process of its own, which is a child of ours as long as we live."""
+
+    begun: Begun
+    child: subprocess.Popen[bytes]
+
+
+def detach(start: Start) -> Detached | int:
     """Start a process that outlives this one; the run it began, or the exit code when it began none.
 
     What the process said is on stderr then. Raises ConfigError for rows that would go to a stdout nobody
@@ -82,7 +90,7 @@ def detach(start: Start) -> Begun | int:
             process.terminate()  # a run that has begun drains, any other is none
             begun = _talk(ours, None)
         if begun is not None:
-            return begun
+            return Detached(begun, process)
         code = process.wait()
         render.say(Path(log.name).read_text(encoding="utf-8", errors="replace").rstrip())
         return code if code >= 0 else 128 - code
@@ -90,9 +98,10 @@ def detach(start: Start) -> Begun | int:
 
 def begin_detached(start: Start, *, as_json: bool) -> int:
     """`detach`, and say which run goes on in the background and how to come back to it; the exit code."""
-    begun = detach(start)
-    if isinstance(begun, int):
-        return begun
+    detached = detach(start)
+    if isinstance(detached, int):
+        return detached
+    begun = detached.begun
     if as_json:
         render.result_json(begun)
         return OK

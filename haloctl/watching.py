@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
     from haloctl.following import Aftermath
 
 
-def watch(directory: Path, settings: Settings) -> int:
+def watch(directory: Path, settings: Settings, child: subprocess.Popen[bytes] | None = None) -> int:
     """Show the run in `directory` until the person leaves; its exit code if it is over, else 0.
+
+    `child` is the process that carries it out, where it is ours: how it ended can be said then.
 
     Raises ConfigError without a terminal, and for keys or themes that do not exist.
     """
@@ -21,11 +24,12 @@ def watch(directory: Path, settings: Settings) -> int:
     from haloctl.tui.socket_source import SocketSource
 
     plain = f"haloctl attach {directory.name} --progress plain"
-    left = show_run(SocketSource(directory), settings, instead=plain)
+    left = show_run(SocketSource(directory, child), settings, instead=plain)
     if left.signalled is not None:
         return 128 + left.signalled
     from haloctl.client import wait_let_go  # what comes after the last picture is not waited for by the first
     from haloctl.following import aftermath
+    from haloctl.process_end import end_of
 
     if left.ended:
         wait_let_go(directory)
@@ -33,19 +37,19 @@ def watch(directory: Path, settings: Settings) -> int:
     if after is None:
         render.note(f"the run goes on; come back with: haloctl attach {directory.name}")
         return 0
-    tell_end(after, directory.name)
+    tell_end(after, directory.name, "" if after.report is not None else end_of(directory, child))
     return after.code
 
 
-def tell_end(after: Aftermath, name: str, *, report: bool = True) -> None:
-    """How a run ended, with or without its report, and how to go on."""
+def tell_end(after: Aftermath, name: str, killed: str, *, report: bool = True) -> None:
+    """How a run ended, with or without its report, and how to go on; `killed` says how one without ended."""
     from haloctl.run_text import report_lines
 
     status = None if after.report is None else after.report.status
     if report and after.report is not None:
         render.say("\n".join(report_lines(after.report)))
     if status is None:
-        words = "the run's process is gone without a word: it was killed"
+        words = killed
     elif status in ("stopped", "aborted"):
         words = f"the run was {status}"
     else:

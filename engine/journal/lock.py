@@ -64,6 +64,15 @@ def holder_of(path: Path) -> int | None:
     return None
 
 
+def last_holder(path: Path) -> int | None:
+    """Process id of whoever holds the lock file, or held it last; None where that cannot be read."""
+    try:
+        text = path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
+
+
 def require_local_disk(directory: Path, mounts: Path = MOUNTS) -> None:
     """Raises JournalError when `directory` lies on a network filesystem; silent where that is unknowable."""
     kind = filesystem_of(directory.resolve(), mounts)

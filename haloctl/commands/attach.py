@@ -42,10 +42,11 @@ def attach(
         return watch(directory, settings)
     from haloctl.following import follow
     from haloctl.interruption import interruption
+    from haloctl.process_end import UNKNOWN
 
     with interruption(f"the run goes on; come back with: haloctl attach {directory.name}"):
         after = follow(directory, progress if progress in ("json", "none") else "plain")
     if as_json:
         render.result_json(after.report)
-    tell_end(after, directory.name, report=not as_json)
+    tell_end(after, directory.name, UNKNOWN, report=not as_json)
     return after.code

@@ -78,5 +78,7 @@ def _begin_and_watch(settings: Settings, request: BatchRequest) -> int:
     from haloctl.detached import Start, detach
     from haloctl.watching import watch  # Textual takes its time to import
 
-    begun = detach(Start(settings=settings, request=request))
-    return begun if isinstance(begun, int) else watch(Path(begun.directory), settings)
+    detached = detach(Start(settings=settings, request=request))
+    if isinstance(detached, int):
+        return detached
+    return watch(Path(detached.begun.directory), settings, detached.child)

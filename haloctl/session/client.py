@@ -13,8 +13,9 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from engine.ir.ids import Json, Record
-from engine.wire.control_place import is_welcome, peer_of
+from engine.wire.control_place import ControlError
 from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
+from haloctl.connecting import connect_streams
 from haloctl.request import BatchRequest
 from haloctl.session.starting import Started, start_session
 from haloctl.session.wire import (
@@ -72,6 +73,11 @@ class SessionClient:
         return None if self._started is None else self._started.popen.pid
 
     @property
+    def child(self) -> subprocess.Popen[bytes] | None:
+        """The same as the child it is of ours."""
+        return None if self._started is None else self._started.popen
+
+    @property
     def attached(self) -> bool:
         """Whether a session is there to be asked."""
         return self._writer is not None
@@ -123,13 +129,11 @@ class SessionClient:
 
     async def _attach(self, path: str) -> Refused | None:
         try:
-            reader, writer = await asyncio.open_unix_connection(path)
+            reader, writer = await connect_streams(path)
         except OSError as error:
             return _gone(0, f"the session cannot be reached: {error.strerror or error}")
-        _pid, uid = peer_of(writer.get_extra_info("socket"))
-        if not is_welcome(uid):
-            writer.close()
-            return _gone(0, f"the session's socket belongs to user {uid}")
+        except ControlError as error:
+            return _gone(0, error.message)
         self._writer = writer
         self._send(Attach())
         self._listening = asyncio.create_task(self._listen(reader, writer))

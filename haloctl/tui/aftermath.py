@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from engine.errors import HaloError
@@ -9,6 +10,7 @@ from engine.journal.view import RunView
 from engine.live.state import LiveSnapshot
 from haloctl.exit_codes import MEANINGS
 from haloctl.following import aftermath
+from haloctl.process_end import end_of
 from haloctl.replay import Replay
 from haloctl.sanitise import clean_line
 from haloctl.tui.model import Aftermath, Ended, Gone
@@ -17,8 +19,8 @@ from haloctl.tui.run_logs import last_lines, newest_log
 LOG_LINES = 8
 
 
-def after(directory: Path) -> Gone | Ended | None:
-    """How the run ended, or None while a process still holds it. Raises nothing.
+def after(directory: Path, child: subprocess.Popen[bytes] | None = None) -> Gone | Ended | None:
+    """How the run ended, or None while a process still holds it. Raises nothing. `child`: see `end_of`.
 
     Gone: it was killed, or its journal cannot be read. Ended: it has a report.
     """
@@ -35,7 +37,7 @@ def after(directory: Path) -> Gone | Ended | None:
         return Ended(words=words, go_on=go_on if stopped else "")
     return Gone(
         aftermath=Aftermath(
-            words="the run's process is gone without a word: it was killed, or crashed",
+            words=end_of(directory, child),
             log=_log(directory),
             go_on=go_on,
         )

@@ -109,7 +109,9 @@ class FirstRunApp(TerminalApp[Departure]):
             begun = await self._agreed(offer, workflow, draft)
             if begun is None:
                 continue
-            view = await self.push_screen_wait(RunScreen(SocketSource(Path(begun.directory))))
+            view = await self.push_screen_wait(
+                RunScreen(SocketSource(Path(begun.directory), self.session.child))
+            )
             if not await self._is_over(begun.directory, view):
                 await self._leave(goes_on=begun.directory)
                 return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from itertools import count
 from pathlib import Path
 from typing import assert_never
@@ -24,9 +25,10 @@ from engine.wire.control import (
     decode_from_run,
     encode_control,
 )
-from engine.wire.control_place import is_welcome, noted_path, peer_of
+from engine.wire.control_place import ControlError, noted_path
 from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
 from engine.wire.orders import Answer, Order
+from haloctl.connecting import connect_streams
 from haloctl.tui.model import Ended, Gone, Joined, Lost, Told, Update
 from haloctl.tui.source import NOT_HEARD, Tell
 
@@ -36,12 +38,16 @@ LOOK_AGAIN_S = 0.5
 
 
 class SocketSource:
-    """The run in `directory`. Orders may be asked while `follow` runs."""
+    """The run in `directory`. Orders may be asked while `follow` runs.
+
+    `child` is the process that carries it out, where it is ours: how it ended can be said then.
+    """
 
     takes_orders = True
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, child: subprocess.Popen[bytes] | None = None) -> None:
         self.directory = directory
+        self._child = child
         self._writer: asyncio.StreamWriter | None = None
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[Answer]] = {}
@@ -53,7 +59,7 @@ class SocketSource:
         while True:
             self._heard = False
             words = await self._joined(tell)
-            outcome = await asyncio.to_thread(_after, self.directory)
+            outcome = await asyncio.to_thread(_after, self.directory, self._child)
             news = Lost(words=words) if outcome is None else outcome
             if self._heard or news != told:
                 if outcome is not None and not self._heard:
@@ -89,13 +95,12 @@ class SocketSource:
         if path is None:
             return "the run has not begun to listen"
         try:
-            reader, writer = await asyncio.open_unix_connection(path)
+            reader, writer = await connect_streams(path)
         except OSError as error:
             return f"the run does not listen: {error.strerror or error}"
+        except ControlError as error:
+            return error.message
         try:
-            _pid, uid = peer_of(writer.get_extra_info("socket"))
-            if not is_welcome(uid):
-                return f"the socket belongs to user {uid}"
             self._writer = writer
             _send(writer, Hello(client="tui"))
             return await self._listened(reader, tell)
@@ -146,11 +151,11 @@ def _send(writer: asyncio.StreamWriter, message: FromClient) -> None:
     writer.write(encode_frames([encode_control(message)]))
 
 
-def _after(directory: Path) -> Gone | Ended | None:
+def _after(directory: Path, child: subprocess.Popen[bytes] | None) -> Gone | Ended | None:
     """In a thread: what reads journals is imported behind the first picture."""
     from haloctl.tui.aftermath import after
 
-    return after(directory)
+    return after(directory, child)
 
 
 def _last_state(directory: Path) -> LiveSnapshot | None:

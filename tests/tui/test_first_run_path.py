@@ -265,6 +265,7 @@ def test_a_run_whose_session_is_killed_is_not_said_to_go_on(folder: Path):
         screen = await arrived(pilot, RunScreen)
         os.kill(app.session.pid, signal.SIGKILL)
         await until(pilot, lambda: screen.view.link == "gone")
+        assert "was killed (SIGKILL)" in screen.view.words
         await pilot.press("q")
         await arrived(pilot, QueriesScreen)
         await pilot.press("escape")
