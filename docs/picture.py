@@ -61,10 +61,10 @@ def _head_of_plan(plan: str) -> str:
 
 
 def _summary(demo: str) -> str:
-    """The first questions with their answers, and the report without its folders."""
-    answers, _, report = demo.partition("\nrows ")
-    shown = answers.split("\n\n")[:SHOWN_QUESTIONS]
-    return "\n\n".join([*shown, f"rows {report.partition('answers ')[0].rstrip()}"])
+    """The first questions with their answers, what was shared, and how long it took."""
+    answers, _, rest = demo.partition(" what was shared")
+    shown = re.split(r"\n\s*\n", answers)[:SHOWN_QUESTIONS]
+    return "\n\n".join([*shown, f" what was shared{rest.partition('answers ')[0].rstrip()}"])
 
 
 def _without_web_fonts() -> str:

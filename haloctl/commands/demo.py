@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
-from textwrap import wrap
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from engine.ir.result import QueryResult
 from engine.journal.output_target import OutputTarget
 from engine.journal.view import RunView
 from haloctl import render
 from haloctl.calibration import calibrate_fleet
 from haloctl.compose import Prepared, prepare
 from haloctl.config import load_settings
+from haloctl.demo_text import answers_table, closing_lines, sharing_table
 from haloctl.flag_values import make_options, require_positive
 from haloctl.flags import AsJson, ConfigFile, MechanismFlags, ProgressMode
 from haloctl.foreground import Finished, run_prepared
@@ -23,12 +24,10 @@ from haloctl.interruption import interruption
 from haloctl.knowledge import profile_store
 from haloctl.placement import cache_folder
 from haloctl.request import BatchRequest, TableSource
-from haloctl.run_text import report_lines
 from haloctl.workflow_files import read_texts
 
-_SHOWN = 8
-_WIDEST = 100
-"""Columns of text that are still easy to read."""
+_SHOWN = 5
+"""Different questions, each with its answer."""
 
 
 def demo(
@@ -87,13 +86,10 @@ def _calibrate_once(prepared: Prepared) -> None:
 
 
 def _show(finished: Finished, output: Path) -> None:
-    for question, answer in _answers(finished):
-        render.result(_paragraph(question, answer))
-    render.result("\n".join(report_lines(finished.report)))
-    render.result(f"answers   {output}")
-    run = finished.directory.name
-    render.result(f"run       {finished.directory}")
-    render.result(f"          haloctl show {run}\n          haloctl show {run} '#0'")
+    console = render.console()
+    console.print(answers_table(_answers(finished), console.width))
+    console.print(sharing_table(finished.report))
+    render.result("\n".join(closing_lines(finished.report, output, finished.directory)))
 
 
 def _answers(finished: Finished) -> Iterator[tuple[str, str]]:
@@ -106,19 +102,17 @@ def _answers(finished: Finished) -> Iterator[tuple[str, str]]:
             if question in seen:
                 continue
             seen.add(question)
-            answer = row.error.code if row.error else (row.outputs or {}).get("brief")
-            yield question, answer if isinstance(answer, str) else "no answer"
+            yield question, _answer(row)
             if len(seen) == _SHOWN:
                 return
+
+
+def _answer(row: QueryResult) -> str:
+    if row.error is not None:
+        return f"no answer, {row.error.code}: {row.error.message}"
+    return str((row.outputs or {}).get("brief"))
 
 
 def _questions(view: RunView) -> dict[int, str]:
     queries = (query for record in view.plans() for query in record.plan.consolidated.queries)
     return {query.index: str(query.bindings.get("user_query", query.id)) for query in queries}
-
-
-def _paragraph(question: str, answer: str) -> str:
-    """A question, and below it the whole answer, wrapped and indented."""
-    width = min(render.console().width, _WIDEST)
-    lines = wrap(answer, width, initial_indent="  ", subsequent_indent="  ")
-    return "\n".join((*wrap(question, width), *lines, ""))

@@ -1,6 +1,7 @@
 """Commands that read and check: validate, schema, models, doctor, completion, calibrate, demo."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -96,17 +97,19 @@ def test_demo_answers_with_real_models_over_a_real_database(place):
     assert all(row["outputs"]["sales"] for row in rows if row["status"] == "ok")
 
 
-def test_demo_shows_each_question_with_its_whole_answer(place):
-    done = place.run("demo", "--limit", "2", "-o", "answers.jsonl", COLUMNS="70")
+def test_demo_shows_questions_beside_whole_answers_and_what_was_shared(place):
+    done = place.run("demo", "--limit", "2", "-o", "answers.jsonl", "--progress", "none")
     assert done.returncode in (0, 3), done.stderr
-    shown, report = done.stdout.split("\nrows ", 1)
-    rows = [json.loads(line) for line in place.read("answers.jsonl").splitlines()]
+    shown, _, rest = done.stdout.partition("what was shared")
     assert max(map(len, shown.splitlines())) <= 100
-    for row in rows:
+    column = shown.splitlines()[0].index("answer")
+    said = "".join("".join(line[column:].split()) for line in shown.splitlines())
+    for row in map(json.loads, place.read("answers.jsonl").splitlines()):
         answer = row["outputs"]["brief"] if row["status"] == "ok" else row["error"]["code"]
-        assert "".join(answer.split())[:200] in "".join(shown.split())
-    for line in ("calls ", "tokens ", "time ", "answers ", "run "):
-        assert f"\n{line}" in report
+        assert "".join(answer.split())[:200] in said
+    for word in ("calls of model and database", "prompt tokens", "questions", "time", "answers", "run"):
+        assert re.search(rf"^ ?{word} ", rest, re.MULTILINE), rest
+    assert "estimated" in rest
 
 
 def test_calibrate_without_names_measures_all_models_of_the_settings(place):
