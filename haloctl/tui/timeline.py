@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from engine.ir.ids import Record
 from haloctl.tui.coverage import Coverage, Times
+from haloctl.tui.rollup import Rollup
 from haloctl.tui.themes import SpanKind
 
+_NOTHING: Final = Coverage()
 KINDS: Final[tuple[SpanKind, ...]] = get_args(SpanKind)
 SPANS_KEPT: Final = 1 << 17
 """Spans of a lane whose labels can still be read; the time of older ones stays in the picture."""
@@ -44,6 +46,7 @@ class _Lane:
         self.spans: list[Span] = []
         self.starts, self.ends = np.empty(0), np.empty(0)
         self.running: tuple[Span, ...] = ()
+        self.rollup: Rollup | None = None
         self.revision = 0
 
     def add(self, spans: list[Span]) -> None:
@@ -78,12 +81,23 @@ class _Lane:
                 busy = busy.plus(starts, ends)
         return kinds, busy
 
+    def seconds(self, kind: SpanKind, coverage: Coverage, edges: Times) -> Times:
+        """Seconds of a kind between edges: from spans where all are known, from the rollup before that."""
+        if self.rollup is None:
+            return coverage.between(edges)
+        known = coverage.between(np.maximum(edges, self.rollup.until_s))
+        return known + self.rollup.between(kind, edges)
+
     def now(self) -> tuple[dict[SpanKind, Coverage], Coverage]:
         return self._with(self.running) if self.running else (self.kinds, self.busy)
 
 
 def _start(span: Span) -> float:
     return span.start_s
+
+
+def _most_first(share: tuple[SpanKind, float]) -> float:
+    return -share[1]
 
 
 class Timeline:
@@ -122,6 +136,12 @@ class Timeline:
                 lane.revision += 1
         self.end_s = max(self.end_s, now_s)
 
+    def roll(self, lane: str, rollup: Rollup) -> None:
+        """Say how a lane's time went before the spans that are known; it stands in for older spans."""
+        found = self._lanes.setdefault(lane, _Lane())
+        found.rollup = rollup
+        found.revision += 1
+
     def mark(self, epoch: EpochMark) -> None:
         """Note that an epoch began."""
         self.epochs = (*self.epochs, epoch)
@@ -136,11 +156,12 @@ class Timeline:
 
         Waiting shows only where nothing else happened. A share of 0 means that nothing did.
         """
-        kinds, _ = self._lanes[lane].now()
+        found = self._lanes[lane]
+        kinds, _ = found.now()
         widths = np.diff(edges)
         table = np.zeros((len(KINDS), len(widths)))
-        for kind, coverage in kinds.items():
-            table[KINDS.index(kind)] = coverage.between(edges) / widths
+        for kind in KINDS if found.rollup is not None else kinds:
+            table[KINDS.index(kind)] = found.seconds(kind, kinds.get(kind, _NOTHING), edges) / widths
         wait = KINDS.index("wait")
         table[wait][table.sum(axis=0) > table[wait]] = 0.0
         most = table.argmax(axis=0)
@@ -150,8 +171,22 @@ class Timeline:
         """Share of the time between two moments in which the lane did anything but wait, from 0 to 1."""
         if end_s <= start_s:
             return 0.0
-        _, busy = self._lanes[lane].now()
-        return float(busy.between(np.array([start_s, end_s]))[0]) / (end_s - start_s)
+        found, edges = self._lanes[lane], np.array([start_s, end_s])
+        _, busy = found.now()
+        if found.rollup is None:
+            seconds = busy.between(edges)
+        else:
+            seconds = busy.between(np.maximum(edges, found.rollup.until_s)) + found.rollup.busy_between(edges)
+        return float(seconds[0]) / (end_s - start_s)
+
+    def rolled(self, lane: str, start_s: float, end_s: float) -> tuple[tuple[SpanKind, float], ...]:
+        """Kinds and their shares of the time between two moments, where spans are not known; most first."""
+        rollup = self._lanes[lane].rollup
+        if rollup is None or end_s <= start_s:
+            return ()
+        edges = np.array([start_s, end_s])
+        shares = [(kind, float(rollup.between(kind, edges)[0]) / (end_s - start_s)) for kind in KINDS]
+        return tuple(sorted((each for each in shares if each[1] > 0), key=_most_first))
 
     def at(self, lane: str, start_s: float, end_s: float) -> tuple[Span, ...]:
         """Spans that touch the time between two moments, the ones begun last first."""

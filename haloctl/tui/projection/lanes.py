@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from engine.live.state import LiveSnapshot
 from engine.live.state import Span as LiveSpan
+from haloctl.tui.rollup import Rollup
 from haloctl.tui.themes import SpanKind
 from haloctl.tui.timeline import EpochMark, Span, Timeline
 
@@ -19,6 +20,7 @@ class TimelineFeed:
     def _begin(self) -> None:
         self.timeline = Timeline()
         self._seen = 0
+        self._dropped = 0
         self._attempt = 0
         self._at_s = 0.0
         self._marked: set[int] = set()
@@ -32,21 +34,41 @@ class TimelineFeed:
         if fresh:
             self._begin()
             self.timeline = Timeline(lanes)
-        new = min(state.spans_seen - self._seen, len(state.spans))
-        self.timeline.add(span(each) for each in state.spans[len(state.spans) - new :])
+        self._add(state)
         self.timeline.show_running(running_spans(state, now_s), now_s)
         for epoch in state.epochs:
             if epoch.started_s is not None and epoch.index not in self._marked:
                 self._marked.add(epoch.index)
                 self.timeline.mark(EpochMark(at_s=epoch.started_s, label=f"E{epoch.index + 1}"))
         self._seen, self._at_s, self._attempt = state.spans_seen, state.at, state.attempt
+        self._dropped = state.spans_dropped
         return fresh
+
+    def _add(self, state: LiveSnapshot) -> None:
+        """The spans that are new; where some of them were not told or not kept, what their time went into."""
+        came = state.spans_seen - self._seen
+        told = min(max(0, came - (state.spans_dropped - self._dropped)), len(state.spans))
+        new = state.spans[len(state.spans) - told :]
+        self.timeline.add(span(each) for each in new)
+        if told < came:
+            until_s = _known_since(new, state.at)
+            lanes = {lane.lane: lane for lane in state.lanes}
+            for use in state.uses:
+                if use.lane in lanes:
+                    self.timeline.roll(use.lane, Rollup(use, lanes[use.lane], state.at, until_s))
 
 
 def lane_names(state: LiveSnapshot) -> tuple[str, ...]:
     """Workers first, then kinds of tools, by name."""
     workers = sorted(str(worker.id) for worker in state.workers)
     return (*workers, *sorted(lane.lane for lane in state.lanes if lane.lane not in workers))
+
+
+def _known_since(spans: Sequence[LiveSpan], at_s: float) -> float:
+    """The moment from which all spans are known, of those that ended latest: spans come as they end, the
+    parts of one call together.
+    """
+    return max((each.end_s for each in spans[:3] if each.node == spans[0].node), default=at_s)
 
 
 def span(found: LiveSpan) -> Span:

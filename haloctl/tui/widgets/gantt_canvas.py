@@ -242,6 +242,12 @@ class GanttCanvas(Panel):
         lane = self.timeline.lanes[self.cursor_lane]
         return lane, self.timeline.at(lane, self.cursor_s, self.cursor_s + self.view.cell_s)
 
+    def _rolled(self, lane: str) -> str:
+        """What the lane did under the cursor where its spans are not known one by one."""
+        assert self.cursor_s is not None
+        shares = self.timeline.rolled(lane, self.cursor_s, self.cursor_s + self.view.cell_s)
+        return ", ".join(f"{kind} {share:.0%}" for kind, share in shares if share >= 0.005)
+
     def reading(self) -> str:
         """What is under the cursor, in words."""
         lane, spans = self.under_cursor()
@@ -249,7 +255,7 @@ class GanttCanvas(Panel):
             return ""
         at = duration(self.cursor_s, self.view.cell_s if self.view.cell_s < 1 else 1.0)
         if not spans:
-            return f"{at}  {one_line(lane, 40)}: idle"
+            return f"{at}  {one_line(lane, 40)}: {self._rolled(lane) or 'idle'}"
         span = spans[0]
         took = duration(span.end_s - span.start_s)
         more = f"  and {len(spans) - 1:,} more" if len(spans) > 1 else ""
