@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.ir.ids import Record
 from haloctl.tui.scales import quantity
 from haloctl.tui.themes import State
@@ -36,6 +38,16 @@ class OperatorStatus(Record, frozen=True, kw_only=True):
         return self.done + self.failed + self.skipped
 
 
+def together(statuses: Sequence[OperatorStatus]) -> OperatorStatus:
+    """Several operators that are drawn as one, under the name of the first."""
+    if len(statuses) == 1:
+        return statuses[0]
+    return OperatorStatus(
+        operator=statuses[0].operator,
+        **{name: sum(getattr(each, name) for each in statuses) for name in _COUNTS},
+    )
+
+
 def state_of(status: OperatorStatus) -> State:
     """One state for all calls of an operator: what runs comes first, then what failed."""
     if status.running:
@@ -49,6 +61,9 @@ def state_of(status: OperatorStatus) -> State:
     if not status.done:
         return "skipped"
     return "cached" if status.cached == status.done else "done"
+
+
+_COUNTS = tuple(name for name in OperatorStatus.__struct_fields__ if name != "operator")
 
 
 def counts_text(status: OperatorStatus) -> str:

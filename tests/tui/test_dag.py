@@ -314,9 +314,37 @@ def test_a_long_tree_scrolls_with_its_cursor():
         await pilot.pause()
         return lines(dag)
 
-    shown = drive(chain(60), size=(70, 12), then=look)
+    shown = drive(chain(60), "right", "enter", size=(70, 12), then=look)
     assert "step_59" in shown[-2]
     assert shown[-1].strip().startswith("step_59 (llm)")
+
+
+def test_a_large_graph_is_folded_and_opened_where_enter_is_pressed():
+    async def look(dag, pilot):
+        folded = lines(dag), dag.read_out(), dag.operator
+        await pilot.press("enter")
+        await pilot.pause()
+        opened = len(dag.graph.nodes), dag.operator, pilot.app.told[-1]
+        await pilot.press("enter", "z")
+        await pilot.pause()
+        return folded, opened, len(dag.graph.nodes), dag.operator, pilot.app.told[-1]
+
+    statuses = [OperatorStatus(operator=f"s{i}", total=10, done=i % 2, running=i % 3) for i in range(60)]
+    (shown, said, at), opened, again, back, told = drive(chain(60), "right", then=look, statuses=statuses)
+    assert any("step_… ×58" in line for line in shown)
+    done, running = sum(i % 2 for i in range(1, 59)), sum(i % 3 for i in range(1, 59))
+    assert said == f"step_… ×58 (llm) · {done} of 580 · {running} running"
+    assert at == "s1"
+    assert opened == (60, "s1", ("highlighted", "s1"))
+    assert (again, back, told) == (3, "s1", ("selected", "s1"))
+
+
+def test_what_is_folded_is_found_by_the_name_of_any_operator_in_it():
+    async def go(dag, _):
+        dag.go_to("s30")
+        return dag.operator, len(dag.graph.nodes)
+
+    assert drive(chain(60), then=go) == ("s1", 3)
 
 
 def test_a_graph_that_comes_to_fit_is_laid_out_anew_and_keeps_its_cursor():

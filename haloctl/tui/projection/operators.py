@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.ir.ids import OperatorId
 from engine.live.shape import RunShape
 from engine.live.state import OperatorLive
+from haloctl.graph.folding import fold
 from haloctl.graph.layers import make_layers
 from haloctl.graph.model import Graph, GraphNode, make_graph
 from haloctl.tui.operator_status import OperatorStatus
@@ -25,7 +26,7 @@ def graph_of(shape: RunShape) -> Graph:
 
 def rows_of(graph: Graph) -> int:
     """Lines that a panel with the graph can make use of: what a small one leaves over is for the tables."""
-    widest = max((len(layer) for layer in make_layers(graph).layers), default=0)
+    widest = max((len(layer) for layer in make_layers(fold(graph).graph).layers), default=0)
     return max(_LEAST_ROWS, 2 * widest + _BESIDE_ROWS)
 
 

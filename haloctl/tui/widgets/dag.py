@@ -31,7 +31,14 @@ class DagView(DagCanvas):
         Binding("down,j", "go('down')", "Down", id="dag.down", show=False, tooltip="To the operator below"),
         Binding("home,g", "edge(0)", "First", id="dag.first", show=False, tooltip="To the first operator"),
         Binding("end,G", "edge(-1)", "Last", id="dag.last", show=False, tooltip="To the last operator"),
-        Binding("enter", "select", "Open", id="dag.open", tooltip="Open the operator at the cursor"),
+        Binding(
+            "enter",
+            "select",
+            "Open",
+            id="dag.open",
+            tooltip="Open the operator at the cursor, or what is folded",
+        ),
+        Binding("z", "fold", "Fold", id="dag.fold", show=False, tooltip="Fold all chains and fans again"),
     ]
 
     class _About(Message):
@@ -110,9 +117,26 @@ class DagView(DagCanvas):
             self._place(position % len(self.graph.nodes))
 
     def action_select(self) -> None:
-        """Tell which operator is at the cursor."""
-        if self.operator is not None:
+        """Tell which operator is at the cursor; operators that are folded into one are shown instead."""
+        if self.graph.nodes and len(self._members[self.cursor]) > 1:
+            self._refold(self._opened.union(self._members[self.cursor]))
+        elif self.operator is not None:
             self.post_message(self.Selected(self, self.operator))
+
+    def action_fold(self) -> None:
+        """Fold all that was opened."""
+        if self._opened:
+            self._refold(frozenset())
+
+    def _refold(self, opened: frozenset[str]) -> None:
+        """Draw the graph with other operators opened; the cursor stays where it was."""
+        at, self._opened = self.operator, opened
+        self._fold()
+        self._arrange()
+        self.cursor = self._position.get(at or "", 0)
+        self.refresh()
+        if self.is_attached:
+            self.call_after_refresh(self.show_cursor)
 
     def on_focus(self) -> None:
         """Show where the keys go."""

@@ -13,9 +13,10 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from haloctl.graph.arrange import arrange
+from haloctl.graph.folding import fold
 from haloctl.graph.model import Graph
 from haloctl.tui.cells import fit, one_line
-from haloctl.tui.operator_status import OperatorStatus, counts_cells, described
+from haloctl.tui.operator_status import OperatorStatus, counts_cells, described, together
 from haloctl.tui.themes import STATES, component_classes, looks_css
 from haloctl.tui.widgets.dag_lines import FILLS, HOT, NEAR, Cell, EdgeCells, label_cells, notes_of_tree
 from haloctl.tui.widgets.panel import Panel
@@ -75,6 +76,7 @@ class DagCanvas(Panel):
         self, graph: Graph = _NOTHING, *, title: str = "Graph", empty: str = _EMPTY, id: str | None = None
     ) -> None:
         super().__init__(title=title, empty=empty, id=id)
+        self.whole = _NOTHING
         self.graph = _NOTHING
         self.cursor = 0
         self.hover: int | None = None
@@ -85,21 +87,34 @@ class DagCanvas(Panel):
         self._take(graph)
 
     def _take(self, graph: Graph) -> None:
-        self.graph = graph
+        self.whole = graph
+        self._opened: frozenset[str] = frozenset()
+        self._of_operator = {node.id: OperatorStatus(operator=node.id) for node in graph.nodes}
+        self._fold()
+
+    def _fold(self) -> None:
+        """Draw the graph with the chains and fans folded that nobody has opened, where it is large."""
+        folded = fold(self.whole, self._opened)
+        graph = self.graph = folded.graph
+        self._members = folded.members
         self.cursor, self.hover = 0, None
-        self._position = {node.id: index for index, node in enumerate(graph.nodes)}
+        self._position = {id_: index for index, ids in enumerate(folded.members) for id_ in ids}
         self._labels = [one_line(node.label, _LONGEST_LABEL) for node in graph.nodes]
-        self._statuses = [OperatorStatus(operator=node.id) for node in graph.nodes]
+        self._statuses = [self._sum(node) for node in range(len(graph.nodes))]
         self._sources, self._readers = graph.sources(), graph.readers()
         self._marks = [0] * len(graph.edges)
         self._room: object = None
 
     def set_graph(self, graph: Graph) -> None:
         """Show another graph, of which nothing has happened yet. The same graph changes nothing."""
-        if graph != self.graph:
+        if graph != self.whole:
             self._take(graph)
             self._arrange()
             self.refresh()
+
+    def _sum(self, node: int) -> OperatorStatus:
+        """How the operators of a node stand together."""
+        return together([self._of_operator[id_] for id_ in self._members[node]])
 
     def show(self, statuses: Iterable[OperatorStatus]) -> None:
         """Say how operators stand, and redraw the lines that changed.
@@ -109,9 +124,11 @@ class DagCanvas(Panel):
         changed: set[int] = set()
         for status in statuses:
             node = self._position.get(status.operator)
-            if node is not None and self._statuses[node] != status:
-                self._statuses[node] = status
+            if node is not None and self._of_operator[status.operator] != status:
+                self._of_operator[status.operator] = status
                 changed.add(node)
+        for node in changed:
+            self._statuses[node] = self._sum(node)
         if changed and not self._arrange():
             self._redraw(changed)
 
