@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import trio
 
 from engine.errors import HaloError
+from engine.ir.event import Event
 from engine.ir.result import RowStatus, RunReport
 from engine.journal.view import RunView
 from engine.live.fold import LiveState
 from engine.processor.control import Control
 from engine.processor.run import Job, process
 from haloctl import __version__
+from haloctl.kept_limits import KeptLimits
 
 
 async def process_controlled(
@@ -24,8 +27,11 @@ async def process_controlled(
     """`process`, listening on the run's socket as long as that lasts; `say` hears if it cannot.
 
     Events are folded into `live` before `job.on_event` hears of them. Raises what `process` raises. Clients
-    that do not read delay the end by a second at most.
+    that do not read delay the end by a second at most. Limits that were ordered hold for later attempts.
     """
+    kept = KeptLimits(directory, {lane.worker: lane.slots for lane in job.lanes}, say)
+    if job.resumed and kept.values:
+        say(f"limits ordered before hold: {kept.describe()}")
     live = LiveState(window_queries=job.options.window_queries) if live is None else live
     if job.resumed:
         live.take_over(await trio.to_thread.run_sync(_finished, directory))
@@ -41,7 +47,9 @@ async def process_controlled(
     async with trio.open_nursery() as nursery:
         await nursery.start(control.serve)
         try:
-            report = await process(replace(job, control=control))
+            report = await process(
+                replace(job, control=control, limits=kept.values, on_event=partial(_tell, kept, job.on_event))
+            )
         except HaloError as error:
             failure = error
         await control.finish()
@@ -49,6 +57,11 @@ async def process_controlled(
         assert failure is not None
         raise failure
     return report
+
+
+def _tell(kept: KeptLimits, on_event: Callable[[Event], None], event: Event) -> None:
+    kept.on_event(event)
+    on_event(event)
 
 
 def _finished(directory: Path) -> list[tuple[int, RowStatus]]:

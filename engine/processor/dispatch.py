@@ -170,6 +170,14 @@ class Dispatcher:
         lane.limit = sequences if sequences < lane.spec.slots else None
         return before != sequences
 
+    def restore_limit(self, name: str, value: int) -> None:
+        """A limit of an earlier attempt, by the name it was told under; of what is gone, none."""
+        lane, _, of = name.partition(".")
+        if lane == "tool" and of in self._tools:
+            self.limit_calls(of, value)
+        elif lane == "worker" and of in self._llm:
+            self.limit_sequences(WorkerId(of), value)
+
     # --- scheduling ---------------------------------------------------------------------------------
 
     def schedule(self, at: float) -> list[Instruction]:

@@ -47,9 +47,10 @@ class Job:
     `windows` is consumed lazily in a thread: each item is planned when outstanding work falls low.
     `other_forms` are what workers with another backend than a model's own load it from. `recall` gives
     outcomes committed by an earlier attempt, by structural key; `in_doubt` says whether a side effect was
-    begun and never committed; `crashes` is what earlier attempts saw of nodes that crashed workers. `lend`
-    gives worker processes: new ones, or those of a pool. `again` runs failed rows once more, where somebody
-    asks for it; `control` passes on what people order. `drain` is set by the front end to stop gently.
+    begun and never committed; `crashes` is what earlier attempts saw of nodes that crashed workers; `limits`
+    are those an earlier attempt was ordered to keep, by the names of `LimitChanged`. `lend` gives worker
+    processes: new ones, or those of a pool. `again` runs failed rows once more, where somebody asks for it;
+    `control` passes on what people order. `drain` is set by the front end to stop gently.
     """
 
     run: RunId
@@ -68,6 +69,7 @@ class Job:
     other_forms: Mapping[ModelName, ModelFile] = field(default_factory=dict)
     on_event: Callable[[Event], None] = lambda _event: None
     resumed: bool = False
+    limits: Mapping[str, float] = field(default_factory=dict)
     lend: Lender = lend_new
     again: SecondChance | None = None
     control: ControlPort = field(default_factory=NoControl)
@@ -126,6 +128,8 @@ def _state_of(job: Job) -> RunState:
         {kind: opened.concurrency for kind, opened in job.tools.items()},
         job.options.mechanisms,
     )
+    for name, value in job.limits.items():
+        dispatcher.restore_limit(name, int(value))
     preparer = Preparer(tools, job.digests)
     return RunState(job.run, job.options, preparer, dispatcher, job.cache)
 

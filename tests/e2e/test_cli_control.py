@@ -231,6 +231,7 @@ def test_whoever_watches_a_run_that_is_killed_is_told_how_to_go_on(place, backgr
         said = background([("a", "one"), ("b", waits(place))])
         follower = place.start("attach", said["run"], "--progress", "plain")
         assert follower.stderr.readline()  # it is attached
+        assert place.run("ctl", said["run"], "limit", "tool.python=1", "total_s=9999").returncode == 0
         os.kill(said["pid"], signal.SIGKILL)
         _, err = follower.communicate(timeout=200)
     assert follower.returncode == 75
@@ -239,7 +240,9 @@ def test_whoever_watches_a_run_that_is_killed_is_told_how_to_go_on(place, backgr
     late = place.run("attach", said["run"])
     assert late.returncode == 2
     assert "nobody is working on run" in late.stderr
-    assert place.run("resume", said["run"]).returncode == 0
+    resumed = place.run("resume", said["run"])
+    assert resumed.returncode == 0
+    assert "limits ordered before hold: tool.python=1\n" in resumed.stderr
     assert [row["status"] for row in rows_of(place)] == ["ok", "ok"]
 
 
