@@ -83,7 +83,8 @@ class Batches:
         ready = self._ready
         if self._running:
             words = "a run is under way, and a session runs one at a time"
-            return Refused(number=asked.number, code="busy", message=words, fix="wait for its end")
+            name = "" if self.directory is None else f": `haloctl attach {self.directory.name}` shows it"
+            return Refused(number=asked.number, code="busy", message=words, fix=f"wait for its end{name}")
         if ready is None or ready.number != asked.proposal:
             words = f"proposal {asked.proposal} was replaced or never made"
             return Refused(number=asked.number, code="stale", message=words, fix="propose the batch again")

@@ -17,7 +17,8 @@ from engine.wire.control_place import ControlError
 from engine.wire.framing import FrameDecoder, ProtocolError, encode_frames
 from haloctl.connecting import connect_streams
 from haloctl.request import BatchRequest
-from haloctl.session.starting import Started, start_session
+from haloctl.session.finding import find_sessions, fingerprint
+from haloctl.session.starting import Started, sessions_folder, start_session
 from haloctl.session.wire import (
     MAX_FRAME_BYTES,
     Attach,
@@ -50,7 +51,13 @@ class Parted(Record, frozen=True, kw_only=True):
     unexpected: bool = False
 
 
-News: TypeAlias = Said | Over | Parted
+class Joined(Record, frozen=True, kw_only=True):
+    """A session that was there already was joined. `running` is the folder of the run it has under way."""
+
+    running: str | None = None
+
+
+News: TypeAlias = Said | Over | Parted | Joined
 
 
 class SessionClient:
@@ -66,15 +73,17 @@ class SessionClient:
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[Proposed | Begun | Refused]] = {}
         self._started: Started | None = None
+        self._attached: Attached | None = None
+        self._let_in: asyncio.Future[str] | None = None
 
     @property
     def pid(self) -> int | None:
-        """The process of the session that was started last."""
-        return None if self._started is None else self._started.popen.pid
+        """The process of the session that was joined last."""
+        return None if self._attached is None else self._attached.pid
 
     @property
     def child(self) -> subprocess.Popen[bytes] | None:
-        """The same as the child it is of ours."""
+        """The same where it was started here."""
         return None if self._started is None else self._started.popen
 
     @property
@@ -98,9 +107,9 @@ class SessionClient:
         return answer
 
     async def join(self) -> Refused | None:
-        """Start a session unless there is one; why there cannot be one, if there cannot."""
+        """Join the session that lives, or start one; why there cannot be one, if there cannot."""
         async with self._joining:
-            if self._writer is not None:
+            if self._writer is not None or await self._found():
                 return None
             try:
                 self._started = await asyncio.to_thread(start_session, self._settings, self._config)
@@ -110,6 +119,15 @@ class SessionClient:
             if not listens.socket:
                 return Refused(number=0, code="session", message=listens.refusal, fix=listens.fix)
             return await self._attach(listens.socket)
+
+    async def _found(self) -> bool:
+        """Join a session that an earlier front end left with a run under way, if there is one."""
+        self._started = None
+        for path in await asyncio.to_thread(_candidates, self._settings):
+            if await self._attach(path) is None and self._attached is not None:
+                self._hear(Joined(running=self._attached.running))
+                return True
+        return False
 
     async def leave(self, *, wait_s: float = LEAVE_S) -> None:
         """End the session; what runs goes on to its end. Waits for its goodbye, but not for a run."""
@@ -127,17 +145,19 @@ class SessionClient:
 
     # --- one connection -----------------------------------------------------------------------------
 
-    async def _attach(self, path: str) -> Refused | None:
+    async def _attach(self, path: Path | str) -> Refused | None:
+        """Connect, and hear whether we are let in."""
         try:
             reader, writer = await connect_streams(path)
         except OSError as error:
             return _gone(0, f"the session cannot be reached: {error.strerror or error}")
         except ControlError as error:
             return _gone(0, error.message)
-        self._writer = writer
+        self._writer, self._let_in = writer, asyncio.get_running_loop().create_future()
         self._send(Attach())
         self._listening = asyncio.create_task(self._listen(reader, writer))
-        return None
+        words = await self._let_in
+        return _gone(0, words) if words else None
 
     async def _ask(self, message: Propose | Begin) -> Proposed | Begun | Refused:
         refused = await self.join()
@@ -179,13 +199,20 @@ class SessionClient:
                     answer.set_result(message)
             case Said() | Over():
                 self._hear(message)
-            case Attached() | Goodbye():
+            case Attached():
+                self._attached = message
+                if self._let_in is not None and not self._let_in.done():
+                    self._let_in.set_result("")
+            case Goodbye():
                 pass
             case _:
                 assert_never(message)
 
     def _part(self, parted: Parted) -> None:
         self._writer = None
+        if self._let_in is not None and not self._let_in.done():
+            self._let_in.set_result(parted.words)
+            return
         log = "" if self._started is None or not parted.unexpected else f"; see {self._started.log}"
         for number, answer in self._asked.items():
             if not answer.done():
@@ -195,6 +222,10 @@ class SessionClient:
     def _send(self, message: FromFrontEnd) -> None:
         assert self._writer is not None
         self._writer.write(encode_frames((encode_message(message),)))
+
+
+def _candidates(settings: Settings) -> tuple[Path, ...]:
+    return find_sessions(sessions_folder(settings), fingerprint(settings))
 
 
 async def _reaped(started: Started) -> None:

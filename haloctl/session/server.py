@@ -34,6 +34,8 @@ from haloctl.settings import Settings
 FIRST_CONTACT_S = 60.0
 """How long a session waits for the front end that started it."""
 HELLO_S = 10.0
+VACANT_S = 1.0
+"""How long one that comes waits for the front end that is there to leave."""
 FAREWELL_S = 1.0
 MAILBOX = 256
 """Messages on their way to a front end; one that leaves more unread is let go."""
@@ -107,9 +109,7 @@ class SessionServer:
             await self._converse(client)
 
     async def _converse(self, client: _Client) -> None:
-        """With the front end that came last: the one before it is let go."""
-        if self._client is not None:
-            self._client.let_go(Goodbye(reason="replaced", words="another front end has come"))
+        """With the front end that has the session now, until it leaves."""
         self._client, self._wait_s = client, self._idle_s
         self._asked_to_end = self._stopping  # whoever comes back during a run keeps the session
         self._note_change()
@@ -119,9 +119,8 @@ class SessionServer:
         farewell = await client.talk(self._obey)
         if farewell is not None:
             await client.farewell(farewell)
-        if self._client is client:
-            self._client = None
-            self._end()
+        self._client = None
+        self._end()
 
     async def _refusal(self, client: _Client) -> Goodbye | None:
         """Why a connection is not let in, if it is not; reads its first frame."""
@@ -129,7 +128,11 @@ class SessionServer:
             first = await client.first()
             if not isinstance(first, Attach) or first.version != SESSION_VERSION:
                 return Goodbye(reason="refused", words=f"this session speaks version {SESSION_VERSION}")
-            return None
+            with trio.move_on_after(VACANT_S):  # one that left may not be known to have
+                while self._client is not None:
+                    await self._changed.wait()
+                return None
+            return Goodbye(reason="occupied", words="another front end has this session")
         return Goodbye(reason="faulty", words=f"sent nothing for {HELLO_S:g} s")
 
     def _obey(self, message: FromFrontEnd) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from engine.ir.ids import Record
+from haloctl.session.finding import fingerprint
 from haloctl.settings import Settings
 
 LOG_NAME = "log"
@@ -44,12 +45,18 @@ class Started:
             return Listens(refusal=words, fix="`haloctl doctor` looks for what is missing")
 
 
+def sessions_folder(settings: Settings) -> Path:
+    """Where sessions have their folders."""
+    from haloctl.placement import cache_folder  # takes trio along, which a first screen need not
+
+    return cache_folder(settings) / "sessions"
+
+
 def start_session(settings: Settings, config: Path | None = None) -> Started:
     """Start a session in a process of its own, which no key pressed here reaches. Raises OSError."""
-    from haloctl.own_process import own_environment  # these take trio along, which a first screen need not
-    from haloctl.placement import cache_folder
+    from haloctl.own_process import own_environment
 
-    folder = cache_folder(settings) / "sessions" / uuid.uuid4().hex[:12]
+    folder = sessions_folder(settings) / f"{fingerprint(settings)}-{uuid.uuid4().hex[:12]}"
     folder.mkdir(mode=0o700, parents=True)
     log = folder / LOG_NAME
     read_end, write_end = os.pipe()

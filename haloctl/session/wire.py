@@ -28,7 +28,7 @@ from engine.ir.result import RunReport
 from haloctl.request import BatchRequest
 from haloctl.session.proposal import Proposal
 
-SESSION_VERSION = 1
+SESSION_VERSION = 2
 """Raised when a message changes so that an older peer would misread it."""
 MAX_FRAME_BYTES = 1 << 26
 """Largest message: queries typed by hand, and a plan in words."""
@@ -112,9 +112,9 @@ class Over(Record, tag=True, frozen=True, kw_only=True):
 
 
 class Goodbye(Record, tag=True, frozen=True, kw_only=True):
-    """Last frame. over: the session ends. refused, replaced, faulty, slow: only this conversation does."""
+    """Last frame. over: the session ends. refused, occupied, faulty, slow: only this conversation does."""
 
-    reason: Literal["over", "refused", "replaced", "faulty", "slow"]
+    reason: Literal["over", "refused", "occupied", "faulty", "slow"]
     words: str
 
 

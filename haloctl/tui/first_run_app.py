@@ -14,7 +14,7 @@ from textual import work
 from engine.ir.ids import Record
 from haloctl import exit_codes
 from haloctl.offers import Examined, Offer, examine, find_offers
-from haloctl.session.client import News, Parted, SessionClient
+from haloctl.session.client import Joined, News, Parted, SessionClient
 from haloctl.session.wire import Begun, Over, Said
 from haloctl.settings import Settings
 from haloctl.tui.draft import Draft, first_draft, free_output, request_of
@@ -161,8 +161,16 @@ class FirstRunApp(TerminalApp[Departure]):
             case Over():
                 self._overs[news.directory] = news
                 self.notify(_over_words(news), timeout=8, markup=False)
+            case Joined(running=running):
+                if running is not None:
+                    self.notify(_still_running(running), timeout=12, markup=False)
             case Parted(words=words, unexpected=unexpected):
                 self.notify(words, severity="error" if unexpected else "warning", markup=False)
+
+
+def _still_running(directory: str) -> str:
+    name = Path(directory).name
+    return f"run {name} still goes on here, on its models; the next begins after it · haloctl attach {name}"
 
 
 def _over_words(over: Over) -> str:

@@ -259,14 +259,13 @@ async def test_a_front_end_that_dies_stops_no_run_and_the_session_ends_after_it(
     assert [row["status"] for row in rows("out.jsonl")] == ["ok"]
 
 
-async def test_the_front_end_that_came_last_has_the_session(folder: Path):
+async def test_a_session_that_has_a_front_end_takes_no_second_one(folder: Path):
     async with session() as (_started, path), attached(path) as first:
         await first.expect(Attached)
         async with attached(path) as second:
-            assert (await first.expect(Goodbye)).reason == "replaced"
-            await second.expect(Attached)
-            _proposed, over = await second.ask("out.jsonl", "still here?")
-            assert over.report.rows.ok == 1
+            assert (await second.expect(Goodbye)).reason == "occupied"
+        _proposed, over = await first.ask("out.jsonl", "still here?")
+        assert over.report.rows.ok == 1
 
 
 async def test_garbage_ends_the_connection_and_the_session(folder: Path):
