@@ -6,8 +6,10 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,3 +140,33 @@ def test_python_path_entries_do_not_shadow_silently(installed, elsewhere):
     done = call(installed, elsewhere, "validate", "ask.yaml", PYTHONPATH=str(bad))
     assert done.returncode == 2
     assert "shadows" in done.stderr
+
+
+def test_a_detached_run_goes_on_by_itself_from_any_folder(installed, hostile):
+    """It finds its own packages where there is no checkout, in a folder that offers others."""
+    done = call(
+        installed,
+        hostile,
+        "batch",
+        "ask.yaml",
+        "-i",
+        "questions.csv",
+        "-o",
+        "out.jsonl",
+        "--detach",
+        "--json",
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(said["pid"]).wait(timeout=120)
+    log = (Path(said["directory"]) / "coordinator.log").read_text(encoding="utf-8")
+    assert "2 ok" in log
+    assert len((hostile / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+    shown = call(installed, hostile, "show", said["run"], "--json")
+    assert shown.returncode == 0, shown.stderr
+    again = call(installed, hostile, "resume", said["run"], "--detach", "--json")
+    assert again.returncode == 0, again.stderr
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(json.loads(again.stdout)["pid"]).wait(timeout=120)
+    assert len((hostile / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 2
