@@ -1,9 +1,10 @@
-"""What viewers of a run cost it: makespan and coordinator CPU with none, one, four, and one that never reads.
+"""What viewers cost a run: makespan and coordinator CPU with none, one, four, a deaf one, and one of noise.
 
 The echo worker computes next to nothing, so that the run makes as many events a second as ever. Viewers are
 processes of their own, which take their share of the cores: makespans tell of them too. `channel` is the CPU
-the coordinator spent on folding events, on steps and on their encoding, as a share of the makespan. Each
-round measures every crowd once, and figures are medians over rounds, within one run of this script.
+the coordinator spent on folding events, on steps and on their encoding, as a share of the makespan. The deaf
+one asks to watch and never reads; the noisy one connects a hundred times a second to send what is no message.
+Each round measures every crowd once, and figures are medians over rounds, within one run of this script.
 
     python -m bench.control [--queries 1500] [--rounds 3] [--json FILE]
 """
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -45,7 +46,16 @@ from haloctl.client import Attached
 from haloctl.controlled import process_controlled
 from haloctl.following import states
 
-CROWDS = {"no channel": 0, "0 viewers": 0, "1 viewer": 1, "4 viewers": 4, "4 and a deaf one": 4}
+CROWDS = {
+    "no channel": 0,
+    "0 viewers": 0,
+    "1 viewer": 1,
+    "4 viewers": 4,
+    "4 and a deaf one": 4,
+    "4 and a noisy one": 4,
+}
+NOISE = bytes(range(256)) * 40
+NOISE_EVERY_S = 0.01
 
 
 def view(directory: Path) -> None:
@@ -55,6 +65,21 @@ def view(directory: Path) -> None:
         time.sleep(0.002)
     with Attached(directory, watch=True) as run:
         print(sum(1 for _ in states(run)))
+
+
+def noise(directory: Path) -> None:
+    """A client that sends garbage, again and again, as long as the run listens."""
+    print("ready", flush=True)
+    while not (directory / NOTE_NAME).exists():
+        time.sleep(0.002)
+    sent = 0
+    while (path := noted_path(directory)) is not None:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as endpoint:
+            endpoint.connect(os.fsencode(path))
+            endpoint.sendall(NOISE)
+            sent += 1
+        time.sleep(NOISE_EVERY_S)
+    print(sent)
 
 
 def deaf(directory: Path) -> socket.socket:
@@ -117,13 +142,9 @@ def measure(crowd: str, queries: int) -> dict[str, float]:
     window = batch("w", [{"q": f"question {i}"} for i in range(queries)])
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         directory = Path(folder) / "run"
-        viewers = [
-            subprocess.Popen(
-                [sys.executable, "-m", "bench.control", "--view", str(directory)], stdout=subprocess.PIPE
-            )
-            for _ in range(CROWDS[crowd])
-        ]
-        for viewer in viewers:
+        viewers = [_client("--view", directory) for _ in range(CROWDS[crowd])]
+        noisy = [_client("--noise", directory)] if crowd.endswith("noisy one") else []
+        for viewer in (*viewers, *noisy):
             stack.callback(viewer.kill)
             assert viewer.stdout is not None
             viewer.stdout.readline()  # it waits for the run
@@ -141,6 +162,8 @@ def measure(crowd: str, queries: int) -> dict[str, float]:
         )
         cpu_s = time.process_time() - since
         steps = [int(viewer.communicate(timeout=60)[0]) for viewer in viewers]
+        for each in noisy:
+            each.communicate(timeout=60)
     return {
         "makespan_s": report.makespan_s,
         "cpu_us_per_node": cpu_s / report.nodes.executed * 1e6,
@@ -150,15 +173,22 @@ def measure(crowd: str, queries: int) -> dict[str, float]:
     }
 
 
+def _client(flag: str, directory: Path) -> subprocess.Popen[bytes]:
+    """A client in a process of its own; it says when it waits for the run."""
+    command = [sys.executable, "-m", "bench.control", flag, str(directory)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--queries", type=int, default=1500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--view", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--noise", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.view:
-        view(options.view)
+    if options.view or options.noise:
+        view(options.view) if options.view else noise(options.noise)
         return
     rounds = [{crowd: measure(crowd, options.queries) for crowd in CROWDS} for _ in range(options.rounds)]
     found = {}
