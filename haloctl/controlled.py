@@ -11,7 +11,7 @@ from typing import cast
 import trio
 
 from engine.errors import HaloError
-from engine.ir.event import Event
+from engine.ir.event import Event, LimitChanged
 from engine.ir.result import RowStatus, RunReport
 from engine.journal.view import RunView
 from engine.live.fold import LiveState
@@ -60,7 +60,8 @@ async def process_controlled(
 
 
 def _tell(kept: KeptLimits, on_event: Callable[[Event], None], event: Event) -> None:
-    kept.on_event(event)
+    if isinstance(event, LimitChanged):
+        kept.on_event(event)
     on_event(event)
 
 

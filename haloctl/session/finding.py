@@ -49,7 +49,7 @@ def fingerprint(settings: Settings, environ: Mapping[str, str] | None = None) ->
     """What two front ends must have in common to use one session, as 16 hexadecimal digits."""
     environ = os.environ if environ is None else environ
     of_runs = sorted(
-        (name, value)
+        (os.fsencode(name), os.fsencode(value))
         for name, value in environ.items()
         if name not in OF_A_TERMINAL and not name.startswith(OF_TERMINALS)
     )

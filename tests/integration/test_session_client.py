@@ -135,6 +135,7 @@ def test_only_who_would_start_the_same_session_shares_it(folder: Path, monkeypat
     ours = fingerprint(settings, {"HOME": "/h", "SALES_PASSWORD": "x"})
     assert fingerprint(settings, {"SALES_PASSWORD": "x", "HOME": "/h", "SHLVL": "3", "TERM": "tmux"}) == ours
     assert fingerprint(settings, {"HOME": "/h", "SALES_PASSWORD": "y"}) != ours
+    assert fingerprint(settings, {"HOME": "/h", "SALES_PASSWORD": "\udcff"}) != ours  # bytes that are no text
     (folder / "haloctl.toml").write_text(SETTINGS + "[run]\nwindow = 7\n")
     assert fingerprint(load_settings().settings, {"HOME": "/h", "SALES_PASSWORD": "x"}) != ours
     monkeypatch.chdir("/")
