@@ -49,6 +49,7 @@ class Parted(Record, frozen=True, kw_only=True):
 
     words: str
     unexpected: bool = False
+    occupied: bool = False
 
 
 class Joined(Record, frozen=True, kw_only=True):
@@ -57,7 +58,11 @@ class Joined(Record, frozen=True, kw_only=True):
     running: str | None = None
 
 
-News: TypeAlias = Said | Over | Parted | Joined
+class Apart(Record, frozen=True, kw_only=True):
+    """Somebody sits at the session there is, so that this front end starts one with workers of its own."""
+
+
+News: TypeAlias = Said | Over | Parted | Joined | Apart
 
 
 class SessionClient:
@@ -75,6 +80,7 @@ class SessionClient:
         self._started: Started | None = None
         self._attached: Attached | None = None
         self._let_in: asyncio.Future[str] | None = None
+        self._occupied = False
 
     @property
     def pid(self) -> int | None:
@@ -123,10 +129,13 @@ class SessionClient:
     async def _found(self) -> bool:
         """Join a session that an earlier front end left with a run under way, if there is one."""
         self._started = None
+        self._occupied = False
         for path in await asyncio.to_thread(_candidates, self._settings):
             if await self._attach(path) is None and self._attached is not None:
                 self._hear(Joined(running=self._attached.running))
                 return True
+        if self._occupied:
+            self._hear(Apart())
         return False
 
     async def leave(self, *, wait_s: float = LEAVE_S) -> None:
@@ -179,7 +188,7 @@ class SessionClient:
                 for frame in decoder.feed(data):
                     message = decode_from_session(frame)
                     if isinstance(message, Goodbye):
-                        parted = Parted(words=message.words)
+                        parted = Parted(words=message.words, occupied=message.reason == "occupied")
                     else:
                         self._take(message)
         except (OSError, ProtocolError, msgspec.DecodeError) as error:
@@ -211,6 +220,7 @@ class SessionClient:
     def _part(self, parted: Parted) -> None:
         self._writer = None
         if self._let_in is not None and not self._let_in.done():
+            self._occupied = self._occupied or parted.occupied
             self._let_in.set_result(parted.words)
             return
         log = "" if self._started is None or not parted.unexpected else f"; see {self._started.log}"

@@ -14,7 +14,7 @@ from textual import work
 from engine.ir.ids import Record
 from haloctl import exit_codes
 from haloctl.offers import Examined, Offer, examine, find_offers
-from haloctl.session.client import Joined, News, Parted, SessionClient
+from haloctl.session.client import Apart, Joined, News, Parted, SessionClient
 from haloctl.session.wire import Begun, Over, Said
 from haloctl.settings import Settings
 from haloctl.tui.draft import Draft, first_draft, free_output, request_of
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 CLOSING_S = 20.0
 """How long the session may take to close a run whose last event was seen."""
 LEAVE_WHILE_RUNNING_S = 0.2
+_APART = (
+    "another terminal has the session with these settings: this one loads models of its own"
+    " · haloctl attach looks on at a run"
+)
 
 
 class Departure(Record, frozen=True, kw_only=True):
@@ -164,6 +168,8 @@ class FirstRunApp(TerminalApp[Departure]):
             case Joined(running=running):
                 if running is not None:
                     self.notify(_still_running(running), timeout=12, markup=False)
+            case Apart():
+                self.notify(_APART, timeout=12, markup=False)
             case Parted(words=words, unexpected=unexpected):
                 self.notify(words, severity="error" if unexpected else "warning", markup=False)
 

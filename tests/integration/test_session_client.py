@@ -13,7 +13,7 @@ import pytest
 from engine.journal.output_target import OutputTarget
 from haloctl.config import load_settings
 from haloctl.request import BatchRequest, TableSource
-from haloctl.session.client import Joined, News, SessionClient
+from haloctl.session.client import Apart, Joined, News, SessionClient
 from haloctl.session.finding import fingerprint
 from haloctl.session.wire import Begun, Over, Proposed, Refused
 from haloctl.workflow_files import read_texts
@@ -121,7 +121,7 @@ def test_a_session_that_somebody_sits_at_is_left_alone(folder: Path):
         assert await first.client.join() is None
         assert await second.client.join() is None
         assert second.client.pid != first.client.pid
-        assert second.news == []
+        assert second.news == [Apart()]
         for each in (first, second):
             await each.client.leave()
         return first.client, second.client
