@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import msgspec
 
 from engine.backends.llama_cpp.context import LlamaContext
-from engine.backends.llama_cpp.grammar import violation
 from engine.backends.llama_cpp.library import api, build
 from engine.backends.llama_cpp.model import LlamaModel
 from engine.backends.llama_cpp.sampler import Candidates, Grammars, TokenSampler
 from engine.backends.prompt import Prompts
+from engine.backends.schema_check import violation
 from engine.backends.sequence import Row, Sequence
 from engine.errors import ModelFileError
 from engine.ir.request import BackendInfo, GenerateRequest, Message, ModelFile

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from engine.backends.llama_cpp.beginnings import Beginnings
 from engine.backends.llama_cpp.characters import Characters
-from engine.backends.llama_cpp.grammar import grammar_text
 from engine.backends.llama_cpp.library import api
 from engine.backends.llama_cpp.vocabulary import Vocabulary
+from engine.backends.schema_grammar import grammar_text
 from engine.errors import BackendError
 from engine.ir.logical import Sampling
 from engine.ir.request import GenerateRequest

@@ -1,6 +1,6 @@
 """Schemas enforced while decoding: one grammar a schema, one matcher a sequence.
 
-The grammar is the very text that llama.cpp gets (`llama_cpp.grammar`), so both backends allow the same texts;
+The grammar is the very text that llama.cpp gets (`schema_grammar`), so both backends allow the same texts;
 llguidance follows it byte by byte over the folder's vocabulary and says which tokens may come next.
 """
 
@@ -14,8 +14,8 @@ import llguidance.numpy
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backends.llama_cpp.grammar import grammar_text
 from engine.backends.paged.vocabulary import FolderVocabulary
+from engine.backends.schema_grammar import grammar_text
 from engine.errors import BackendError
 
 _library: Any = llguidance

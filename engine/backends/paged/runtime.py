@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from engine.backends.chat_template import ChatTemplate
-from engine.backends.llama_cpp.grammar import violation
 from engine.backends.paged.batches import compute_in_parts, out_of_memory, padded_groups
 from engine.backends.paged.constraint import Schemas
 from engine.backends.paged.model_folder import ModelFolder
@@ -21,6 +20,7 @@ from engine.backends.paged.sampling import PENALTY_WINDOW, Chooser, choose
 from engine.backends.paged.sizes import Sizes, cache_name, kv_bytes_per_token
 from engine.backends.paged.vocabulary import FolderVocabulary
 from engine.backends.prompt import Prompts
+from engine.backends.schema_check import violation
 from engine.backends.sequence import OutOfCells, Row, Sequence
 from engine.ir.request import BackendInfo, GenerateRequest, Message, ModelFile
 from engine.kv.prefix_cache import SequenceMemory

@@ -9,8 +9,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from engine.backends.llama_cpp.grammar import grammar_text, violation
-from engine.backends.llama_cpp.number_range import integer_rule, number_rule
+from engine.backends.number_range import integer_rule, number_rule
+from engine.backends.schema_check import violation
+from engine.backends.schema_grammar import grammar_text
 from engine.errors import BackendError
 
 
