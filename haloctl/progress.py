@@ -155,18 +155,16 @@ class Lines:
         self._shown_s = 0.0
 
     def on_event(self, event: Event) -> None:
-        tenth = self._watched.tenths if isinstance(event, QueryFinished) else 0
-        if tenth > self._tenth or isinstance(event, RunFinished | WorkerLost):
+        kind = type(event)  # asked of every event of a run
+        tenth = self._watched.tenths if kind is QueryFinished else 0
+        if tenth > self._tenth or kind is RunFinished or kind is WorkerLost:
             self._tenth = max(tenth, self._tenth)
             self._show()
-        else:
-            self._show_when_late()
+        elif event.at - self._shown_s >= _LINE_EVERY_S:
+            self._show()
 
     def on_tick(self, at: float) -> None:
         self._watched.tick(at)
-        self._show_when_late()
-
-    def _show_when_late(self) -> None:
         if self._watched.at - self._shown_s >= _LINE_EVERY_S:
             self._show()
 
@@ -188,17 +186,18 @@ class JsonLines:
         self._shown_s = -_JSON_EVERY_S
 
     def on_event(self, event: Event) -> None:
-        self._show(now=isinstance(event, RunFinished))
+        if event.at - self._shown_s >= _JSON_EVERY_S or type(event) is RunFinished:
+            self._show()
 
     def on_tick(self, at: float) -> None:
         self._watched.tick(at)
-        self._show()
+        if self._watched.at - self._shown_s >= _JSON_EVERY_S:
+            self._show()
 
-    def _show(self, *, now: bool = False) -> None:
-        if now or self._watched.at - self._shown_s >= _JSON_EVERY_S:
-            self._shown_s = self._watched.at
-            self._stream.write(msgspec.json.encode(snapshot(self._watched.glance())).decode() + "\n")
-            self._stream.flush()
+    def _show(self) -> None:
+        self._shown_s = self._watched.at
+        self._stream.write(msgspec.json.encode(snapshot(self._watched.glance())).decode() + "\n")
+        self._stream.flush()
 
     def close(self) -> None:
         """Nothing to restore."""
@@ -223,23 +222,24 @@ class Bar:
         self._progress.start()
 
     def on_event(self, event: Event) -> None:
-        self._draw(now=isinstance(event, RunFinished))
+        if event.at - self._drawn_s >= _BAR_EVERY_S or type(event) is RunFinished:
+            self._draw()
 
     def on_tick(self, at: float) -> None:
         self._watched.tick(at)
-        self._draw()
+        if self._watched.at - self._drawn_s >= _BAR_EVERY_S:
+            self._draw()
 
-    def _draw(self, *, now: bool = False) -> None:
-        if now or self._watched.at - self._drawn_s >= _BAR_EVERY_S:
-            self._drawn_s = self._watched.at
-            glance = self._watched.glance()
-            self._progress.update(
-                self._task,
-                completed=glance.totals.fraction,
-                total=1.0 if glance.totals.pairs else None,
-                description=summary_line(glance),
-            )
-            self._progress.refresh()
+    def _draw(self) -> None:
+        self._drawn_s = self._watched.at
+        glance = self._watched.glance()
+        self._progress.update(
+            self._task,
+            completed=glance.totals.fraction,
+            total=1.0 if glance.totals.pairs else None,
+            description=summary_line(glance),
+        )
+        self._progress.refresh()
 
     def close(self) -> None:
         """Take the bar off the terminal; idempotent."""
