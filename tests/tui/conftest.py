@@ -2,6 +2,9 @@
 
 A golden holds every row twice, the text and below it one letter a cell for the style, with a legend at the
 end; so a change of a screen can be read in a diff. `UPDATE_GOLDENS=1 pytest tests/tui` writes them anew.
+
+Whole screens are held in three looks at once: dark, light, and dark without colour. Their goldens have a
+letter for each combination of the three styles, and further lines where the text itself is another one.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any
@@ -20,6 +23,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
+from textual.filter import Monochrome
 from textual.pilot import Pilot
 
 from engine.journal.view import RunView
@@ -106,6 +110,77 @@ def _described(style: Style | None) -> str:
         if style is None
         else str(style.without_color + Style(color=style.color, bgcolor=style.bgcolor))
     )
+
+
+LOOKS = {"dark": ("haloctl-dark", False), "light": ("haloctl-light", False), "plain": ("haloctl-dark", True)}
+"""Look → its theme, and whether it does without colour."""
+
+LookAt = Callable[[Pilot[Any], str], Awaitable[None]]
+
+
+@pytest.fixture
+def look_at() -> LookAt:
+    """`await look_at(pilot, "overview")`: in every look, the screen equals its golden for this size."""
+
+    async def compare(pilot: Pilot[Any], name: str) -> None:
+        columns, lines = pilot.app.size
+        await hold_to_golden(f"{name}-{columns}x{lines}", await _looks(pilot))
+
+    return compare
+
+
+async def hold_to_golden(name: str, seen: str) -> None:
+    path = GOLDENS / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDENS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(seen, encoding="utf-8")
+    assert path.exists(), f"no golden {path.name}: look at the screen, then run with UPDATE_GOLDENS=1"
+    assert seen.splitlines() == path.read_text(encoding="utf-8").splitlines()
+
+
+async def _looks(pilot: Pilot[Any]) -> str:
+    """The screen in all looks, as a golden holds it."""
+    app, colourless = pilot.app, Monochrome()
+    seen = {}
+    for look, (theme, plain) in LOOKS.items():
+        app.no_color = plain
+        if plain:
+            app._filters.append(colourless)
+        app.theme = theme
+        await pilot.pause()
+        seen[look] = [_cells(strip) for strip in app.screen._compositor.render_strips()]
+    app._filters.remove(colourless)
+    app.no_color = False
+    app.theme = "haloctl-light"  # and back, so that what was drawn without colour is forgotten
+    app.theme = "haloctl-dark"
+    await pilot.pause()
+    legend: dict[str, str] = {}
+    lines = [line for row in zip(*seen.values(), strict=True) for line in _combined(row, legend)]
+    described = [f"{letter} {styles}" for styles, letter in legend.items()]
+    return "\n".join((*lines, "", f"  {' | '.join(LOOKS)}", *described)) + "\n"
+
+
+def _cells(segments: Iterable[Segment]) -> tuple[str, list[str]]:
+    """The text of a row, and the style of each of its cells."""
+    styles, text = [], ""
+    for segment in segments:
+        text += segment.text
+        styles += [_described(segment.style)] * cell_len(segment.text)
+    return text, styles
+
+
+def _combined(looks: tuple[tuple[str, list[str]], ...], legend: dict[str, str]) -> Iterator[str]:
+    """Lines of a golden for one row: its text, those that differ from it, and a letter a cell."""
+    first = looks[0][0]
+    yield f"|{first}|"
+    yield from (f"{look[0]}{text}|" for look, (text, _) in zip(LOOKS, looks, strict=True) if text != first)
+    letters = ""
+    for styles in zip(*(styles for _, styles in looks), strict=True):
+        alike = len(set(styles)) == 1
+        letters += legend.setdefault(
+            styles[0] if alike else " | ".join(styles), _LETTERS[len(legend) % len(_LETTERS)]
+        )
+    yield f" {letters.rstrip()}"
 
 
 TRACE_RUN = "20261121-120000-demo"

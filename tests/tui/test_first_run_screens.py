@@ -429,61 +429,7 @@ def test_what_a_session_forgot_is_planned_anew(folder: Path):
 # --- what they look like ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_first_run_workflows_look(folder: Path, snap_compare: Any, size: tuple[int, int]):
-    snap_compare(Harness(workflows_screen()), terminal_size=size, run_before=settled)
-
-
-def test_first_run_a_workflow_that_cannot_run_looks(folder: Path, snap_compare: Any):
-    async def down(pilot: Pilot[None]) -> None:
-        await pilot.press("down")
-        await settled(pilot)
-
-    snap_compare(Harness(workflows_screen()), run_before=down)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_first_run_typed_queries_look(folder: Path, snap_compare: Any, size: tuple[int, int]):
-    screen = queries_screen(typed=({"question": "What is up?", "year": 1997},), texts=(("year", "soon"),))
-    snap_compare(Harness(screen), terminal_size=size, press=("enter",), run_before=settled)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_first_run_a_file_of_queries_looks(folder: Path, snap_compare: Any, size: tuple[int, int]):
-    screen = queries_screen(kind="file", path="ask.csv")
-    snap_compare(Harness(screen), terminal_size=size, run_before=settled)
-
-
-def test_first_run_a_file_without_the_column_looks(folder: Path, snap_compare: Any):
-    snap_compare(Harness(queries_screen(kind="file", path="text.csv")), run_before=settled)
-
-
-def test_first_run_a_file_that_cannot_be_read_looks(folder: Path, snap_compare: Any):
-    snap_compare(Harness(queries_screen(kind="file", path="none.csv")), run_before=settled)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_first_run_a_plan_looks(folder: Path, snap_compare: Any, size: tuple[int, int]):
-    snap_compare(Harness(proposal_screen(PROPOSED)), terminal_size=size, run_before=settled)
-
-
-def test_first_run_a_plan_looks_in_light(folder: Path, snap_compare: Any):
-    snap_compare(Harness(proposal_screen(PROPOSED), "haloctl-light"), run_before=settled)
-
-
-def test_first_run_a_plan_looks_without_colour(
-    folder: Path, snap_compare: Any, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("NO_COLOR", "1")
-    snap_compare(Harness(proposal_screen(PROPOSED)), run_before=settled)
-
-
-def test_first_run_a_refused_plan_looks(folder: Path, snap_compare: Any):
-    snap_compare(Harness(proposal_screen(REFUSED)), run_before=settled)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_first_run_answers_look(folder: Path, snap_compare: Any, size: tuple[int, int]):
+def answers_screen() -> QueriesScreen:
     results = [
         QueryResult(
             index=0,
@@ -502,10 +448,43 @@ def test_first_run_answers_look(folder: Path, snap_compare: Any, size: tuple[int
         ),
     ]
     rows = [{"question": "What is up?"}, {"question": "\x1b]52;c;ZXZpbA==\x07What is [red]down[/red]?"}]
-    screen = QueriesScreen(
+    return QueriesScreen(
         workflow().plan,
         Draft(output="ask-answers-2.jsonl"),
         lambda width: answer_lines(results, rows, width),
         "ask · models stay loaded",
     )
-    snap_compare(Harness(screen), terminal_size=size, run_before=settled)
+
+
+def typed_screen() -> QueriesScreen:
+    return queries_screen(typed=({"question": "What is up?", "year": 1997},), texts=(("year", "soon"),))
+
+
+LOOKED_AT: dict[str, tuple[Callable[[], Screen[Any]], tuple[str, ...]]] = {
+    "workflows": (workflows_screen, ()),
+    "workflow-that-cannot-run": (workflows_screen, ("down",)),
+    "typed": (typed_screen, ("enter",)),
+    "file": (lambda: queries_screen(kind="file", path="ask.csv"), ()),
+    "file-without-the-column": (lambda: queries_screen(kind="file", path="text.csv"), ()),
+    "file-that-cannot-be-read": (lambda: queries_screen(kind="file", path="none.csv"), ()),
+    "plan": (lambda: proposal_screen(PROPOSED), ()),
+    "plan-refused": (lambda: proposal_screen(REFUSED), ()),
+    "answers": (answers_screen, ()),
+}
+"""Golden → its screen, and the keys pressed on it."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_a_screen_before_a_run_looks(folder: Path, look_at: Any, name: str, size: tuple[int, int]):
+    make, keys = LOOKED_AT[name]
+
+    async def run() -> None:
+        async with Harness(make()).run_test(size=size) as pilot:
+            await settled(pilot)
+            for key in keys:
+                await pilot.press(key)
+                await settled(pilot)
+            await look_at(pilot, f"first-{name}")
+
+    asyncio.run(run())

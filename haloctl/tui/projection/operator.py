@@ -89,7 +89,7 @@ def _share(count: int, live: OperatorLive) -> str:
 def _token_lines(live: OperatorLive) -> Iterator[Line]:
     if live.prompt_tokens:
         reuse = live.reused_tokens / live.prompt_tokens
-        yield fact("prompt", f"{number(live.prompt_tokens)} tokens, {reuse:.0%} from shared prefixes")
+        yield fact("prompt", f"{number(live.prompt_tokens)} tokens, {reuse:.0%} reused")
         yield fact("decoded", f"{number(live.decoded_tokens)} tokens")
     calls = sum(live.latency)
     if calls:

@@ -93,7 +93,7 @@ def totals_lines(state: LiveSnapshot, now_s: float) -> tuple[Line, ...]:
             f"{number(totals.prompt_logical)} tokens",
             "asked for",
             f"{number(totals.computed_tokens)} computed",
-            f"{number(totals.reused_tokens)} from shared prefixes",
+            f"{number(totals.reused_tokens)} reused",
         ),
         _pair("loads", f"{planned_loads}", "planned", f"{totals.model_loads} so far", ""),
         _pair(

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
-
-from engine.ir.ids import Json
 from haloctl.query_path import QueryPath, Step
+from haloctl.tui.json_text import text_of
 from haloctl.tui.pieces import BLANK, Line, fact, folded, heading, line
 from haloctl.tui.row_table import Column
 from haloctl.tui.scales import duration
@@ -63,7 +61,7 @@ def path_lines(path: QueryPath, width: int) -> tuple[Line, ...]:
         line((path.id or "no id", "strong"), (f"  row {path.index}, workflow {path.workflow}", "muted"))
     ]
     for name, value in path.inputs.items():
-        lines += [BLANK, line((name, "muted")), *folded(text_of(value), width, indent=INDENT)]
+        lines += [BLANK, line((name, "muted")), *folded(text_of(value, width - 2), width, indent=INDENT)]
     result = path.result
     if result is None:
         return (*lines, BLANK, line(("not finished yet", "muted")))
@@ -72,7 +70,7 @@ def path_lines(path: QueryPath, width: int) -> tuple[Line, ...]:
     if result.error is not None:
         lines += folded(f"{result.error.code}: {result.error.message}", width, "bad", indent=INDENT)
     for name, value in (result.outputs or {}).items():
-        lines += [BLANK, line((name, "muted")), *folded(text_of(value), width, indent=INDENT)]
+        lines += [BLANK, line((name, "muted")), *folded(text_of(value, width - 2), width, indent=INDENT)]
     return tuple(lines)
 
 
@@ -84,14 +82,15 @@ def step_lines(step: Step, width: int) -> tuple[Line, ...]:
         lines += [BLANK, heading("Error")]
         lines += folded(f"{step.failure.code}: {step.failure.message}", width, "bad", indent=INDENT)
     if step.status == "completed":
-        result = step.text if step.text is not None else text_of(step.value)
+        result = step.text if step.text is not None else text_of(step.value, width - 2)
         lines += [BLANK, heading("Result"), *folded(result, width, indent=INDENT)]
     for message in step.messages:
         lines += [BLANK, heading(f"Prompt: {message.role}"), *folded(message.content, width, indent=INDENT)]
     if step.arguments is not None:
         lines += [BLANK, heading("Call")]
         for name, value in step.arguments.items():
-            lines += [line((INDENT + name, "muted")), *folded(text_of(value), width, indent=INDENT * 2)]
+            text = text_of(value, width - 2 * len(INDENT))
+            lines += [line((INDENT + name, "muted")), *folded(text, width, indent=INDENT * 2)]
     return tuple(lines)
 
 
@@ -123,10 +122,3 @@ def _facts(step: Step) -> Iterator[Line]:
         yield fact("attempts", str(step.attempts), "warn")
     if step.reason is not None:
         yield fact("skipped", step.reason)
-
-
-def text_of(value: Json) -> str:
-    """A value to read: text as it is, data as indented JSON."""
-    if isinstance(value, str):
-        return value
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

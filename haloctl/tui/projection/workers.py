@@ -15,14 +15,14 @@ Cells = Mapping[str, Any]
 
 WORKERS: Final = (
     Column(key="worker", title="Worker", width=12),
-    Column(key="state", title="State", kind="state", width=9),
+    Column(key="state", title="", kind="state", width=1),
     Column(key="doing", title="Doing", width=12),
     Column(key="models", title="Resident", width=16),
     Column(key="slots", title="Slots", width=7),
     Column(key="waiting", title="Queue", kind="count", width=5),
     Column(key="busy", title="Busy", width=5),
     Column(key="tokens", title="Decoded", kind="quantity", width=7),
-    Column(key="memory", title="Memory", width=19),
+    Column(key="memory", title="Memory", width=21),
     Column(key="kv", title="KV", width=5),
     Column(key="loads", title="Loads", kind="count", width=5),
     Column(key="restarts", title="Restarts", kind="count", width=8),

@@ -91,6 +91,7 @@ def help_lines(active: Iterable[ActiveBinding], names: dict[str, str]) -> tuple[
     `names` gives the heading for the class names of widgets.
     """
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
+    filters = False
     for found in active:
         binding = found.binding
         if not binding.id or not binding.description or not found.enabled:
@@ -100,16 +101,30 @@ def help_lines(active: Iterable[ActiveBinding], names: dict[str, str]) -> tuple[
             binding.id or binding.action, ([], binding.tooltip or binding.description)
         )
         entry[0].append(key_words(binding.key))
+        filters = filters or binding.id == "table.filter"
     lines: list[Line] = []
     for group, entries in groups.items():
         lines += [(), line((group, "strong"))] if lines else [line((group, "strong"))]
         lines += [_entry(keys, words) for keys, words in entries.values()]
+    if filters:
+        lines += [(), line(("Filters", "strong")), *(_entry([written], words) for written, words in _FILTERS)]
     return tuple(lines)
 
 
 def _entry(keys: list[str], words: str) -> Line:
     return (Piece(text=f"  {', '.join(keys):<18} ", tone="accent"), *line(words))
 
+
+_FILTERS = (
+    ("late", "Rows with a text that contains it"),
+    ('"two words"', "The same for a phrase"),
+    ("state:failed", "Rows with that in a column; a,b for either of them"),
+    ("tokens:>1k", "A number: >, >=, <, <=, 10..20, or the number itself"),
+    ("-state:done", "Rows for which it does not hold"),
+    ("", "What stands side by side must hold at once"),
+    ("", "All forms: docs/reference/filters.md"),
+)
+"""What may be typed after `/`, in short."""
 
 _NAMES = {
     "question_mark": "?",

@@ -25,7 +25,7 @@ class QueriesPage(PageView):
     FIRST: ClassVar[str] = "VTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "requeue", "Requeue", id="queries.requeue", tooltip="Run this row again if it failed"),
-        Binding("x", "cancel_row", "Cancel row", id="queries.cancel", tooltip="End this row now, as failed"),
+        Binding("x", "cancel_row", "Cancel", id="queries.cancel", tooltip="End this row now, as failed"),
     ]
 
     def __init__(self, feeds: Feeds, *, id: str) -> None:

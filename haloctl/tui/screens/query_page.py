@@ -25,6 +25,7 @@ from haloctl.tui.screens import orders
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.text_panel import TextPanel
+from haloctl.tui.widgets.panel import title_of
 from haloctl.tui.widgets.table import VTable
 
 _NOTHING = "No row chosen. Open one on page 3, or below the graph of page 1."
@@ -45,7 +46,7 @@ class QueryPage(PageView):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "requeue", "Requeue", id="query.requeue", tooltip="Run this row again if it failed"),
-        Binding("x", "cancel_row", "Cancel row", id="query.cancel", tooltip="End this row now, as failed"),
+        Binding("x", "cancel_row", "Cancel", id="query.cancel", tooltip="End this row now, as failed"),
         Binding("n", "other(1)", "Next row", id="query.next", show=False, tooltip="The row after this one"),
         Binding(
             "N", "other(-1)", "Row before", id="query.before", show=False, tooltip="The row before this one"
@@ -123,7 +124,9 @@ class QueryPage(PageView):
         self._show_text()
 
     def _show_text(self) -> None:
-        panel = self.query_one(TextPanel)
+        panel, at = self.query_one(TextPanel), self._step_index
+        step = self._path.steps[at].operator if self._path is not None and at is not None else ""
+        panel.border_title = title_of(step.rpartition("/")[2] or "Row")
         panel.show(self._lines(max(20, panel.inner_width - 1)))
         panel.empty = "" if self.seen.query is None else self._fault or "Reading the journal."
         panel.refresh()

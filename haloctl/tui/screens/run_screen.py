@@ -64,6 +64,7 @@ class RunScreen(Screen[ViewState]):
         self.view = ViewState()
         self._feeds: Feeds | None = None
         self._made: dict[Page, PageView] = {}
+        self._link = self.view.link
         self._dirty = True
         self._reading = False
         self._clock = clock
@@ -80,7 +81,9 @@ class RunScreen(Screen[ViewState]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Where there is little room, the keys of this page matter more than the palette's."""
-        self.query_one(Footer).show_command_palette = event.size.width >= NARROW
+        footer = self.query_one(Footer)
+        footer.show_command_palette = event.size.width >= NARROW
+        footer.compact = event.size.width < NARROW
 
     def on_mount(self) -> None:
         """Draw the frame at once: what its pages need takes as long to import as all there is by now."""
@@ -132,6 +135,9 @@ class RunScreen(Screen[ViewState]):
             return
         self._dirty = False
         self.set_class(self.view.link in ("reconnecting", "gone"), "stale")
+        if self.view.link != self._link:
+            self._link = self.view.link
+            self.refresh_bindings()
         self.query_one(StatusLine).show(self.view)
         self.query_one(PageBar).show(self.view)
         self.query_one(TransportLine).show(self.view)
@@ -230,7 +236,7 @@ class RunScreen(Screen[ViewState]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Orders are for running runs, the transport is for replays."""
         if action in ("pause", "requeue", "cancel"):
-            return self.source.takes_orders
+            return self.source.takes_orders and self.view.link not in ("gone", "over")
         if action in ("play", "step", "speed", "skip"):
             return isinstance(self.source, Transport)
         return True

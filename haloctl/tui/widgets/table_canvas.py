@@ -204,7 +204,7 @@ class TableCanvas(Panel):
             style = None
             if spec.kind == "state" and text in _GLYPHS:
                 style = self.look(f"table--{text}")
-                text = f"{_GLYPHS[text]} {text}"
+                text = f"{_GLYPHS[text]} {text}" if spec.width != 1 else _GLYPHS[text]
             elif text == "–":
                 style = self.look("panel--muted")
             line += [Segment(fit(text, column.width, "right" if spec.numeric else "left"), style), between]
