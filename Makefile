@@ -12,7 +12,7 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-long check format bench bench-workloads model gpu-check schema docs clean
+.PHONY: help setup demo test test-long check format bench bench-workloads model gpu-check schema docs screenshots clean
 
 help: ## Say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -74,6 +74,9 @@ schema: $(READY) ## Regenerate what docs/reference takes from the code
 
 docs: schema ## Regenerate the reference pages and the README's picture
 	$(BIN)/python docs/picture.py
+
+screenshots: $(READY) ## Draw docs/screens anew from the recorded run; RECORD=yes runs the demo and records it first
+	$(BIN)/python docs/screenshots.py $(if $(RECORD),--record)
 
 clean: ## Remove the virtual environment, build outputs and caches
 	rm -rf $(VENV) .demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
