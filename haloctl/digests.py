@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -50,6 +51,7 @@ class DigestBook:
         parts = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         if len(parts) == 1:
             return self._of_file(parts[0])
+        self._read(parts)
         whole = hashlib.sha256()
         for part in parts:
             whole.update(f"{part.relative_to(path)}\0{self._of_file(part)}\n".encode())
@@ -57,13 +59,23 @@ class DigestBook:
 
     def _of_file(self, path: Path) -> str:
         facts = path.stat()
-        key = f"{path.resolve()}:{facts.st_size}:{facts.st_mtime_ns}"
+        key = _key(path, facts)
         if key not in self._known:
             if facts.st_size >= _SLOW_BYTES:
                 self._say(f"reading {path} once for its SHA-256")
             self._known[key] = _sha256(path)
             self._save()
         return self._known[key]
+
+    def _read(self, parts: list[Path]) -> None:
+        """Learn the digests of a folder's files, several at once: hashing is what takes the time."""
+        unknown = {key: path for path in parts if (key := _key(path, path.stat())) not in self._known}
+        if sum(path.stat().st_size for path in unknown.values()) >= _SLOW_BYTES:
+            self._say(f"reading {parts[0].parent} once for its SHA-256")
+        with ThreadPoolExecutor(max_workers=8) as readers:
+            self._known.update(zip(unknown, readers.map(_sha256, unknown.values()), strict=True))
+        if unknown:
+            self._save()
 
     def _load(self) -> dict[str, str]:
         try:
@@ -96,6 +108,10 @@ def model_digests(forms: FormDigests) -> dict[ModelName, str]:
     for (name, _backend), digest in sorted(forms.items()):
         found[name] = f"{found[name]}+{digest}" if name in found else digest
     return found
+
+
+def _key(path: Path, facts: os.stat_result) -> str:
+    return f"{path.resolve()}:{facts.st_size}:{facts.st_mtime_ns}"
 
 
 def _sha256(path: Path) -> str:

@@ -1,146 +1,82 @@
-"""The steps that compute on the device, one a process: figures go to a JSON file in the folder given."""
+"""The steps that compute on the device, one a process: figures go to a JSON file in the folder given.
+
+python -m bench.gpu_check.device STEP FOLDER [ARGUMENT…] [--reference]
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
-from bench.gpu_check.measure import rates
-from engine.backends.exllamav2 import open_exllamav2
 from engine.backends.exllamav2.environment import build, examine, require_device
-from engine.backends.paged.attention import gathered, reference
-from engine.backends.paged.model_folder import read_folder
-from engine.backends.paged.network import lay_out
-from engine.backends.paged.reference_network import ReferenceNetwork
-from engine.backends.paged.sizes import fit
-from engine.contracts import Backend
-from engine.ir.ids import ModelName
-from engine.ir.request import ModelFile, ModelOptions
-from workflows.mini.random_folder import write_random_folder
 
-Figures = dict[str, object]
+STEPS = {
+    "machine": "bench.gpu_check.device:machine",
+    "extension": "bench.gpu_check.device:extension",
+    "folders": "bench.gpu_check.models:folders",
+    "workloads": "bench.gpu_check.models:workloads",
+    "attention": "bench.gpu_check.kernels:attention",
+    "compiled": "bench.gpu_check.kernels:compiled",
+    "agreement": "bench.gpu_check.layers:agreement",
+    "runs": "bench.gpu_check.runs:runs",
+    "memory": "bench.gpu_check.shortage:memory",
+    "rates": "bench.gpu_check.shapes:rates_of_shape",
+    "engine": "bench.gpu_check.shapes:engine_of_shape",
+}
+"""Step → the function that does it, imported in the step's own process."""
 
 
-def machine(_folder: Path) -> Figures:
-    """What doctor says, and versions."""
-    facts = {fact.subject: f"{fact.state}: {fact.words}" for fact in examine()}
+def machine(reference: bool, _folder: Path) -> dict[str, object]:
+    """What doctor says, and versions. Raises ConfigError without a device, where one is to be checked."""
+    facts: dict[str, object] = {fact.subject: f"{fact.state}: {fact.words}" for fact in examine()}
+    if reference:
+        return facts
     require_device()
-    return {**facts, "build": build(), "driver_cuda": torch.version.cuda, "llguidance": version("llguidance")}
+    import torch
+
+    compute = ".".join(map(str, torch.cuda.get_device_capability(0)))
+    versions = {
+        "driver_cuda": str(torch.version.cuda),
+        "llguidance": version("llguidance"),
+        "compute": compute,
+    }
+    return {**facts, "build": build(), **versions}
 
 
-def extension(_folder: Path) -> Figures:
-    """Import the library, which compiles its extension where that was not done."""
+def extension(reference: bool, _folder: Path) -> dict[str, object]:
+    """Import the library, which compiles its extension where that was not done: for this device alone."""
+    if reference:
+        return {"left_out": "the reference computes in PyTorch"}
+    import torch
+
+    compute = ".".join(map(str, torch.cuda.get_device_capability(0)))
+    os.environ.setdefault("TORCH_CUDA_ARCH_LIST", compute)
     since = time.perf_counter()
     import exllamav2  # noqa: F401 - importing it is the step
 
-    return {"seconds": time.perf_counter() - since}
-
-
-def attention(_folder: Path) -> Figures:
-    """Largest difference to float32 in the shape of an 8B model, and milliseconds of a step's layer."""
-    draw = torch.Generator("cuda").manual_seed(0)
-    rows, heads, kv_heads, width, pages = 64, 32, 8, 128, 4
-    table = torch.randperm(rows * pages, generator=draw, device="cuda").view(rows, pages).int()
-    past = torch.randint(200, 1000, (rows,), generator=draw, device="cuda", dtype=torch.int32)
-    shape = (rows * pages, 256, kv_heads, width)
-    keys, values = (torch.randn(shape, generator=draw, device="cuda").half() for _ in range(2))
-    found: Figures = {}
-    for new in (1, 24):
-        q = torch.randn(rows, new, heads, width, generator=draw, device="cuda").half()
-        arguments = (q, keys, values, past, table, width**-0.5)
-        apart = (gathered(*arguments).float() - reference(*arguments).float()).abs().max()
-        found[f"largest_difference_{new}"] = float(apart)
-        found[f"milliseconds_{new}"] = _milliseconds(lambda arguments=arguments: gathered(*arguments))  # type: ignore[misc]
-    if max(float(found[f"largest_difference_{new}"]) for new in (1, 24)) > 0.01:  # type: ignore[arg-type]
-        raise SystemExit(f"attention over pages differs from its definition: {found}")
-    return found
-
-
-def agreement(folder: Path) -> Figures:
-    """Logits of ExLlamaV2's layers against plain float32 ones, over prompts that lie in two pages."""
-    from engine.backends.exllamav2.network import open_network
-
-    path = write_random_folder("tiny", folder / "tiny")
-    file = _file(path, 4)
-    described = read_folder(path)
-    sizes = fit(file, described, 1 << 30)
-    ours, theirs = open_network(file, described, sizes), ReferenceNetwork(described, sizes.pages)
-    worst = 0.0
-    for start in (0, 200):
-        parts = [
-            ([(7 * row + at) % 500 for at in range(start, start + 200)], start, (1 + row, 5 + row))
-            for row in range(3)
-        ]
-        batch = lay_out(parts)
-        found, expected = ours.forward(batch).cpu(), theirs.forward(batch)
-        worst = max(worst, float((found - expected).abs().max() / expected.abs().max()))
-    ours.close()
-    if worst > 0.02:
-        raise SystemExit(f"logits differ by {worst:.4f} of the largest")
-    return {"largest_relative_difference": worst}
-
-
-def rate(folder: Path, shape: str) -> Figures:
-    """Rates of a shape, seconds to load and unload it, and device memory before and after."""
-    made = time.perf_counter()
-    path = write_random_folder(shape, folder / shape)
-    made = time.perf_counter() - made
-    probe = open_exllamav2(_file(path, 1), 0)
-    probe.close()  # what the library keeps for the process is there now
-    before = torch.cuda.mem_get_info(0)[0]
-    since = time.perf_counter()
-    loaded = open_exllamav2(_file(path, 64), 0)
-    load_s = time.perf_counter() - since
-    held = before - torch.cuda.mem_get_info(0)[0]
-    since = time.perf_counter()
-    loaded.close()
-    unload_s = time.perf_counter() - since
-    figures = rates(lambda slots: _load(path, slots), 64, 128)
-    left = before - torch.cuda.mem_get_info(0)[0]
-    times = {"made_s": made, "load_s": load_s, "unload_s": unload_s}
-    return {**times, "held_bytes": held, "bytes_not_given_back": left, **figures}
-
-
-def _load(path: Path, slots: int) -> Backend:
-    return open_exllamav2(_file(path, slots), 0)
-
-
-def _file(path: Path, slots: int) -> ModelFile:
-    options = ModelOptions(slots=slots, context_tokens=2048)
-    return ModelFile(name=ModelName("check"), backend="exllamav2", path=str(path), options=options)
-
-
-def _milliseconds(work: Callable[[], object]) -> float:
-    for _ in range(3):
-        work()
-    torch.cuda.synchronize()
-    since = time.perf_counter()
-    for _ in range(20):
-        work()
-    torch.cuda.synchronize()
-    return (time.perf_counter() - since) * 1000 / 20
-
-
-STEPS: dict[str, Callable[..., Figures]] = {
-    "machine": machine,
-    "extension": extension,
-    "attention": attention,
-    "agreement": agreement,
-    "rates": rate,
-}
+    return {"seconds": time.perf_counter() - since, "jobs": os.environ.get("MAX_JOBS", "")}
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m bench.gpu_check.device STEP FOLDER [SHAPE]`."""
-    name, folder, *rest = arguments
-    figures = STEPS[name](Path(folder), *rest)
-    (Path(folder) / f"{'_'.join((name, *rest))}.json").write_text(json.dumps(figures))
+    """Carry out one step and keep its figures."""
+    reference = "--reference" in arguments
+    name, folder, *rest = [argument for argument in arguments if argument != "--reference"]
+    module, _, function = STEPS[name].partition(":")
+    if module == "bench.gpu_check.device":
+        figures = {"machine": machine, "extension": extension}[name](reference, Path(folder))
+    else:
+        from bench.gpu_check.target import Target
+
+        work: Callable[..., object] = getattr(import_module(module), function)
+        figures = work(Target(reference), Path(folder), *rest)  # type: ignore[assignment]
+    place = name if name not in ("rates", "engine") else f"{name}.{rest[0]}"
+    (Path(folder) / f"{place}.json").write_text(json.dumps(figures))
     return 0
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from engine.contracts import Backend
 from engine.ir.ids import RequestId
 from engine.ir.request import Generated, GenerateRequest, Message
 
 SYSTEM = "You answer questions about orders, parts and suppliers from the tables you are given. " * 24
-Load = Callable[[int], Backend]
-"""A backend with this many slots."""
+ALONE = 4
+"""Queries asked one at a time: enough for a rate."""
 
 
 def questions(count: int, decoded: int, first: int = 0) -> tuple[GenerateRequest, ...]:
@@ -48,56 +48,47 @@ def answer(backend: Backend, requests: Iterable[GenerateRequest]) -> float:
     return took
 
 
-def rates(load: Load, count: int, decoded: int) -> dict[str, float]:
+def rates(backend: Backend, count: int, decoded: int) -> dict[str, float]:
     """Tokens a second for `count` queries together and one at a time, and how near to its peak it decodes.
 
-    `one_at_a_time` asks an eighth of the queries, in a backend of its own, and shares prefixes too.
-    `peak_decode` is decoding alone: as many sequences as there are slots, all prompts computed before.
+    One at a time shares prefixes too. The peak is decoding alone: as many sequences as there are queries, all
+    prompts computed before.
     """
-    together = load(count)
-    try:
-        answer(together, questions(2, 4, first=10_000))  # kernels chosen, memory taken
-        before = together.statistics()
-        took = answer(together, questions(count, decoded))
-        after = together.statistics()
-        peak = _peak(together, count, decoded)
-    finally:
-        together.close()
-    alone = load(1)
-    try:
-        answer(alone, questions(1, 4, first=10_000))
-        few = max(1, count // 8)
-        alone_s = answer(alone, questions(few, decoded))
-    finally:
-        alone.close()
-    computed, reused = (
-        after.computed_tokens - before.computed_tokens,
-        after.reused_tokens - before.reused_tokens,
-    )
+    answer(backend, questions(2, 4, first=10_000))  # kernels chosen, memory taken
+    before = backend.statistics()
+    took = answer(backend, questions(count, decoded))
+    after = backend.statistics()
+    peak = peak_decode(backend, count, decoded)
+    alone_s = sum(answer(backend, [one]) for one in questions(ALONE, decoded, first=30_000))
+    computed = after.computed_tokens - before.computed_tokens
+    reused = after.reused_tokens - before.reused_tokens
     decode_s = after.decode_s - before.decode_s
-    figures = {
-        "tokens_per_s": count * decoded / took,
-        "one_at_a_time_tokens_per_s": few * decoded / alone_s,
+    together, alone = count * decoded / took, ALONE * decoded / alone_s
+    return {
+        "tokens_per_s": together,
+        "one_at_a_time_tokens_per_s": alone,
+        "times_one_at_a_time": together / alone,
         "decode_tokens_per_s": count * decoded / decode_s if decode_s else 0.0,
         "peak_decode_tokens_per_s": peak,
+        "share_of_peak_decode": together / peak,
         "prefill_reused_share": reused / (computed + reused),
     }
-    figures["times_one_at_a_time"] = figures["tokens_per_s"] / figures["one_at_a_time_tokens_per_s"]
-    figures["share_of_peak_decode"] = figures["tokens_per_s"] / peak
-    return figures
 
 
-def _peak(backend: Backend, count: int, decoded: int) -> float:
+def peak_decode(backend: Backend, count: int, decoded: int) -> float:
     """Tokens a second while every slot decodes and no prompt is computed."""
-    for request in questions(count, 2 * decoded, first=20_000):
+    asked = questions(count, 2 * decoded, first=20_000)
+    for request in asked:
         backend.enqueue(request)
     prompts = backend.statistics().decoded_tokens + count
     while backend.statistics().decoded_tokens < prompts:
         backend.step()
     since, start = time.perf_counter(), backend.statistics().decoded_tokens
-    for _ in range(decoded // 2):
+    for _ in range(max(1, decoded // 2)):
         backend.step()
     rate = (backend.statistics().decoded_tokens - start) / (time.perf_counter() - since)
+    for request in asked:
+        backend.cancel(request.id)
     while not backend.idle:
         backend.step()
     return rate

@@ -1,7 +1,8 @@
-"""llama.cpp doing a fixed amount of work: for comparing systems that batch the same calls differently.
+"""A backend doing a fixed amount of work: for comparing systems that batch the same calls differently.
 
 Workers load it in the place of llama.cpp when their environment holds
-`HALOCTL_BACKEND_MODULES="llama_cpp=engine.testing.fixed_answers"`.
+`HALOCTL_BACKEND_MODULES="llama_cpp=engine.testing.fixed_answers"`, and of ExLlamaV2 in the same way. What
+computes is what is registered, or a module named in `HALOCTL_FIXED_ANSWERS_OVER` as there.
 
 Each request is really computed and decodes a quarter of its `max_tokens`, whatever the model would say:
 limits leave a token for every byte, and a text needs about a quarter of that. What is handed downstream is
@@ -20,23 +21,26 @@ import os
 import msgspec
 
 from engine.backends.echo import answer
-from engine.backends.registry import load_backend as load_registered
 from engine.contracts import Backend
 from engine.errors import ContextOverflow
 from engine.ir.ids import RequestId
 from engine.ir.request import Generated, GenerateOutput, GenerateRequest, ModelFile, Rejected
 from engine.testing.delegating import DelegatingBackend
 from engine.testing.fixed_answers_calls import CALLS_VARIABLE, Call, CallLog, digest
+from engine.worker.loading import MODULES_VARIABLE, find_loader
+
+OVER_VARIABLE = "HALOCTL_FIXED_ANSWERS_OVER"
 
 LIMIT_BYTES_PER_TOKEN = 4
 """Bytes of text a token stands for, about, where `max_tokens` was chosen for one byte a token."""
 
 
 def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
-    """The registered backend of the file's name under fixed answers. Raises BackendError as that does."""
+    """The file's backend under fixed answers. Raises as that does, and ConfigError for the variable."""
     folder = os.environ.get(CALLS_VARIABLE)
     log = CallLog.in_folder(folder, file.name) if folder else None
-    return FixedAnswers(load_registered(file, memory_bytes), log)
+    load = find_loader({MODULES_VARIABLE: os.environ.get(OVER_VARIABLE, "")})
+    return FixedAnswers(load(file, memory_bytes), log)
 
 
 def fixed_tokens(max_tokens: int) -> int:

@@ -123,9 +123,8 @@ def attempt(name: str, compute: Compute, cases: Iterable[Case]) -> Trial:
             if number == 0:
                 step_ms = milliseconds(lambda given=given: given.by(compute), given.q.device)  # type: ignore[misc]
     except Exception as error:  # kernels refuse in many ways; a way that raises is not used
-        return Trial(
-            name, refused=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        )
+        said = str(error).splitlines()[:1]
+        return Trial(name, refused=": ".join((type(error).__name__, *said))[:120])
     if not worst <= TOLERANCE:
         return Trial(name, difference=worst, refused=f"differs from the definition by {worst:.3g}")
     return Trial(name, difference=worst, step_ms=step_ms)

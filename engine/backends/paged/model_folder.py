@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,16 @@ def read_folder(path: str | Path) -> ModelFolder:
 
 
 def folder_sha256(path: str | Path) -> str:
-    """Digest of a folder: of the names and contents of all its files. Raises ModelFileError."""
+    """Digest of a folder: of the names and contents of all its files. Raises ModelFileError.
+
+    Files are read side by side: weights come in several, of gigabytes each.
+    """
     folder = Path(path)
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     whole = hashlib.sha256()
-    for file in files:
-        whole.update(f"{file.relative_to(folder)}\0{file_sha256(file)}\n".encode())
+    with ThreadPoolExecutor(max_workers=8) as readers:
+        for file, digest in zip(files, readers.map(file_sha256, files), strict=True):
+            whole.update(f"{file.relative_to(folder)}\0{digest}\n".encode())
     return whole.hexdigest()
 
 

@@ -1,0 +1,114 @@
+"""Carries out stages of steps under one limit of time, and words what came of each."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.gpu_check.goals import verdict
+from bench.gpu_check.plan import Lane, Stage, Step
+
+ROOT = Path(__file__).resolve().parents[2]
+_LINES = 15
+Tell = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a step. `why` is empty when it passed; `figures` are what it found."""
+
+    step: str
+    state: Literal["passed", "failed", "left out"]
+    why: str = ""
+    seconds: float = 0.0
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Check:
+    """A check under way. `only`: names of the steps that are wanted; empty means all."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    limit_s: float
+    tell: Tell = sys.stdout.write
+    only: Collection[str] = ()
+    results: list[Result] = field(default_factory=list)
+    stopped: str = ""
+
+    def run(self, planned: tuple[Stage, ...]) -> list[Result]:
+        """Results in the order in which steps ended; each is told at once."""
+        until = time.monotonic() + self.limit_s
+        for stage in planned:
+            with ThreadPoolExecutor(max_workers=len(stage)) as lanes:
+                for lane in [lanes.submit(self._run_lane, lane, until) for lane in stage]:
+                    lane.result()
+        return self.results
+
+    def _run_lane(self, lane: Lane, until: float) -> None:
+        for step in lane:
+            if not self.only or step.name in self.only:
+                result = self._run_step(step, until - time.monotonic())
+                if step.needed and result.state == "failed":
+                    self.stopped = self.stopped or f"{step.name} failed"
+                self.results.append(result)
+                self.tell(lines(result))
+
+    def _run_step(self, step: Step, left_s: float) -> Result:
+        if self.stopped:
+            return Result(step.name, "left out", self.stopped)
+        if left_s < step.least_s:
+            return Result(
+                step.name,
+                "left out",
+                f"{max(0, left_s):.0f} s are left, and it takes {step.least_s} at least",
+            )
+        began = time.monotonic()
+        why = _outcome(step, self.environment, min(left_s, step.limit_s))
+        figures = self.folder / f"{step.name}.json"
+        found = json.loads(figures.read_text()) if figures.exists() else {}
+        seconds = round(time.monotonic() - began, 1)
+        if not why and "left_out" in found:
+            return Result(step.name, "left out", str(found["left_out"]), seconds)
+        return Result(step.name, "failed" if why else "passed", why, seconds, found)
+
+
+def _outcome(step: Step, environment: Mapping[str, str], limit_s: float) -> str:
+    """Why a step failed; empty when it passed."""
+    try:
+        done = subprocess.run(
+            step.command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        again = "; what was compiled is kept: run the check again" if step.name == "extension" else ""
+        return f"not done after {limit_s:.0f} s{again}"
+    if not done.returncode:
+        return ""
+    said = (done.stdout + done.stderr).strip().splitlines()[-_LINES:]
+    return "\n".join(said) or f"exit code {done.returncode}"
+
+
+def lines(result: Result) -> str:
+    """A step's part of the table."""
+    told = [f"{result.step:12} {result.state:8}  {result.seconds:6} s"]
+    told += [f"    {name}: {_words(value)}{verdict(name, value)}" for name, value in result.figures.items()]
+    told += [f"    | {line}" for line in result.why.splitlines()]
+    return "\n".join(told) + "\n"
+
+
+def _words(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
