@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from engine.backends.paged.attention_choice import Shape
+from engine.backends.paged.limited_network import LimitedNetwork
 from engine.contracts import Backend
 from engine.ir.ids import ModelName
 from engine.ir.request import ModelFile, ModelOptions
 from engine.testing import paged_reference
-from engine.testing.limited_network import LimitedNetwork
 from workflows.mini.model_file import ModelShape
 
 REFERENCE_MODULE = "exllamav2=engine.testing.paged_reference"

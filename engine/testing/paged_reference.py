@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from engine.backends.paged.limited_network import LimitedNetwork
 from engine.backends.paged.model_folder import ModelFolder
 from engine.backends.paged.network import Network
 from engine.backends.paged.open import open_paged
@@ -16,7 +17,6 @@ from engine.backends.paged.reference_network import BUILD, ReferenceNetwork
 from engine.backends.paged.sizes import Sizes
 from engine.backends.stepping import SteppedBackend
 from engine.ir.request import ModelFile
-from engine.testing.limited_network import LimitedNetwork
 
 TOKENS_VARIABLE = "HALOCTL_REFERENCE_TOKENS"
 

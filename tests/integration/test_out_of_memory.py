@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch, which computes the reference, is not installed")
 pytest.importorskip("safetensors", reason="safetensors is not installed")
 
+from engine.backends.paged.limited_network import LimitedNetwork
 from engine.backends.stepping import SteppedBackend
 from engine.errors import ModelFileError
 from engine.ir.ids import ModelName, RequestId
@@ -22,7 +23,6 @@ from engine.ir.request import (
     ModelOptions,
     Rejected,
 )
-from engine.testing.limited_network import LimitedNetwork
 from engine.testing.paged_reference import TOKENS_VARIABLE, load_backend, load_limited
 from engine.testing.plans import batch, flat_profiles, llm, workflow
 from engine.testing.runs import Ran, Setup, run_batches
