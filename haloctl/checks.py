@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from engine.backends.gguf_file import is_gguf, validate_gguf
+from engine.backends.paged.model_folder import read_folder
 from engine.backends.registry import backend_build
 from engine.contracts import Cancellation
 from engine.errors import HaloError
@@ -39,7 +40,7 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     yield _folder("cache", cache_folder(settings))
     yield from _backends(settings)
     yield _worker()
-    yield from _models(settings)
+    yield from model_findings(settings)
     yield from _memory(settings)
     yield from _databases(settings)
     yield _hosts(settings)
@@ -86,13 +87,16 @@ def _worker() -> Finding:
     return _attempt("worker", lambda: trio.run(shake_hands), "see the lines above; reinstall haloctl")
 
 
-def _models(settings: Settings) -> Iterator[Finding]:
+def model_findings(settings: Settings) -> Iterator[Finding]:
+    """A line for each model file and folder of the settings."""
     for name in known_models(settings):
         model = settings.models.get(name)
-        if model is None or model.gguf is None:
-            continue
-        path = Path(model.gguf)
-        yield _attempt(f"model {name}", partial(_gguf, path), f"correct gguf in [models.{name}]")
+        if model is not None and model.gguf is not None:
+            path = Path(model.gguf)
+            yield _attempt(f"model {name}", partial(_gguf, path), f"correct gguf in [models.{name}]")
+        if model is not None and model.exl2 is not None:
+            folder = partial(_model_folder, model.exl2)
+            yield _attempt(f"model {name}", folder, f"correct exl2 in [models.{name}]")
 
 
 def _gguf(path: Path) -> str:
@@ -102,6 +106,12 @@ def _gguf(path: Path) -> str:
         raise HaloError(f"{path} is not a GGUF file")
     summary = validate_gguf(path)
     return f"{path}, {bytes_text(path.stat().st_size)}, context {summary.context_tokens}"
+
+
+def _model_folder(path: str) -> str:
+    folder = read_folder(path)
+    kind = "EXL2" if folder.config.quantised else "16-bit"
+    return f"{path}, {kind}, {bytes_text(folder.weight_bytes)}, context {folder.config.context_tokens}"
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +17,7 @@ from engine.backends.registry import load_backend
 from engine.errors import ConfigError
 from engine.ir.ids import ModelName
 from engine.ir.request import ModelFile
+from haloctl.checks import model_findings
 from haloctl.checks_gpu import findings_of, gpu_findings
 from haloctl.settings import ModelSettings, Settings, WorkerSettings
 
@@ -117,3 +120,18 @@ def test_importing_haloctl_imports_no_model_library() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_doctor_looks_into_model_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    settings = Settings(models={"m": ModelSettings(exl2=str(folder))})
+    (missing,) = model_findings(settings)
+    assert (missing.verdict, missing.fix) == ("fault", "exl2 names a folder with config.json in it")
+    folder.mkdir()
+    shape = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2, "vocab_size": 512}
+    (folder / "config.json").write_text(json.dumps({**shape, "max_position_embeddings": 1024}))
+    header = json.dumps({"w": {"dtype": "F16", "shape": [8], "data_offsets": [0, 16]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(16))
+    (found,) = model_findings(settings)
+    assert found.verdict == "ok"
+    assert "16-bit, 16 B, context 1024" in found.words
