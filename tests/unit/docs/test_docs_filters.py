@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 from haloctl.tui.filter_language import FilterFault, parse_filter
+from haloctl.tui.projection.operator import NODES
+from haloctl.tui.projection.queries import COLUMNS
 from haloctl.tui.themes import STATES
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "filters.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-FIELDS = {"state": "choice", "text": "text", "tokens": "number"}
+FIELDS = {"state": "choice", "text": "text", "tokens": "number", "prompt": "number"}
 
 
 def test_every_form_in_the_table_is_a_filter():
@@ -26,6 +28,14 @@ def test_the_long_example_has_three_conditions():
     parsed = parse_filter(example, FIELDS)
     assert not isinstance(parsed, FilterFault)
     assert [condition.negated for condition in parsed] == [False, False, True]
+
+
+def test_the_columns_it_names_are_those_of_the_tables():
+    named = re.search(r"rows of page 3 have the columns (.*?); the calls of page 5(.*?)\. Times", TEXT, re.S)
+    assert named is not None
+    rows, calls = (tuple(re.findall(r"`(\w+)`", part)) for part in named.groups())
+    assert rows == tuple(column.key for column in COLUMNS)
+    assert calls == tuple(column.key for column in NODES)
 
 
 def test_states_are_listed_as_they_sort():
