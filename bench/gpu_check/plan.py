@@ -85,7 +85,9 @@ def _contract(*, reference: bool) -> Step:
     chosen = ("-k", "paged_reference") if reference else ("-m", "gpu")
     shows = "the backend contract, on the device"
     limit_s = 100 * REFERENCE_TIMES if reference else 100
-    return Step("contract", (*tests, *chosen, "tests/contract"), limit_s, shows, least_s=40)
+    return Step(
+        "contract", (*tests, *chosen, "tests/contract/test_backend_contract.py"), limit_s, shows, least_s=40
+    )
 
 
 def longest_s(planned: tuple[Stage, ...], optional: str = "") -> int:
