@@ -2,8 +2,8 @@
 
 Over the six workloads as plans and random graphs of more operators, in milliseconds of processor time, the
 best of some rounds: what the work takes on a quiet machine. `arrange` folds large graphs and chooses the
-drawing for 128×16 cells; `frame` is every line of the widget at 160×46 with nothing kept from before, `change`
-one operator's progress.
+drawing for 128×16 cells; `frame` is every line of the widget at 160×46 with nothing kept from before,
+`change` one operator's progress.
 
     python -m bench.layout
 """
