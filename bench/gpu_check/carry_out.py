@@ -20,6 +20,12 @@ _LINES = 15
 Tell = Callable[[str], object]
 
 
+def print_at_once(text: str) -> None:
+    """To stdout, past its buffer: steps take minutes."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 @dataclass(frozen=True)
 class Result:
     """What came of a step. `why` is empty when it passed; `figures` are what it found."""
@@ -38,7 +44,7 @@ class Check:
     folder: Path
     environment: Mapping[str, str]
     limit_s: float
-    tell: Tell = sys.stdout.write
+    tell: Tell = print_at_once
     only: Collection[str] = ()
     results: list[Result] = field(default_factory=list)
     stopped: str = ""
