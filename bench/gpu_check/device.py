@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engine.backends.exllamav2.environment import build, examine, require_device
+from engine.backends.exllamav2.extension import prepare
 
 STEPS = {
     "machine": "bench.gpu_check.device:machine",
@@ -55,8 +56,7 @@ def extension(reference: bool, _folder: Path) -> dict[str, object]:
         return {"left_out": "the reference computes in PyTorch"}
     import torch
 
-    compute = ".".join(map(str, torch.cuda.get_device_capability(0)))
-    os.environ.setdefault("TORCH_CUDA_ARCH_LIST", compute)
+    prepare(torch)  # as every worker does: compiled in another way, it would be compiled again
     since = time.perf_counter()
     import exllamav2  # noqa: F401 - importing it is the step
 

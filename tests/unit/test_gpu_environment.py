@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.backends.exllamav2 import environment
+from engine.backends.exllamav2 import environment, extension
 from engine.backends.exllamav2.environment import Fact
 from engine.backends.registry import load_backend
 from engine.errors import ConfigError
@@ -39,11 +39,13 @@ def fake_torch(*, cuda: str | None, available: bool = True, free: int = 100 << 3
 def machine(monkeypatch: pytest.MonkeyPatch):
     """Pretend what is installed; returns the facts found then."""
 
-    def look(packages: dict[str, str], torch: SimpleNamespace | None, **tools: bool) -> dict[str, Fact]:
+    def look(
+        packages: dict[str, str], torch: SimpleNamespace | None, *, kept: bool = False, **tools: bool
+    ) -> dict[str, Fact]:
         monkeypatch.setattr(environment, "_package", packages.get)
         monkeypatch.setattr(environment, "_torch", lambda: torch)
-        monkeypatch.setattr(environment, "_caches", lambda _torch: iter(()))
-        monkeypatch.setattr(environment, "_tools", lambda: iter(tools.items()))
+        monkeypatch.setattr(extension, "is_kept", lambda _torch: kept)
+        monkeypatch.setattr(extension, "tools", lambda: iter(tools.items()))
         return {fact.subject: fact for fact in environment.examine()}
 
     return look
@@ -60,7 +62,32 @@ def test_every_missing_thing_says_what_to_do(machine) -> None:
     assert facts["extension"].state == "missing"
 
 
-def test_a_sound_machine_is_told_in_five_lines(machine) -> None:
+def test_what_was_compiled_earlier_is_only_loaded_with_the_tools_there(machine) -> None:
+    packages, torch = {"exllamav2": "0.3.2"}, fake_torch(cuda="13.0")
+    assert machine(packages, torch, kept=True, nvcc=True, ninja=True)["extension"].state == "ok"
+    lacking = machine(packages, torch, kept=True, nvcc=True, ninja=False)["extension"]
+    assert (lacking.state, lacking.words) == ("missing", "compiled earlier, and there is no ninja")
+
+
+def test_a_flash_attn_for_another_pytorch_is_told_before_a_load_fails(
+    machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "flash_attn", raising=False)
+    (tmp_path / "flash_attn.py").write_text("raise ImportError('undefined symbol: _ZN3c105')")
+    packages = {"exllamav2": "0.3.2", "flash-attn": "2.8.3"}
+    broken = machine(packages, fake_torch(cuda="13.0"), nvcc=True)["flash-attn"]
+    assert broken.state == "missing"
+    assert "undefined symbol" in broken.words
+    assert "EXLLAMA_NO_FLASH_ATTN=1" in (broken.fix or "")
+    monkeypatch.setenv("EXLLAMA_NO_FLASH_ATTN", "1")
+    without = machine(packages, fake_torch(cuda="13.0"), nvcc=True)["flash-attn"]
+    assert (without.state, environment.has_paged_flash_attention()) == ("slower", False)
+    assert "switched off" in without.words
+
+
+def test_a_sound_machine_is_told_in_five_lines(machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace())
     packages = {"exllamav2": "0.3.2", "flash-attn": "2.8.3"}
     facts = machine(packages, fake_torch(cuda="13.0"), nvcc=True)
     assert list(facts) == ["exllamav2", "CUDA", "extension", "flash-attn", "GPU memory"]

@@ -6,19 +6,20 @@ Nothing here compiles anything. PyTorch is imported only where it is installed, 
 from __future__ import annotations
 
 import os
-import shutil
-import sysconfig
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
+from engine.backends.exllamav2 import extension
 from engine.errors import ConfigError
 from engine.ir.ids import Record
 
 _INSTALL = "pip install 'haloctl[gpu]'"
-_EXTENSION = "exllamav2_ext"
+_SWITCH = "EXLLAMA_NO_FLASH_ATTN"
+"""The library's own: set to anything, it does without flash-attn."""
+
 _PAGED_SINCE = (2, 5, 7)
 
 
@@ -71,10 +72,16 @@ def build() -> str:
 
 
 def has_paged_flash_attention() -> bool:
-    """Whether flash-attn is installed in a version whose kernels read pages."""
+    """Whether flash-attn is installed in a version whose kernels read pages, and the library may use it."""
+    if _is_switched_off():
+        return False
     found = _package("flash-attn")
     numbers = tuple(int(part) for part in (found or "0").split("+")[0].split(".") if part.isdigit())
     return numbers >= _PAGED_SINCE
+
+
+def _is_switched_off() -> bool:
+    return _SWITCH in os.environ
 
 
 def _package(name: str) -> str | None:
@@ -109,42 +116,40 @@ def _device(torch: Any) -> Fact:
 
 def _compiler(torch: Any) -> Fact:
     """The extension is ready, or there is what compiles it."""
-    if find_spec(_EXTENSION) is not None:
+    if extension.is_installed():
         return Fact(subject="extension", state="ok", words="installed, compiled beforehand")
-    if any(_caches(torch)):
-        return Fact(subject="extension", state="ok", words="compiled earlier and kept")
-    lacking = [name for name, found in _tools() if not found]
-    if lacking:
-        words = f"not compiled yet, and there is no {', no '.join(lacking)}"
+    kept = extension.is_kept(torch)
+    lacking = [name for name, found in extension.tools() if not found]
+    if lacking:  # PyTorch asks for them even to load what it has compiled earlier
+        words = (
+            f"{'compiled earlier' if kept else 'not compiled yet'}, and there is no {', no '.join(lacking)}"
+        )
         fix = "install the CUDA toolkit (nvcc), a C++ compiler, ninja and Python's headers; set CUDA_HOME"
         return Fact(subject="extension", state="missing", words=words, fix=fix)
+    if kept:
+        return Fact(subject="extension", state="ok", words="compiled earlier and kept")
     words = "not compiled yet: the first model load takes minutes longer"
     return Fact(subject="extension", state="slower", words=words, fix="make gpu-check compiles it beforehand")
 
 
-def _tools() -> Iterator[tuple[str, bool]]:
-    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
-    yield "nvcc", bool(shutil.which("nvcc")) or Path(home, "bin", "nvcc").exists()
-    yield "C++ compiler", any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++"))
-    yield "ninja", bool(shutil.which("ninja")) or find_spec("ninja") is not None
-    yield "Python.h", Path(sysconfig.get_paths()["include"], "Python.h").exists()
-
-
-def _caches(torch: Any) -> Iterator[Path]:
-    root = os.environ.get("TORCH_EXTENSIONS_DIR")
-    folders = [Path(root)] if root else [Path.home() / ".cache" / "torch_extensions"]
-    tag = "cu" + (torch.version.cuda or "").replace(".", "")
-    for folder in folders:
-        for found in folder.glob(f"**/{_EXTENSION}.so"):
-            if root or found.parent.parent.name.endswith(tag):
-                yield found
-
-
 def _flash_attention() -> Fact:
-    if has_paged_flash_attention():
-        return Fact(subject="flash-attn", state="ok", words=f"version {_package('flash-attn')}")
     found = _package("flash-attn")
+    if found and not _is_switched_off():
+        try:
+            import_module("flash_attn")  # as the library will
+        except Exception as error:  # built for another PyTorch, it fails in many ways
+            words = (
+                f"version {found} cannot be imported: {str(error).splitlines()[0] if str(error) else error!r}"
+            )
+            fix = (
+                f"install one built for this PyTorch, or set {_SWITCH}=1: PyTorch's own operators do as well"
+            )
+            return Fact(subject="flash-attn", state="missing", words=words, fix=fix)
+    if has_paged_flash_attention():
+        return Fact(subject="flash-attn", state="ok", words=f"version {found}")
     words = f"version {found} reads no pages" if found else "not installed"
+    if found and _is_switched_off():
+        words = f"version {found} is switched off ({_SWITCH})"
     return Fact(
         subject="flash-attn",
         state="slower",

@@ -12,21 +12,19 @@ from typing import Any
 
 import torch
 
+from engine.backends.exllamav2 import extension
 from engine.backends.exllamav2.environment import has_paged_flash_attention
 from engine.backends.paged.attention import Compute, attention_with_pages, gathered
 from engine.backends.paged.attention_choice import Shape, choose
 from engine.backends.paged.model_folder import ModelConfig, ModelFolder
 from engine.backends.paged.network import Batch
 from engine.backends.paged.pages import PAGE_TOKENS
-from engine.backends.paged.sizes import Sizes, cache_name
+from engine.backends.paged.sizes import PADDING, Sizes, cache_name
 from engine.errors import ModelFileError
 from engine.ir.request import ModelFile
 
 _RESERVED = 0.06
 """Share of the device left to CUDA's context, cuBLAS and the allocator's fragments."""
-
-_PADDING = 2
-"""A padded group may hold this many times the tokens of a step."""
 
 
 def free_bytes() -> int:
@@ -70,11 +68,12 @@ class ExllamaNetwork:
 
     def load(self, folder: ModelFolder, sizes: Sizes, cache: str) -> None:
         """Compile the extension if need be, read the weights, set pages aside."""
+        extension.prepare(torch)
         library = _library()
         config = library.ExLlamaV2Config(folder.path)
         config.max_seq_len = sizes.context_tokens
         config.max_batch_size = 1
-        config.max_input_len = max(_PADDING * sizes.chunk_tokens, sizes.slots)  # the size of its buffers
+        config.max_input_len = max(PADDING * sizes.chunk_tokens, sizes.slots)  # the size of its buffers
         config.no_flash_attn = not has_paged_flash_attention()
         self._model = library.ExLlamaV2(config)
         self._model.load()
@@ -89,6 +88,8 @@ class ExllamaNetwork:
             tensor.view(sizes.pages, PAGE_TOKENS, *tensor.shape[2:]) for tensor in self._cache.all_tensors()
         )
         self.vocabulary_size = folder.config.vocabulary_size
+        # What was written so far is on another stream than the library's own, which batches run on.
+        torch.cuda.synchronize(self.device)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         with torch.inference_mode():
@@ -146,7 +147,7 @@ def choose_way(config: ModelConfig, *, fixed: bool) -> None:
 
 
 def _attend(*, q: torch.Tensor, k_cache: torch.Tensor, **rest: Any) -> torch.Tensor:
-    way = _WAYS[q.shape[2], k_cache.shape[2], q.shape[3]]
+    way = _WAYS.get((q.shape[2], k_cache.shape[2], q.shape[3]), gathered)
     return attention_with_pages(q=q, k_cache=k_cache, compute=way, **rest)
 
 
@@ -156,6 +157,6 @@ def _library() -> Any:
     import exllamav2.attn
     import exllamav2.device
 
-    if not has_paged_flash_attention():
+    if not exllamav2.attn.has_flash_attn_with_paged:
         exllamav2.attn.flash_attn_with_kvcache = _attend
     return exllamav2

@@ -32,6 +32,7 @@ class ModelConfig(Record, frozen=True, kw_only=True):
     kv_heads: int
     head_width: int
     width: int
+    feed_forward: int
     vocabulary_size: int
     context_tokens: int
     norm_epsilon: float
@@ -108,6 +109,7 @@ def _config(path: Path) -> ModelConfig:
         kv_heads=_count(path, value, "num_key_value_heads", heads),
         head_width=_count(path, value, "head_dim", max(1, width // heads)),
         width=width,
+        feed_forward=_count(path, value, "intermediate_size", 4 * width),
         vocabulary_size=_count(path, value, "vocab_size"),
         context_tokens=_count(path, value, "max_position_embeddings", 2048),
         norm_epsilon=_number(path, value, "rms_norm_eps", 1e-6),

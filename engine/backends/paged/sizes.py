@@ -12,6 +12,14 @@ from engine.ir.request import ModelFile
 CACHE_BITS = {"fp16": (16.0, 16.0), "q8": (8.5, 8.5), "q6": (8.5, 4.5), "q4": (4.5, 4.5)}
 """Bits of a key's and a value's component, by name of the cache; quantised ones store a half for every 32."""
 
+_PLAIN = "fp16"
+_QUANTISED_TOGETHER = 32
+"""Components of a head that share a scale in a quantised cache."""
+
+_MOST_UNPACKED = 512 << 20
+PADDING = 2
+"""A padded group may hold this many times the tokens of a step."""
+
 _TOKENS_PER_SLOT = 2048
 """Cells set aside per slot when the user names no budget."""
 
@@ -40,15 +48,26 @@ class Sizes:
 
 
 def kv_bytes_per_token(config: ModelConfig, cache: str) -> int:
-    """Bytes of one token's keys and values over all layers. `cache` is a name in CACHE_BITS."""
-    bits = sum(CACHE_BITS[cache])
-    return int(config.layers * config.kv_heads * config.head_width * bits) // 8
+    """Bytes of one token's keys and values over all layers. `cache` is a name in CACHE_BITS.
+
+    Beside a quantised cache there are 16-bit pages of one layer, for all tokens: layers are unpacked there.
+    """
+    bits = config.layers * sum(CACHE_BITS[cache])
+    unpacked = 0.0 if cache == _PLAIN else sum(CACHE_BITS[_PLAIN])
+    return int(config.kv_heads * config.head_width * (bits + unpacked)) // 8
 
 
 def working_bytes(config: ModelConfig) -> int:
-    """Scratch space of one step, beside weights and pages: states of its tokens, and logits of its rows."""
+    """Scratch space of one step, beside weights and pages: states of its tokens, and logits of its rows; with
+    quantised weights also what they are unpacked into, which is set aside for good.
+    """
     states = _STEP_TOKENS * config.width * 4 * _STATES_OF_STEP
-    return states + 64 * config.vocabulary_size * 8
+    logits = 64 * config.vocabulary_size * 8
+    if not config.quantised:
+        return states + logits
+    # Of ExLlamaV2: the largest matrix in 16 bits, or the most unpacked at once; two states of a feed-forward.
+    matrix = 2 * min(config.width * max(config.vocabulary_size, config.feed_forward), _MOST_UNPACKED)
+    return states + logits + matrix + 2 * 2 * PADDING * _STEP_TOKENS * max(config.feed_forward, config.width)
 
 
 def cache_name(file: ModelFile) -> str:
@@ -83,6 +102,12 @@ def fit(file: ModelFile, folder: ModelFolder, memory_bytes: int) -> Sizes:
     options, config = file.options, folder.config
     page_bytes = kv_bytes_per_token(config, cache_name(file)) * PAGE_TOKENS
     fixed = folder.weight_bytes + working_bytes(config) + _SPARE_PAGES * page_bytes
+    if cache_name(file) != _PLAIN and config.head_width % _QUANTISED_TOGETHER:
+        raise ModelFileError(
+            f"model {file.name}: cache {cache_name(file)!r} needs heads whose width is a multiple of "
+            f"{_QUANTISED_TOGETHER}, not {config.head_width}",
+            fix='use kv_cache = "fp16"',
+        )
     budget = options.kv_budget_bytes
     if budget is None:
         budget = max(memory_bytes - fixed, 0) if memory_bytes else _DEFAULT_KV_BYTES

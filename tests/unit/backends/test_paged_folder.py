@@ -47,7 +47,8 @@ def test_a_folder_tells_its_shape_and_weight(paths: tuple[Path, Path]) -> None:
     size = (paths[1] / "model.safetensors").stat().st_size
     assert size - 8192 < folder.weight_bytes < size
     assert kv_bytes_per_token(config, "fp16") == 2 * 2 * 2 * 16 * 2
-    assert kv_bytes_per_token(config, "q4") == 2 * 2 * 2 * 16 * 4.5 / 8
+    unpacked = 2 * 2 * 16 * 2  # 16-bit keys and values of one layer
+    assert kv_bytes_per_token(config, "q4") == 2 * 2 * 2 * 16 * 4.5 / 8 + unpacked
 
 
 def test_its_digest_is_the_one_that_plans_are_made_with(paths: tuple[Path, Path], tmp_path: Path) -> None:
@@ -103,12 +104,34 @@ def test_sizes_are_whole_pages_within_the_memory(paths: tuple[Path, Path]) -> No
     assert (sizes.pages, sizes.cells, sizes.context_tokens) == (7, 5 * PAGE_TOKENS, 5 * PAGE_TOKENS)
     roomy = fit(of(paths[1], slots=2, context_tokens=300), folder, fixed + 100 * page)
     assert (roomy.cells, roomy.context_tokens) == (4 * PAGE_TOKENS, 300)
-    smaller = fit(of(paths[1], slots=4, extra={"kv_cache": "q4"}), folder, fixed + 7 * page)
-    assert smaller.cells > 3 * sizes.cells // 2
     with pytest.raises(ModelFileError, match="2000 context tokens need more than"):
         fit(of(paths[1], context_tokens=2000), folder, fixed + 7 * page)
     with pytest.raises(ModelFileError, match="no cache 'q5'"):
         fit(of(paths[1], extra={"kv_cache": "q5"}), folder, 0)
+
+
+def test_quantised_caches_hold_more_where_heads_allow_them(paths: tuple[Path, Path], tmp_path: Path) -> None:
+    narrow = read_folder(paths[1])
+    with pytest.raises(ModelFileError, match="multiple of 32, not 16"):
+        fit(of(paths[1], extra={"kv_cache": "q4"}), narrow, 1 << 30)
+    wide = read_folder(edited(paths[1], tmp_path / "wide", head_dim=64, num_hidden_layers=16))
+    memory = wide.weight_bytes + working_bytes(wide.config) + (40 << 20)
+    cells = [
+        fit(of(paths[1], slots=64, extra={"kv_cache": name}), wide, memory).cells
+        for name in ("fp16", "q8", "q6", "q4")
+    ]
+    assert cells == sorted(set(cells))
+    assert 2 * cells[0] < cells[-1] < 4 * cells[0]  # a layer is unpacked beside them
+
+
+def test_quantised_weights_need_room_to_be_unpacked(paths: tuple[Path, Path], tmp_path: Path) -> None:
+    """An 8B shape: exllamav2 0.3.2 sets aside its head in 16 bits, and two states of a feed-forward."""
+    shape = {"hidden_size": 4096, "intermediate_size": 14336, "vocab_size": 128_256}
+    plain = read_folder(edited(paths[1], tmp_path / "plain", **shape)).config
+    quantised = {**shape, "quantization_config": {"quant_method": "exl2"}}
+    packed = read_folder(edited(paths[1], tmp_path / "packed", **quantised)).config
+    more = working_bytes(packed) - working_bytes(plain)
+    assert more == 2 * 4096 * 128_256 + 2 * (2 * 2048 * 14336 * 2)
 
 
 def test_a_worker_sets_aside_what_a_folder_takes_at_least(paths: tuple[Path, Path]) -> None:

@@ -1,0 +1,108 @@
+"""How the GPU backend's extension comes to be compiled once, asked of PyTorch's own rules, without a GPU."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from engine.backends.exllamav2 import extension
+
+ARCHITECTURES = "TORCH_CUDA_ARCH_LIST"
+
+
+def machine(capability: tuple[int, int], *known: str) -> SimpleNamespace:
+    """PyTorch as seen by what prepares the compiler."""
+    device = SimpleNamespace(
+        get_device_capability=lambda _index: capability, get_arch_list=lambda: list(known)
+    )
+    return SimpleNamespace(version=SimpleNamespace(cuda="13.0"), cuda=device)
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty folder for what is compiled, and no word yet on what for."""
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    monkeypatch.setenv(ARCHITECTURES, "")
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    folder = tmp_path / "exllamav2_ext"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("capability", "known", "expected"),
+    [
+        ((9, 0), ("sm_80", "sm_90", "sm_90a", "compute_90"), "9.0"),
+        ((8, 9), ("sm_80", "sm_86", "sm_90"), "8.9"),
+        ((12, 1), ("sm_90", "sm_120"), "12.0"),
+        ((7, 5), (), "7.5"),
+    ],
+)
+def test_every_process_asks_for_the_same_architecture(
+    cache: Path, capability: tuple[int, int], known: tuple[str, ...], expected: str
+) -> None:
+    extension.prepare(machine(capability, *known))
+    assert os.environ[ARCHITECTURES] == expected
+    extension.prepare(machine((8, 0)))  # what is set stays, the user's own word too
+    assert os.environ[ARCHITECTURES] == expected
+
+
+@pytest.mark.parametrize("chosen", [None, "TORCH_EXTENSIONS_DIR", "XDG_CACHE_HOME"])
+def test_it_is_looked_for_where_pytorch_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: str | None
+) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from torch.utils import cpp_extension
+
+    for name in ("TORCH_EXTENSIONS_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    if chosen is not None:
+        monkeypatch.setenv(chosen, str(tmp_path / "chosen"))
+    folder = cpp_extension._get_build_directory("exllamav2_ext", False)
+    assert str(extension.build_folder(torch)) == folder
+    assert not extension.is_kept(torch)
+    Path(folder, "exllamav2_ext.so").touch()
+    assert extension.is_kept(torch)
+
+
+def test_ninja_of_an_environment_that_is_not_active_is_found(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As `pip install --target` leaves it: a package, and a program in a folder beside it."""
+    (tmp_path / "site" / "ninja").mkdir(parents=True)
+    (tmp_path / "site" / "ninja" / "__init__.py").touch()
+    (tmp_path / "site" / "bin").mkdir()
+    program = tmp_path / "site" / "bin" / "ninja"
+    program.write_text("#!/bin/sh\necho 1.13\n")
+    program.chmod(0o755)
+    monkeypatch.delitem(sys.modules, "ninja", raising=False)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(extension.sysconfig, "get_path", lambda _name: str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert dict(extension.tools())["ninja"]
+    extension.prepare(machine((9, 0)))
+    assert subprocess.run(["ninja"], capture_output=True, text=True, check=True).stdout == "1.13\n"
+
+
+def test_the_lock_of_a_process_that_was_killed_is_broken_and_no_other(cache: Path) -> None:
+    lock = cache / "lock"
+    code = (
+        f"import os, time; os.open({str(lock)!r}, os.O_CREAT | os.O_EXCL); print(flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as compiling:
+        assert compiling.stdout is not None
+        compiling.stdout.readline()
+        extension.prepare(machine((9, 0)))
+        held = lock.exists()
+        os.kill(compiling.pid, signal.SIGKILL)
+    assert held
+    extension.prepare(machine((9, 0)))
+    assert not lock.exists()
