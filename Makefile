@@ -12,7 +12,7 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-long check format bench bench-workloads model gpu-check schema docs screenshots clean
+.PHONY: help setup demo test test-long check format bench bench-workloads model model-hf gpu-check schema docs screenshots clean
 
 help: ## Say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e .
 	@touch $@
 
-demo: $(READY) ## Answer a table of questions over a real database with real model files
+demo: $(READY) ## Answer a table of questions over a real database with the embedded model
 	@$(BIN)/haloctl demo
 
 test: check ## Run all checks and all tests
@@ -68,6 +68,11 @@ model: $(READY) ## Train the embedded model from its seed, or go on with it: hou
 		--gguf $(TRAINING)/haloctl-mini.gguf --folder $(TRAINING)/haloctl-mini
 	$(BIN)/python -m workflows.mini.training.evaluate $(TRAINING)/haloctl-mini.gguf \
 		--json $(TRAINING)/evaluation.json || echo "below a target: $(TRAINING)/evaluation.json has every failure"
+
+HF ?= haloctl-mini-hf
+
+model-hf: $(READY) ## Write the embedded model as a Hugging Face folder, for ExLlamaV2; HF=FOLDER says where
+	$(BIN)/python -m workflows.mini.folder workflows/mini/haloctl-mini.gguf $(HF)
 
 schema: $(READY) ## Regenerate what docs/reference takes from the code
 	$(BIN)/python docs/generate.py

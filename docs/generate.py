@@ -56,9 +56,9 @@ SETTINGS_INTRODUCTION = """\
 Settings are read from the first of: the file given by `--config`, the file named by `$HALOCTL_CONFIG`,
 `haloctl.toml` in the current folder or the nearest parent that has one, `haloctl/config.toml` in
 `$XDG_CONFIG_HOME` (`~/.config`). A file found in a parent folder that belongs to another user is refused,
-unless the current folder is theirs too. Without any file haloctl uses its embedded models
-`haloctl-mini-s` and `haloctl-mini-l`, its embedded database `tpch`, and one worker with all cores; it says so
-on stderr.
+unless the current folder is theirs too. Without any file haloctl uses its embedded model
+[`haloctl-mini`](../model-card.md), its embedded database `tpch`, and one worker with all cores; it says so on
+stderr.
 
 Environment variables override the file: `HALOCTL_SECTION__KEY=value`, for example
 `HALOCTL_RUN__WINDOW=1024` or `HALOCTL_WORKERS__CPU__MEMORY=8GiB`. Flags override both.

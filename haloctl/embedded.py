@@ -1,6 +1,6 @@
-"""What haloctl brings along: two small models and a database, made on first use into the cache folder.
+"""What haloctl brings along: a small trained model in the package, and a database made on first use.
 
-File names carry a digest of the generator, so that a new release never meets an old one's files.
+The name of the database file carries a digest of its generator: no release meets the data of another.
 """
 
 from __future__ import annotations
@@ -9,30 +9,25 @@ from collections.abc import Callable
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+
+from engine.errors import ConfigError
 
 Say = Callable[[str], None]
 
-MODELS: dict[str, Literal["s", "l"]] = {"haloctl-mini-s": "s", "haloctl-mini-l": "l"}
-"""Embedded model → its size."""
+MODELS = ("haloctl-mini",)
+"""Names of the embedded models; what they can do is in docs/model-card.md."""
 DATABASE = "tpch"
 """Name of the embedded database."""
 
 
-def model_path(name: str, cache: Path) -> Path:
-    """Where the embedded model lies once it was built."""
-    generator = _digest("workflows.mini", ("build.py", "model_file.py", "vocabulary.py", "tokenizer.json"))
-    return cache / "models" / f"{name}-{generator}.gguf"
+def model_path(name: str) -> Path:
+    """Where an embedded model's file lies: beside the code, wherever that is installed.
 
-
-def ensure_model(name: str, cache: Path, say: Say) -> Path:
-    """Path of an embedded model, built now if it is not there. Raises OSError when it cannot be written."""
-    path = model_path(name, cache)
-    if not path.exists():
-        say(f"building embedded model {name} into {path} (once)")
-        from workflows.mini.build import build_model
-
-        build_model(path, size=MODELS[name])
+    Raises ConfigError when the file is missing, which takes a broken installation.
+    """
+    path = Path(str(files("workflows.mini") / f"{name}.gguf"))
+    if not path.is_file():
+        raise ConfigError(f"embedded model {name!r} is not there: {path}", fix="install haloctl again")
     return path
 
 

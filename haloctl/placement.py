@@ -65,7 +65,7 @@ def known_models(settings: Settings) -> tuple[str, ...]:
 def assemble_fleet(
     settings: Settings, models: Iterable[str], say: Say, run: RunOptions = DEFAULT_RUN
 ) -> Fleet:
-    """Workers for these models, and the files to load, embedded ones built now; `run` says how to load.
+    """Workers for these models, and the files to load; `run` says how to load.
 
     Raises ConfigError for an unknown model, one without a file or a pin, or one that no worker runs.
     """
@@ -79,7 +79,7 @@ def assemble_fleet(
         if len(backends) > 1 and not _may_mix(settings.models[name], name, backends[0], run, say):
             backends = backends[:1]
         for into, backend in zip((files, others), backends, strict=False):
-            into[ModelName(name)] = _file(settings, name, backend, workers, run, say)
+            into[ModelName(name)] = _file(settings, name, backend, workers, run)
     chosen = {file.backend for file in (*files.values(), *others.values())}
     used = {name: worker for name, worker in workers.items() if worker.backend in chosen}
     specs = _specs(used, announce=None if settings.workers else say)
@@ -92,13 +92,12 @@ def _file(
     backend: str,
     workers: Mapping[str, WorkerSettings],
     run: RunOptions,
-    say: Say,
 ) -> ModelFile:
     model = settings.models.get(name, ModelSettings())
     return ModelFile(
         name=ModelName(name),
         backend=backend,
-        path=_path(settings, name, backend, say),
+        path=_path(settings, name, backend),
         sha256=_pinned(name, model, backend),
         options=_model_options(model, backend, workers, run),
     )
@@ -167,10 +166,10 @@ def _choose_backends(
     )
 
 
-def _path(settings: Settings, name: str, backend: str, say: Say) -> str:
+def _path(settings: Settings, name: str, backend: str) -> str:
     model = settings.models.get(name)
     if model is None:
-        return str(embedded.ensure_model(name, cache_folder(settings), say))
+        return str(embedded.model_path(name))
     if backend == "echo":
         return ""
     path = model.exl2 if backend == "exllamav2" else model.gguf

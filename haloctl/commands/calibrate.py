@@ -33,7 +33,7 @@ def calibrate(
     The planner uses what was measured for this machine, this file and these options, and a guess otherwise.
     """
     settings = load_settings(config).settings
-    names = models or tuple(settings.models) or tuple(embedded.MODELS)
+    names = models or tuple(settings.models) or embedded.MODELS
     fleet = assemble_fleet(settings, names, render.note)
     store = profile_store(cache_folder(settings))
     book = DigestBook(cache_folder(settings), render.note)

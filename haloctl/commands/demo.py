@@ -1,4 +1,4 @@
-"""`haloctl demo`: the shipped questions over the shipped database, with the embedded models."""
+"""`haloctl demo`: the shipped questions over the shipped database, with the embedded model."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def demo(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Answer a table of questions over a TPC-H database, with two small models and SQL.
+    """Answer a table of questions over a TPC-H database, with a small trained model and SQL.
 
-    Models and data are made on first use. The embedded models have random weights: what they write means
-    nothing, the figures in the rows come from the database.
+    The model comes with haloctl, the database is made on first use. Figures come from the database; the model
+    reads the questions and puts the figures into sentences.
     """
     require_positive("--limit", limit)
     settings = load_settings(config).settings

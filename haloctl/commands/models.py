@@ -8,7 +8,7 @@ from engine.ir.ids import Json
 from haloctl import embedded, render
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile
-from haloctl.placement import cache_folder, known_models
+from haloctl.placement import known_models
 from haloctl.settings import Settings
 
 
@@ -37,7 +37,7 @@ def _file(path: str | None) -> str | None:
 def _facts(settings: Settings, name: str) -> dict[str, Json]:
     model = settings.models.get(name)
     if model is None:
-        path = embedded.model_path(name, cache_folder(settings))
+        path = embedded.model_path(name)
         backends, files = ["llama_cpp"], [str(path)]
     elif model.backend == "echo":
         backends, files = ["echo"], []

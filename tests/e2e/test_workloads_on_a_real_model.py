@@ -19,7 +19,6 @@ from engine.journal.view import RunView
 from engine.parser import load_workflow, lower
 from haloctl import embedded
 from haloctl.config import load_settings
-from haloctl.placement import assemble_fleet
 from haloctl.query_path import find_paths
 from haloctl.run_folder import find_run
 from tools import REGISTRY
@@ -32,6 +31,7 @@ from workflows.workloads.serve import MockApi
 pytestmark = pytest.mark.slow
 
 QUERIES = 2
+MODEL = embedded.model_path("haloctl-mini")
 TPCH_SCALE = 0.002
 SETS = {
     "w1_film_diamond": "films",
@@ -59,20 +59,12 @@ def api(files):
         yield started
 
 
-@pytest.fixture(scope="module")
-def embedded_model(folder):
-    """The file of the first embedded model."""
-    (folder / "empty.toml").write_text(f'[paths]\ncache = "{folder}/cache"\n')
-    fleet = assemble_fleet(load_settings(folder / "empty.toml").settings, tuple(embedded.MODELS)[:1], print)
-    return next(iter(fleet.models.values())).path
-
-
 @pytest.fixture
-def run(api, folder, embedded_model, tmp_path):
+def run(api, folder, tmp_path):
     """(workload, databases to replace) → the paths of its queries."""
 
     def run_workload(name, replaced=None):
-        settings = make_settings(api.url).replace('backend = "echo"', f'gguf = "{embedded_model}"')
+        settings = make_settings(api.url).replace('backend = "echo"', f'gguf = "{MODEL}"')
         for database, url in (replaced or {}).items():
             settings = settings.replace(f"duckdb:{database}.duckdb", url)
         settings = settings.replace("duckdb:", f"duckdb:{folder}/")

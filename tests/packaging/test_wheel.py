@@ -97,6 +97,7 @@ def test_wheel_holds_the_four_packages_and_nothing_else(wheel):
     assert "workflows/tpch/brief.yaml" in names
     assert "workflows/tpch/questions.csv" in names
     assert "workflows/mini/tokenizer.json" in names
+    assert "workflows/mini/haloctl-mini.gguf" in names
     assert not any("test" in name.lower() for name in names if not name.startswith("engine/testing/"))
 
 

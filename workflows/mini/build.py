@@ -1,9 +1,9 @@
-"""Build the embedded model: a Llama-shaped GGUF file with seeded random weights.
+"""Build a Llama-shaped GGUF file with seeded random weights, for tests and benchmarks.
 
     python -m workflows.mini.build OUT.gguf --size s
 
 The file is a complete model as far as a runtime is concerned (tokenizer, chat template, control tokens);
-its text means nothing. Equal arguments give equal bytes.
+what it writes means nothing. Equal arguments give equal bytes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def build_model(
     chosen = shape or SHAPES[size]
     check_shape(chosen)
     tensors = _weights(chosen, len(load_vocabulary().tokens), seed)
-    name = f"haloctl-mini-{'custom' if shape else size}"
+    name = f"random-{'custom' if shape else size}"
     return write_model(path, chosen, tensors, name=name, precision=precision)
 
 

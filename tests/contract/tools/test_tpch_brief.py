@@ -98,7 +98,7 @@ def test_columns_override_what_the_model_read(brief: LogicalPlan, tpch: dict[str
 def test_the_brief_is_what_it_says(brief: LogicalPlan) -> None:
     models = [operator for operator in brief.operators if isinstance(operator, LlmOperator)]
     assert len(brief.operators) >= 8
-    assert {operator.model for operator in models} == {"haloctl-mini-s", "haloctl-mini-l"}
+    assert {operator.model for operator in models} == {"haloctl-mini"}
     analysts = [operator for operator in models if operator.id.endswith("_analyst")]
     assert len(analysts) == 3
     assert len({operator.system.source for operator in analysts if operator.system}) == 1

@@ -12,7 +12,7 @@ from tools import REGISTRY
 BRIEF = """\
 workflow: brief
 inputs: {user_query: {type: string}, limit: {type: integer, default: 3}}
-models: {small: haloctl-mini-s, large: haloctl-mini-l}
+models: {small: haloctl-mini, large: haloctl-mini}
 operators:
   merge:
     kind: llm
@@ -42,7 +42,7 @@ outputs: {answer: "{{ merge }}", year: "{{ extract.year }}"}
 @pytest.fixture(scope="module")
 def brief():
     source = load_workflow(BRIEF.encode(), REGISTRY, name="/flows/brief.yaml")
-    return lower(source, REGISTRY, {"haloctl-mini-s", "haloctl-mini-l"}, known={"database": {"tpch"}})
+    return lower(source, REGISTRY, {"haloctl-mini"}, known={"database": {"tpch"}})
 
 
 def by_name(plan, name):
@@ -70,7 +70,7 @@ def test_edges_are_read_off_references(brief):
 def test_llm_operator(brief):
     extract, merge = by_name(brief, "extract"), by_name(brief, "merge")
     assert isinstance(extract, LlmOperator)
-    assert extract.model == "haloctl-mini-s"
+    assert extract.model == "haloctl-mini"
     assert extract.schema.startswith('{"type":"object","properties":{"year":{"type":"integer"},"kw"')
     assert (extract.max_tokens, extract.stop, extract.policy.retries) == (48, ("END",), 2)
     assert extract.policy.deterministic
