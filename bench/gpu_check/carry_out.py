@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +20,7 @@ from bench.gpu_check.plan import Lane, Stage, Step
 
 ROOT = Path(__file__).resolve().parents[2]
 _LINES = 15
+_PARTING_S = 5.0
 Tell = Callable[[str], object]
 
 
@@ -48,14 +52,22 @@ class Check:
     only: Collection[str] = ()
     results: list[Result] = field(default_factory=list)
     stopped: str = ""
+    _processes: set[subprocess.Popen[str]] = field(default_factory=set)
 
     def run(self, planned: tuple[Stage, ...]) -> list[Result]:
         """Results in the order in which steps ended; each is told at once."""
         until = time.monotonic() + self.limit_s
         for stage in planned:
             with ThreadPoolExecutor(max_workers=len(stage)) as lanes:
-                for lane in [lanes.submit(self._run_lane, lane, until) for lane in stage]:
-                    lane.result()
+                running = [lanes.submit(self._run_lane, lane, until) for lane in stage]
+                try:
+                    for lane in running:
+                        lane.result()
+                except BaseException:  # a person has lost patience
+                    self.stopped = "interrupted"
+                    for process in tuple(self._processes):
+                        _signal(process, signal.SIGTERM)
+                    raise
         return self.results
 
     def _run_lane(self, lane: Lane, until: float) -> None:
@@ -77,7 +89,7 @@ class Check:
                 f"{max(0, left_s):.0f} s are left, and it takes {step.least_s} at least",
             )
         began = time.monotonic()
-        why = _outcome(step, self.environment, min(left_s, step.limit_s))
+        why = self._outcome(step, min(left_s, step.limit_s))
         figures = self.folder / f"{step.name}.json"
         found = json.loads(figures.read_text()) if figures.exists() else {}
         seconds = round(time.monotonic() - began, 1)
@@ -85,27 +97,45 @@ class Check:
             return Result(step.name, "left out", str(found["left_out"]), seconds)
         return Result(step.name, "failed" if why else "passed", why, seconds, found)
 
-
-def _outcome(step: Step, environment: Mapping[str, str], limit_s: float) -> str:
-    """Why a step failed; empty when it passed."""
-    try:
-        done = subprocess.run(
+    def _outcome(self, step: Step, limit_s: float) -> str:
+        """Why a step failed; empty when it passed. Nothing it has started outlives it."""
+        with subprocess.Popen(
             step.command,
             cwd=ROOT,
-            env=environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=limit_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        again = "; what was compiled is kept: run the check again" if step.name == "extension" else ""
-        return f"not done after {limit_s:.0f} s{again}"
-    if not done.returncode:
-        return ""
-    said = (done.stdout + done.stderr).strip().splitlines()[-_LINES:]
-    return "\n".join(said) or f"exit code {done.returncode}"
+            start_new_session=True,
+        ) as process:
+            self._processes.add(process)
+            try:
+                out, err = process.communicate(timeout=limit_s)
+            except subprocess.TimeoutExpired:
+                _end(process)
+                again = "; what was compiled is kept: run the check again" if step.name == "extension" else ""
+                return f"not done after {limit_s:.0f} s{again}"
+            finally:
+                self._processes.discard(process)
+        if not process.returncode:
+            return ""
+        said = (out + err).strip().splitlines()[-_LINES:]
+        return "\n".join(said) or f"exit code {process.returncode}"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a step and its compilers; it may first give back what it has locked."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        _signal(process, kind)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_PARTING_S)
+
+
+def _signal(process: subprocess.Popen[str], kind: signal.Signals) -> None:
+    """To a step and to all that it has started in its session."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, kind)
 
 
 def lines(result: Result) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -56,6 +57,8 @@ def extension(reference: bool, _folder: Path) -> dict[str, object]:
         return {"left_out": "the reference computes in PyTorch"}
     import torch
 
+    # Whoever ends this leaves no lock on what is compiled.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended while compiling"))
     prepare(torch)  # as every worker does: compiled in another way, it would be compiled again
     since = time.perf_counter()
     import exllamav2  # noqa: F401 - importing it is the step

@@ -15,11 +15,15 @@ from workflows.workloads.folder import build_databases
 SMALL = "tiny"
 """The random folder of steps that ask nothing of the weights' number."""
 
+LAYERS = "small"
+"""That of steps that look into layers: its heads have the width of real ones."""
 
-def folders(_target: Target, folder: Path, *shapes: str) -> Figures:
-    """Write the folders of these shapes, and of the small one."""
+
+def folders(target: Target, folder: Path, *shapes: str) -> Figures:
+    """Write the folders of these shapes, and of those that steps ask for."""
     since = time.perf_counter()
-    for shape in dict.fromkeys((SMALL, *shapes)):
+    looked_into = () if target.reference else (LAYERS,)
+    for shape in dict.fromkeys((SMALL, *looked_into, *shapes)):
         write_random_folder(shape, shape_folder(folder, shape))
     return {"seconds": time.perf_counter() - since}
 

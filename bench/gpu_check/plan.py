@@ -63,7 +63,7 @@ def stages(folder: Path, shapes: tuple[str, ...], *, reference: bool = False) ->
         (
             (_contract(reference=reference),),
             (
-                step("agreement", 25, "logits of ExLlamaV2 against float32 layers"),
+                step("agreement", 25, "logits of 16-bit and EXL2 weights, and of caches, against float32"),
                 step("runs", 75, "W1-W6 on a GPU worker and on CPU + GPU; a worker killed", least_s=30),
             ),
         ),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("safetensors", reason="safetensors is not installed")
 
 from bench.gpu_check.__main__ import main
-from bench.gpu_check.carry_out import Check, Result, lines
+from bench.gpu_check.carry_out import ROOT, Check, Result, lines
 from bench.gpu_check.device import STEPS
 from bench.gpu_check.goals import verdict
 from bench.gpu_check.plan import LIMIT_S, Stage, Step, every_step, longest_s, stages
@@ -76,6 +79,48 @@ def test_steps_end_at_their_limits_and_a_needed_failure_ends_the_check(tmp_path:
     assert "broken: no device" in found["bad"].why
     for name in ("after", "later"):
         assert (found[name].state, found[name].why) == ("left out", "bad failed")
+
+
+def test_what_a_step_has_started_ends_with_it_and_it_may_tidy_up(tmp_path: Path) -> None:
+    """As a compiler that a step waits for, and the lock of it that the step gives back."""
+    compiler, tidied = tmp_path / "compiler", tmp_path / "tidied"
+    code = (
+        "import pathlib, signal, subprocess, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"pathlib.Path({str(compiler)!r}).write_text(str(child.pid))\n"
+        f"try: child.wait()\nfinally: pathlib.Path({str(tidied)!r}).touch()"
+    )
+    found = carried_out(tmp_path, (((Step("extension", python(code), 8, ""),),),))
+    assert found["extension"].why == "not done after 8 s; what was compiled is kept: run the check again"
+    assert tidied.exists()
+    assert has_ended(int(compiler.read_text()))
+
+
+def has_ended(process: int) -> bool:
+    """Gone, or dead and not yet asked after."""
+    place = Path(f"/proc/{process}/stat")
+    return not place.exists() or place.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_an_interrupted_check_takes_its_steps_along(tmp_path: Path) -> None:
+    """The whole check in a process of its own; the step is in none that a terminal would interrupt."""
+    started = tmp_path / "started"
+    file = f"pathlib.Path({str(started)!r})"
+    step = f"import os, pathlib, time; {file}.write_text(str(os.getpid())); time.sleep(600)"
+    code = (
+        "import os, pathlib, sys\nfrom bench.gpu_check.carry_out import Check\n"
+        "from bench.gpu_check.plan import Step\n"
+        f"step = Step('long', (sys.executable, '-c', {step!r}), 600, '')\n"
+        f"Check(pathlib.Path({str(tmp_path)!r}), dict(os.environ), 600).run((((step,),),))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL) as check:
+        while not (started.exists() and started.read_text()):
+            assert check.poll() is None
+            time.sleep(0.05)
+        check.send_signal(signal.SIGINT)
+        assert check.wait(60) != 0
+    assert has_ended(int(started.read_text()))
 
 
 def test_a_step_for_which_no_time_is_left_is_left_out_and_says_so(tmp_path: Path) -> None:

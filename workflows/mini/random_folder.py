@@ -21,10 +21,11 @@ from workflows.mini.vocabulary import load_vocabulary
 
 SHAPES = {
     "tiny": ModelShape(width=64, layers=2, heads=4, kv_heads=2, feed_forward=128, context_tokens=2048),
+    "small": ModelShape(width=1024, layers=2, heads=16, kv_heads=8, feed_forward=2048, context_tokens=2048),
     "1b": ModelShape(width=2048, layers=16, heads=32, kv_heads=8, feed_forward=8192, context_tokens=8192),
     "8b": ModelShape(width=4096, layers=32, heads=32, kv_heads=8, feed_forward=14336, context_tokens=8192),
 }
-ROWS = {"tiny": None, "1b": 128_256, "8b": 128_256}
+ROWS = {"tiny": None, "small": None, "1b": 128_256, "8b": 128_256}
 """Rows of the embedding: that of the model the shape is taken from, or one for each token there is."""
 
 _LAYERS_PER_FILE = 4
