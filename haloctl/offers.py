@@ -14,6 +14,7 @@ from haloctl.settings import Settings
 from workflows.catalogue import shipped
 
 if TYPE_CHECKING:
+    from engine.ir.logical import LogicalPlan
     from haloctl.workflow_files import Workflow
 
 _LOOKED_AT = 200
@@ -39,6 +40,13 @@ class Examined:
 
     workflow: Workflow | None
     faults: tuple[str, ...] = ()
+    sketch: LogicalPlan | None = None
+    """What it would do, where it is sound in itself and only these settings lack something."""
+
+    @property
+    def plan(self) -> LogicalPlan | None:
+        """What the workflow does, whether it can run or not; None where it cannot be read."""
+        return self.sketch if self.workflow is None else self.workflow.plan
 
 
 def find_offers(folder: Path) -> tuple[Offer, ...]:
@@ -64,12 +72,18 @@ def examine(offer: Offer, settings: Settings) -> Examined:
     from haloctl.workflow_files import (  # the parser and all tools: a list needs none
         read_texts,
         read_workflows,
+        sketch,
     )
 
     try:
-        [workflow] = read_workflows(read_texts([Path(offer.path)]), settings)
+        texts = read_texts([Path(offer.path)])
+    except HaloError as error:
+        return Examined(None, (str(error),))
+    try:
+        [workflow] = read_workflows(texts, settings)
     except SpecErrors as errors:
-        return Examined(None, tuple(f"line {e.at.line}: {e.message}; {e.fix}" for e in errors.errors))
+        faults = tuple(f"line {e.at.line}: {e.message}; {e.fix}" for e in errors.errors)
+        return Examined(None, faults, sketch(texts[0]))
     except HaloError as error:
         return Examined(None, (str(error),))
     return Examined(workflow)

@@ -96,6 +96,15 @@ def _check(text: WorkflowText, settings: Settings) -> Workflow:
     return Workflow(plan, text, source.warnings)
 
 
+def sketch(text: WorkflowText) -> LogicalPlan | None:
+    """What a workflow does, whatever the settings have: to be looked at. None where it is not sound."""
+    try:
+        source = load_workflow(text.text.encode("utf-8", "surrogateescape"), REGISTRY, name=text.path)
+        return lower(source, REGISTRY)
+    except (SpecError, SpecErrors):
+        return None
+
+
 def _function_faults(source: WorkflowSource, operators: Iterable[OperatorDraft]) -> Iterator[SpecError]:
     """Python operators whose function is not there. Nothing of its file is run."""
     for operator in operators:

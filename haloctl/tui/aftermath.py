@@ -33,8 +33,13 @@ def after(directory: Path, child: subprocess.Popen[bytes] | None = None) -> Gone
     go_on = f"haloctl resume {directory.name}"
     if found.report is not None:
         words = f"exit code {found.code}: {MEANINGS.get(found.code, 'ended by a signal')}"
-        stopped = found.report.status in ("stopped", "aborted")
-        return Ended(words=words, go_on=go_on if stopped else "")
+        match found.report.status:
+            case "stopped" | "aborted":
+                return Ended(words=words, go_on=go_on)
+            case "failed_rows":
+                return Ended(words=words, go_on=f"{go_on} --retry-failed")
+            case _:
+                return Ended(words=words)
     return Gone(
         aftermath=Aftermath(
             words=end_of(directory, child),

@@ -153,7 +153,7 @@ class FirstRunApp(TerminalApp[Departure]):
         return examine(offer, self._settings)
 
     def _note(self, offer: Offer) -> str:
-        return f"{offer.name} · models stay loaded" if self._overs else offer.name
+        return f"{offer.name} · models are warm" if self._overs else offer.name
 
     def _hear(self, news: News) -> None:
         self._heard.set()

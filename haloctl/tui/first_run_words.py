@@ -20,13 +20,17 @@ _NAME = 14
 def workflow_lines(offer: Offer, examined: Examined, width: int) -> tuple[Line, ...]:
     """What a workflow takes, gives and runs on; or what stands in its way."""
     about = folded(offer.description, width, "muted") if offer.shipped else (line((offer.path, "muted")),)
+    plan = examined.plan
+    faults: tuple[Line, ...] = ()
     if examined.workflow is None:
-        return (*about, BLANK, line(("cannot run with these settings", "warn")), *_faults(examined, width))
-    plan = examined.workflow.plan
+        faults = (BLANK, line(("cannot run with these settings", "warn")), *_faults(examined, width))
+    if plan is None:
+        return (*about, *faults)
     models = dict.fromkeys(o.model for o in plan.operators if isinstance(o, LlmOperator))
     tools = dict.fromkeys(o.tool for o in plan.operators if not isinstance(o, LlmOperator))
     return (
         *about,
+        *faults,
         BLANK,
         heading("Inputs"),
         *(row for name in plan.inputs for row in _input(plan, name, width)),

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from engine.ir.ids import Record
 from engine.live.totals import Totals, tokens_per_s
+from haloctl.render import duration
 from haloctl.sanitise import clean_line
 from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import Tone
@@ -103,10 +104,15 @@ def _time(view: ViewState, totals: Totals) -> Iterable[Chip]:
     if eta is not None:
         yield Chip(text=f"ETA {clock(eta) if eta >= 1 else '<1 s'}", tone="strong", weight=8)
     yield Chip(
-        text=f"{clock(view.now_s)} so far" if not totals.finished else f"took {clock(view.now_s)}",
+        text=f"{clock(view.now_s)} so far" if not totals.finished else f"took {duration(_took_s(view))}",
         tone="muted",
         weight=8 if totals.finished else 4,
     )
+
+
+def _took_s(view: ViewState) -> float:
+    """As the run itself counted it, where it has."""
+    return view.now_s if view.shown.report is None else view.shown.report.makespan_s
 
 
 def _in_use(view: ViewState, lane: str) -> bool:

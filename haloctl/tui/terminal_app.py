@@ -60,15 +60,22 @@ class TerminalApp(App[Result]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action that is possible now, with the tooltip of its key."""
-        yield from super().get_system_commands(screen)
+        # Here, as it comes with all dialogs, of which no first paint needs one.
+        from haloctl.tui.screens.dialogs import key_words
+
+        for command in super().get_system_commands(screen):
+            if command.title != "Keys":  # of Textual's own keys; ours has those that mean something here
+                yield command
         seen = set()
         for found in screen.active_bindings.values():
             binding = found.binding
-            if binding.system or not binding.description or not found.enabled or binding.action in seen:
+            if not binding.id or binding.system or not binding.description or not found.enabled:
+                continue
+            if binding.action in seen:
                 continue
             seen.add(binding.action)
             yield SystemCommand(
                 binding.description,
-                binding.tooltip or binding.description,
+                f"{key_words(binding.key)} · {binding.tooltip or binding.description}",
                 lambda found=found: self.run_worker(self.run_action(found.binding.action, found.node)),
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -21,13 +22,17 @@ from haloctl.session.proposal import OperatorWork, Proposal
 from haloctl.session.wire import Begun, Proposed, Refused
 from haloctl.tui.draft import Draft, first_draft
 from haloctl.tui.first_run_words import answer_lines
+from haloctl.tui.pieces import plain_text
 from haloctl.tui.screens.dialogs import KeysHelp
 from haloctl.tui.screens.first_run_file import ChooseColumn, FilePane
 from haloctl.tui.screens.first_run_proposal import ProposalScreen
 from haloctl.tui.screens.first_run_queries import QueriesScreen
 from haloctl.tui.screens.first_run_typed import TypedPane
 from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
+from haloctl.tui.screens.folding_panel import FoldingPanel
 from haloctl.tui.themes import THEMES
+from haloctl.tui.widgets.dag import DagView
+from haloctl.tui.widgets.table import VTable
 from haloctl.workflow_files import Workflow
 
 ASK = """
@@ -228,7 +233,71 @@ def test_a_key_tells_the_keys(folder: Path, key: str):
     assert drive(workflows_screen(), steps) == [None]
 
 
+def test_what_a_workflow_does_is_shown_though_it_cannot_run_here(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press("down")
+        await settled(pilot)
+        about = plain_text(app.screen.query_one("#about", FoldingPanel).lines)
+        assert "no model 'nowhere'" in about
+        assert "What to ask." in about
+        graph = app.screen.query_one(DagView).graph
+        assert [node.label for node in graph.nodes] == ["keyword", "place", "answer"]
+
+    drive(workflows_screen(), steps)
+
+
+@pytest.mark.parametrize("key", ["s", "f"])
+def test_a_list_to_choose_from_is_neither_sorted_nor_followed(folder: Path, key: str):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        table = app.screen.query_one("#offers", VTable)
+        await pilot.press(key)
+        assert (table.sort, table.follows) == (None, False)
+        usable = {found.binding.id for found in app.screen.active_bindings.values() if found.enabled}
+        assert "table.down" in usable
+        assert not {"table.sort", "table.follow"} & usable
+
+    drive(workflows_screen(), steps)
+
+
 # --- typed queries ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["why\nhow\nwhen", "why\nhow\nwhen\n"])
+def test_keys_that_come_faster_than_they_are_handled_make_the_same_queries(folder: Path, typed: str):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        for character in typed:
+            key = "enter" if character == "\n" else character
+            app.post_message(events.Key(key, character))
+        await settled(pilot)
+        await pilot.press("ctrl+g")
+
+    [(plan_it, draft)] = drive(queries_screen(), steps)
+    assert plan_it
+    assert draft.typed == ({"question": "why"}, {"question": "how"}, {"question": "when"})
+
+
+def test_pasted_lines_are_queries_and_an_unfinished_one_stays_in_the_form(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        app.post_message(events.Paste("why\r\n\r\nhow\nwhen"))
+        await settled(pilot)
+        await pilot.press("escape")
+
+    [(_plan_it, draft)] = drive(queries_screen(), steps)
+    assert draft.typed == ({"question": "why"}, {"question": "how"})
+    assert dict(draft.texts)["question"] == "when"
+
+
+def test_pasting_stops_at_a_line_that_does_not_fit(folder: Path):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press(*"why", "tab")
+        app.post_message(events.Paste("soon\n1999\n"))
+        await settled(pilot)
+        await pilot.press("escape")
+
+    [(_plan_it, draft)] = drive(queries_screen(), steps)
+    assert draft.typed == ()
+    assert dict(draft.texts) == {"question": "why", "year": "soon"}
 
 
 def test_enter_adds_queries_and_enter_on_an_empty_form_goes_on(folder: Path):

@@ -132,6 +132,13 @@ def test_workers_and_queues_say_what_is_in_hand(state_at):
     assert list(worker_cells(LiveSnapshot(), 0.0)) == []
 
 
+def test_a_worker_at_rest_has_nothing_waiting_whatever_it_last_reported(state_at):
+    state = state_at(9.0)
+    reported = tuple(replace(worker, waiting=3, sequences=2) for worker in state.workers)
+    for cells in worker_cells(replace(state, workers=reported), 9.0):
+        assert (cells["doing"], cells["slots"], cells["waiting"]) == ("idle", "0/4", 0)
+
+
 def test_the_plan_puts_every_epoch_beside_what_became_of_it(state_at):
     state = state_at(9)
     cells = list(epoch_cells(state, 9))

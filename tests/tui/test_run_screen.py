@@ -172,6 +172,21 @@ def test_a_failed_row_is_requeued_by_itself(recorded, state_at):
     drive(source, "3", *["j"] * failed, "r", then=look)
 
 
+def test_orders_that_come_too_late_are_answered_with_how_to_go_on(recorded):
+    source = recorded(9, Ended(words="exit code 3: done", go_on="haloctl resume demo --retry-failed"))
+
+    def look(app):
+        assert [note.message for note in app._notifications] == [
+            "the run is over; haloctl resume demo --retry-failed goes on with it"
+        ]
+        usable = {found.binding.id for found in app.screen.active_bindings.values() if found.enabled}
+        assert "queries.requeue" in usable
+        assert not {"queries.cancel", "run.pause", "run.cancel"} & usable
+        assert source.asked == []
+
+    drive(source, "3", "x", "r", then=look)
+
+
 def test_a_paused_run_is_told_to_go_on(recorded, state_at):
     from msgspec.structs import replace
 
@@ -249,8 +264,10 @@ def test_every_binding_has_an_id_and_says_what_it_does(recorded):
 
 def test_the_palette_offers_every_action_of_the_page(recorded):
     def look(app):
-        offered = {command.title for command in app.get_system_commands(app.screen)}
-        assert {"Pause", "Cancel", "Restart", "Sort", "Requeue", "Detach", "Keys"} <= offered
+        offered = {command.title: command.help for command in app.get_system_commands(app.screen)}
+        assert {"Pause", "Cancel", "Restart", "Sort", "Requeue", "Detach", "Keys"} <= set(offered)
+        assert offered["Pause"] == "p · Pause the run, or let it go on"
+        assert offered["Keys"] == "? · The keys that mean something here"
 
     drive(recorded(), "2", then=look)
 

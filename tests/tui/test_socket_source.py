@@ -166,7 +166,7 @@ def test_a_run_that_was_over_before_is_told_as_its_journal_has_it_with_its_exit_
         joined, ended = told
         assert isinstance(joined, Joined)
         assert joined.state.report is not None
-        assert ended == Ended(words=ended.words)
+        assert ended == Ended(words=ended.words, go_on=f"haloctl resume {directory.name} --retry-failed")
         assert ended.words.startswith("exit code 3: ")
         await asyncio.sleep(1.2)
         assert len(told) == 2

@@ -94,10 +94,12 @@ def _over(view: ViewState, report: RunReport) -> tuple[Line, ...]:
                 f"{number(tokens.prompt_logical)} asked for, {number(tokens.decoded)} decoded",
                 "plain",
             ),
-            (f"  {report.model_loads} model loads", "muted"),
+            (f"  {report.model_loads:,} model load{'' if report.model_loads == 1 else 's'}", "muted"),
         ),
     ]
     if view.link == "over" and view.words:
         lines.append(line((view.words, "muted")))
     go_on = "" if view.aftermath is None else view.aftermath.go_on
+    if report.status == "failed_rows" and go_on:
+        return (*lines, line(("failed rows once more  ", "muted"), (go_on, "accent")))
     return (*lines, *_going_on(go_on))

@@ -95,7 +95,7 @@ def totals_lines(state: LiveSnapshot, now_s: float) -> tuple[Line, ...]:
             f"{number(totals.computed_tokens)} computed",
             f"{number(totals.reused_tokens)} reused",
         ),
-        _pair("loads", f"{planned_loads}", "planned", f"{totals.model_loads} so far", ""),
+        _pair("loads", f"{planned_loads}", "planned", f"{totals.model_loads} made", ""),
         _pair(
             "plan",
             planners,

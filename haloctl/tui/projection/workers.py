@@ -64,8 +64,9 @@ def worker_cells(state: LiveSnapshot, now_s: float) -> Iterator[Cells]:
             "state": worker_state(worker, running),
             "doing": _doing(worker, running),
             "models": ", ".join(worker.models) or "none",
-            "slots": f"{worker.sequences or min(running, worker.slots)}/{worker.slots}",
-            "waiting": worker.waiting + (0 if lane is None else lane.queued),
+            "slots": f"{min(worker.sequences or worker.slots, running)}/{worker.slots}",
+            # Statistics come now and then: what a worker said it has is no more than is under way there.
+            "waiting": min(worker.waiting, running) + (0 if lane is None else lane.queued),
             "busy": f"{min(1.0, busy_s / now_s):.0%}" if now_s else "0%",
             "tokens": 0 if lane is None else lane.decoded_tokens,
             "memory": _of(worker.resident_bytes, worker.memory_bytes),

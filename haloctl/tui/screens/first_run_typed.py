@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.cells import cell_len
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -21,6 +22,38 @@ from haloctl.tui.screens.pick_table import PickTable
 from haloctl.tui.widgets.table import VTable
 
 _NAME_WIDTH = 14
+
+
+class FormInput(Input):
+    """A line of the form. What is typed or pasted behind an enter never joins what stood before it.
+
+    Input tells of an enter by a message, which comes behind the keys that are already waiting here.
+    """
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self._pane.enter()
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """Each line but the last is entered; where one does not fit, it and what follows are not pasted."""
+        event.stop()
+        event.prevent_default()
+        lines = [text for text in event.text.splitlines() if text.strip()]
+        for at, text in enumerate(lines):
+            self.replace(text, *self.selection)
+            if at == len(lines) - 1 and not event.text.endswith(("\n", "\r")):
+                return
+            if not self._pane.enter():
+                if left := len(lines) - at - 1:
+                    words = f"{left:,} more pasted {'line was' if left == 1 else 'lines were'} left out"
+                    self.notify(words, severity="warning")
+                return
+
+    @property
+    def _pane(self) -> TypedPane:
+        return next(found for found in self.ancestors if isinstance(found, TypedPane))
 
 
 class Field(Horizontal):
@@ -44,13 +77,13 @@ class Field(Horizontal):
     def compose(self) -> ComposeResult:
         """Name, field, fault."""
         yield Label(one_line(self.input_name, _NAME_WIDTH), markup=False)
-        yield Input(self._text, placeholder=self._hint, compact=True, select_on_focus=False)
+        yield FormInput(self._text, placeholder=self._hint, compact=True, select_on_focus=False)
         yield Label("", markup=False, classes="fault")
 
     @property
-    def input(self) -> Input:
+    def input(self) -> FormInput:
         """Where it is typed."""
-        return self.query_one(Input)
+        return self.query_one(FormInput)
 
     def complain(self, fault: str) -> None:
         """Say what is wrong; "" for nothing."""
@@ -116,8 +149,8 @@ class TypedPane(Vertical):
         self._show_rows()
 
     def arrive(self) -> None:
-        """The first field has the focus."""
-        self.query(Field).first().input.focus()
+        """The first field has the focus, for the very next key."""
+        self.screen.set_focus(self.query(Field).first().input)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -142,13 +175,15 @@ class TypedPane(Vertical):
         self._show_rows()
         return True
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Enter: to the next field that still needs a value, else add, else go on."""
-        message.stop()
+    def enter(self) -> bool:
+        """Enter: to the next field that still needs a value, else add, else go on. False: not added."""
         if self.empty and self.rows:
             self.post_message(self.Finished())
-        elif self.add():
+            return True
+        if self.add():
             self.arrive()
+            return True
+        return False
 
     def on_typed_table_removed(self, message: TypedTable.Removed) -> None:
         """A query is wanted no more."""

@@ -61,7 +61,7 @@ class WorkflowsScreen(StepScreen[Choice | None]):
 
     def compose(self) -> ComposeResult:
         """Workflows, the graph of one, and what it takes."""
-        yield Steps(0, "nothing runs before you say so")
+        yield Steps(0, "nothing runs without your yes")
         with Horizontal():
             yield PickTable(title="Workflows", empty="There are no workflows here.", id="offers")
             with Vertical():
@@ -111,7 +111,7 @@ class WorkflowsScreen(StepScreen[Choice | None]):
         offer = self._offers[row]
         found = self.examined(offer)
         graph = self.query_one(DagView)
-        graph.set_graph(_NOTHING if found.workflow is None else workflow_graph(found.workflow.plan))
+        graph.set_graph(_NOTHING if found.plan is None else workflow_graph(found.plan))
         graph.border_title = title_of(offer.name)
         about = self.query_one("#about", FoldingPanel)
         about.show_folded(lambda width: workflow_lines(offer, found, width))

@@ -62,6 +62,12 @@ def requeue(view: ViewState, queries: tuple[QueryIndex, ...] = ()) -> Order:
     return RequeueFailed(queries=tuple(f"#{index}" for index in queries))
 
 
+def too_late(view: ViewState) -> str:
+    """What is said instead of giving an order where the run is over, or its process gone."""
+    go_on = "" if view.aftermath is None else view.aftermath.go_on
+    return f"the run is over{f'; {go_on} goes on with it' if go_on else ': nothing is left to be told'}"
+
+
 def answer_words(answer: Answer) -> tuple[str, bool]:
     """An answer in words, and whether the order was carried out."""
     if isinstance(answer, Done):

@@ -41,6 +41,12 @@ class PageView(Container):
     def tick(self, view: ViewState) -> None:
         """Bring up to date what need not be shown at once: rows and statistics."""
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A replay takes no orders, nor does a run that is over; requeueing is then answered with how to."""
+        if action in ("cancel_row", "restart"):
+            return self.seen.link not in ("replay", "gone", "over")
+        return action != "requeue" or self.seen.link != "replay"
+
     def on_mount(self) -> None:
         """Begin with the arrangement that fits, so that nothing moves after the first paint."""
         self.fit(self.app.size)

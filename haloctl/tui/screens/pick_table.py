@@ -10,13 +10,15 @@ from haloctl.tui.widgets.table import VTable
 
 
 class PickTable(VTable):
-    """A table whose rows are picked with enter."""
+    """A table whose rows are picked with enter, in the order they are told in."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "Sort", id="pick.sort", show=False),
-        Binding("f", "follow", "Follow", id="pick.follow", show=False),
         Binding("enter", "open", "Choose", id="pick.choose", tooltip="Choose the row under the cursor"),
     ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What tables of a run have for their thousands of rows is not there, not even under a key."""
+        return action not in ("sort", "follow", "column")
 
 
 class SeenTable(PickTable):

@@ -218,6 +218,8 @@ class RunScreen(Screen[ViewState]):
         message.stop()
         if not self.source.takes_orders:
             self.notify("this is a replay: there is no run to be told anything", severity="warning")
+        elif self.view.link in ("gone", "over"):
+            self.notify(orders.too_late(self.view), severity="warning", markup=False)
         elif message.question is None:
             self.order(message.order)
         else:
