@@ -19,6 +19,7 @@ from engine.backends.paged.attention_choice import Shape, choose
 from engine.backends.paged.model_folder import ModelConfig, ModelFolder
 from engine.backends.paged.network import Batch
 from engine.backends.paged.pages import PAGE_TOKENS
+from engine.backends.paged.shortage import named_alike
 from engine.backends.paged.sizes import PADDING, Sizes, cache_name
 from engine.errors import ModelFileError
 from engine.ir.request import ModelFile
@@ -42,7 +43,8 @@ def open_network(file: ModelFile, folder: ModelFolder, sizes: Sizes) -> ExllamaN
     try:
         if not has_paged_flash_attention():
             choose_way(folder.config, fixed=file.options.reproducible)
-        network.load(folder, sizes, cache_name(file))
+        with named_alike():
+            network.load(folder, sizes, cache_name(file))
     except torch.OutOfMemoryError as error:
         reason = str(error).splitlines()[0]
         fix = "give the worker less memory, lower context_tokens or slots, or use a quantised kv_cache"

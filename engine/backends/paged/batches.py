@@ -8,6 +8,7 @@ import torch
 
 from engine.backends.paged.network import Network, lay_out
 from engine.backends.paged.pages import Write
+from engine.backends.paged.shortage import named_alike
 from engine.errors import BackendError
 
 Part = tuple[list[int], int, tuple[int, ...]]
@@ -51,7 +52,8 @@ def compute_in_parts(network: Network, parts: list[Part], fewer: Callable[[int],
     """
     batch = lay_out(parts)
     try:
-        return network.forward(batch)
+        with named_alike():
+            return network.forward(batch)
     except torch.OutOfMemoryError:
         pass  # outside of the handler, where the traceback no longer keeps the batch's tensors
     if batch.tokens == 1:

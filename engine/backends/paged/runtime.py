@@ -17,6 +17,7 @@ from engine.backends.paged.network import Network
 from engine.backends.paged.page_copies import copy_pages, load_pages, save_pages
 from engine.backends.paged.pages import PageTable, Write
 from engine.backends.paged.sampling import PENALTY_WINDOW, Chooser, choose
+from engine.backends.paged.shortage import named_alike
 from engine.backends.paged.sizes import Sizes, cache_name, kv_bytes_per_token
 from engine.backends.paged.vocabulary import FolderVocabulary
 from engine.backends.prompt import Prompts
@@ -86,12 +87,13 @@ class PagedRuntime:
             raise OutOfCells("no pages are left for this batch")
         decoded: list[Sized[int]] = [()] * len(rows)
         try:
-            for write in writes:
-                copy_pages(self._network.blocks, self._pages.open(write))
-            for places in padded_groups(writes, self.chunk_tokens, self.info.context_tokens):
-                found = self._compute_group([rows[place] for place in places])
-                for place, tokens in zip(places, found, strict=True):
-                    decoded[place] = tokens
+            with named_alike():
+                for write in writes:
+                    copy_pages(self._network.blocks, self._pages.open(write))
+                for places in padded_groups(writes, self.chunk_tokens, self.info.context_tokens):
+                    found = self._compute_group([rows[place] for place in places])
+                    for place, tokens in zip(places, found, strict=True):
+                        decoded[place] = tokens
         except torch.OutOfMemoryError:
             failure = out_of_memory("for copies of pages, or for choosing tokens")
         else:
@@ -155,7 +157,10 @@ class PagedRuntime:
 
     def save_state(self, sequence: int) -> bytes | None:
         try:
-            return save_pages(self._network.blocks, self._pages.pages(sequence), self._pages.tokens(sequence))
+            with named_alike():
+                return save_pages(
+                    self._network.blocks, self._pages.pages(sequence), self._pages.tokens(sequence)
+                )
         except torch.OutOfMemoryError:
             return None  # a prefix that is not kept is computed again
 
@@ -165,7 +170,8 @@ class PagedRuntime:
             return False
         self._pages.open(write)
         try:
-            return load_pages(self._network.blocks, self._pages.pages(sequence), tokens, data)
+            with named_alike():
+                return load_pages(self._network.blocks, self._pages.pages(sequence), tokens, data)
         except torch.OutOfMemoryError:
             return False
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import torch
 
 from engine.backends.paged.constraint import Matcher
+from engine.backends.paged.shortage import named_alike
 from engine.ir.logical import Sampling
 
 PENALTY_WINDOW = 64
@@ -123,7 +124,8 @@ def _draw(logits: Tensor, choosers: list[Chooser]) -> list[int]:
 
 def _at_points(logits: Tensor, choosers: list[Chooser], points: list[float]) -> list[int]:
     try:
-        return _inverted(logits, choosers, points)
+        with named_alike():
+            return _inverted(logits, choosers, points)
     except torch.OutOfMemoryError:
         if len(choosers) == 1:
             raise

@@ -34,12 +34,15 @@ class SmallDevice:
 
     device = torch.device("cpu")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, said: str = "") -> None:
         self.most = most
+        self.said = said
         self.seen: list[tuple[list[int], int]] = []
 
     def forward(self, batch):
         if batch.tokens > self.most:
+            if self.said:
+                raise RuntimeError(self.said)
             raise torch.OutOfMemoryError(f"{batch.tokens} tokens")
         for row, tokens in enumerate(batch.counts):
             self.seen.append((batch.ids[row, :tokens].tolist(), int(batch.past[row])))
@@ -60,6 +63,27 @@ def test_a_batch_too_large_is_computed_in_halves_in_the_order_of_tokens() -> Non
         for tokens, past in mine:
             assert past == at
             at += len(tokens)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might be reported at some other call",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_whoever_runs_out_of_memory_the_batch_is_halved(said: str) -> None:
+    told: list[int] = []
+    logits = compute_in_parts(SmallDevice(2, said), [([1, 2, 3, 4], 0, (1,))], told.append)
+    assert (logits.tolist(), told) == ([[4.0]], [4])
+    with pytest.raises(BackendError, match="for a single token"):
+        compute_in_parts(SmallDevice(0, said), [([1, 2], 0, (1,))], told.append)
+
+
+def test_other_errors_of_a_device_are_not_taken_for_shortage() -> None:
+    said = "CUDA error: an illegal memory access was encountered"
+    with pytest.raises(RuntimeError, match="illegal"):
+        compute_in_parts(SmallDevice(0, said), [([1, 2], 0, (1,))], lambda _tokens: None)
 
 
 def test_a_device_that_takes_no_token_is_an_error_with_a_fix() -> None:
