@@ -188,6 +188,11 @@ def test_a_failed_row_shows_its_error_on_the_row_and_on_the_step(trace):
     assert "python_raised: " in plain_text(path_lines(path, 80))
     told = {step.operator: plain_text(step_lines(step, 80)) for step in path.steps}
     assert "Error" in told["notes/look_up"]
+    assert "Call" in told["notes/look_up"]
+    assert "upstream_failed: " in told["notes/answer"]
+    assert "Prompt" not in told["notes/answer"], "it was never asked"
+    again = replace(path.steps[1], attempts=3)
+    assert "tries       3" in plain_text(step_lines(again, 80))
 
 
 def test_series_leave_out_the_second_that_is_still_going_on():

@@ -84,6 +84,8 @@ def step_lines(step: Step, width: int) -> tuple[Line, ...]:
     if step.status == "completed":
         result = step.text if step.text is not None else text_of(step.value, width - 2)
         lines += [BLANK, heading("Result"), *folded(result, width, indent=INDENT)]
+    if step.failure is not None and step.failure.code == "upstream_failed":
+        return tuple(lines)  # what could be rendered lacks what failed, and was never asked
     for message in step.messages:
         lines += [BLANK, heading(f"Prompt: {message.role}"), *folded(message.content, width, indent=INDENT)]
     if step.arguments is not None:
@@ -110,6 +112,8 @@ def _facts(step: Step) -> Iterator[Line]:
             f"prompt {usage.prompt_tokens:,} = {usage.computed_tokens:,} computed"
             f" + {usage.reused_tokens:,} reused, decoded {usage.decoded_tokens:,}",
         )
+    if step.attempts > 1:
+        yield fact("tries", f"{step.attempts}")
     if step.provenance is not None:
         yield fact("model", f"{step.provenance.model} ({step.provenance.build})")
     if step.from_cache:

@@ -52,13 +52,24 @@ REPLAY_KEYS: Final = (
         show=False,
         tooltip="To the next epoch",
     ),
-    Binding("less_than_sign", "speed(0.5)", "Slower", id="replay.slower", tooltip="Half as fast"),
+    # What undoes or repeats its neighbour is in the help: all of them do not fit into 80 columns.
+    Binding("less_than_sign", "speed(0.5)", "Slower", id="replay.slower", show=False, tooltip="Half as fast"),
     Binding("greater_than_sign", "speed(2.0)", "Faster", id="replay.faster", tooltip="Twice as fast"),
     Binding(
-        "left_square_bracket", "skip(-0.05)", "Back", id="replay.back", tooltip="A twentieth of the run back"
+        "left_square_bracket",
+        "skip(-0.05)",
+        "Back a piece",
+        id="replay.back",
+        show=False,
+        tooltip="A twentieth of the run back",
     ),
     Binding(
-        "right_square_bracket", "skip(0.05)", "On", id="replay.on", tooltip="A twentieth of the run forward"
+        "right_square_bracket",
+        "skip(0.05)",
+        "On a piece",
+        id="replay.on",
+        show=False,
+        tooltip="A twentieth of the run forward",
     ),
 )
 """For replays only."""
