@@ -14,7 +14,7 @@ import pytest
 from engine.backends.exllamav2 import environment, extension
 from engine.backends.exllamav2.environment import Fact
 from engine.backends.registry import load_backend
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ModelFileError
 from engine.ir.ids import ModelName
 from engine.ir.request import ModelFile
 from haloctl.checks import model_findings
@@ -162,3 +162,26 @@ def test_doctor_looks_into_model_folders(tmp_path: Path) -> None:
     (found,) = model_findings(settings)
     assert found.verdict == "ok"
     assert "16-bit, 16 B, context 1024" in found.words
+
+
+def layered(softcap: float | None = None, *windows: int) -> SimpleNamespace:
+    """A model as exllamav2 0.3.2 describes it before its weights are read."""
+    config = SimpleNamespace(attn_logit_softcapping=softcap, model_dir="folder")
+    layers = [SimpleNamespace(sliding_window=window) for window in windows]
+    joined = [SimpleNamespace(attn=layer) for layer in layers[1:]]
+    return SimpleNamespace(config=config, modules=[SimpleNamespace(), *layers[:1], *joined])
+
+
+def test_windows_and_caps_are_refused_where_they_would_be_left_out() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from engine.backends.exllamav2.network import require_full_attention
+
+    for fine in (layered(), layered(None, 0, 0), layered(None, 4096, 0), layered(0.0, 0)):
+        require_full_attention(fine, 4096)
+    with pytest.raises(ModelFileError, match="soft-capped") as capped:
+        require_full_attention(layered(50.0, 0), 4096)
+    assert capped.value.fix == "install flash-attn (2.5.7 or newer)"
+    for windowed in (layered(None, 4096), layered(None, 0, 4096, 0)):
+        with pytest.raises(ModelFileError, match="sliding window of 4096 tokens") as caught:
+            require_full_attention(windowed, 4097)
+        assert "context_tokens = 4096" in (caught.value.fix or "")

@@ -49,6 +49,8 @@ def open_network(file: ModelFile, folder: ModelFolder, sizes: Sizes) -> ExllamaN
         reason = str(error).splitlines()[0]
         fix = "give the worker less memory, lower context_tokens or slots, or use a quantised kv_cache"
         failure = ModelFileError(f"model {file.name}: the GPU is out of memory: {reason}", fix=fix)
+    except ModelFileError as error:
+        failure = ModelFileError(f"model {file.name}: {error.message}", fix=error.fix)
     except Exception as error:  # the library raises whatever its code runs into, AssertionError included
         failure = ModelFileError(f"model {file.name}: ExLlamaV2 cannot load {folder.path}: {error}")
     else:
@@ -78,6 +80,8 @@ class ExllamaNetwork:
         config.max_input_len = max(PADDING * sizes.chunk_tokens, sizes.slots)  # the size of its buffers
         config.no_flash_attn = not has_paged_flash_attention()
         self._model = library.ExLlamaV2(config)
+        if not library.attn.has_flash_attn_with_paged:
+            require_full_attention(self._model, sizes.context_tokens)
         self._model.load()
         kinds = {
             "fp16": library.ExLlamaV2Cache,
@@ -146,6 +150,25 @@ def choose_way(config: ModelConfig, *, fixed: bool) -> None:
         _WAYS[heads] = gathered
     elif heads not in _WAYS:
         _, _WAYS[heads], _ = choose(Shape(*heads, torch.float16, torch.device("cuda:0")))
+
+
+def require_full_attention(model: Any, context_tokens: int) -> None:
+    """Raise ModelFileError for a model that only flash-attn attends as it was trained: without it the library
+    leaves windows and caps out of what it asks for, and says nothing.
+    """
+    layers = [getattr(module, "attn", module) for module in model.modules]
+    window = min((layer.sliding_window for layer in layers if getattr(layer, "sliding_window", 0)), default=0)
+    instead = ""
+    if model.config.attn_logit_softcapping:
+        found = "soft-capped attention"
+    elif 0 < window < context_tokens:
+        found, instead = f"a sliding window of {window} tokens", f", or set context_tokens = {window}"
+    else:
+        return
+    raise ModelFileError(
+        f"{model.config.model_dir} has {found}, for which flash-attn is not there",
+        fix=f"install flash-attn (2.5.7 or newer){instead}",
+    )
 
 
 def _attend(*, q: torch.Tensor, k_cache: torch.Tensor, **rest: Any) -> torch.Tensor:
