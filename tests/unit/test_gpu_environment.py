@@ -69,6 +69,16 @@ def test_what_was_compiled_earlier_is_only_loaded_with_the_tools_there(machine) 
     assert (lacking.state, lacking.words) == ("missing", "compiled earlier, and there is no ninja")
 
 
+@pytest.mark.parametrize(("release", "warned"), [("12.4", True), ("13.1", False), ("", False)])
+def test_a_compiler_of_another_cuda_is_told(
+    machine, monkeypatch: pytest.MonkeyPatch, release: str, warned: bool
+) -> None:
+    monkeypatch.setattr(extension, "compiler_release", lambda: release)
+    fact = machine({"exllamav2": "0.3.2"}, fake_torch(cuda="13.0"), nvcc=True)["extension"]
+    assert fact.state == "slower"
+    assert (f"nvcc is of CUDA {release} while PyTorch is of CUDA 13.0" in fact.words) is warned
+
+
 def test_a_flash_attn_for_another_pytorch_is_told_before_a_load_fails(
     machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

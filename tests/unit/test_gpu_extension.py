@@ -92,6 +92,31 @@ def test_ninja_of_an_environment_that_is_not_active_is_found(
     assert subprocess.run(["ninja"], capture_output=True, text=True, check=True).stdout == "1.13\n"
 
 
+def nvcc_of(home: Path, release: str) -> Path:
+    """A program that says what nvcc says of itself."""
+    (home / "bin").mkdir(parents=True)
+    program = home / "bin" / "nvcc"
+    program.write_text(f"#!/bin/sh\necho 'Cuda compilation tools, release {release}, V{release}.1'\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_nvcc_is_the_one_that_pytorch_runs(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    on_path, named = tmp_path / "on_path", tmp_path / "named"
+    nvcc_of(on_path, "12.4")
+    nvcc_of(named, "13.0")
+    monkeypatch.delenv("CUDA_PATH", raising=False)
+    monkeypatch.delenv("CUDA_HOME", raising=False)
+    monkeypatch.setenv("PATH", f"{on_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert extension.compiler_release() == "12.4"
+    monkeypatch.setenv("CUDA_HOME", str(named))
+    assert extension.compiler_release() == "13.0"
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))  # wrong, and PyTorch looks nowhere else then
+    assert (extension.compiler_release(), dict(extension.tools())["nvcc"]) == ("", False)
+
+
 def test_the_lock_of_a_process_that_was_killed_is_broken_and_no_other(cache: Path) -> None:
     lock = cache / "lock"
     code = (

@@ -128,6 +128,13 @@ def _compiler(torch: Any) -> Fact:
         return Fact(subject="extension", state="missing", words=words, fix=fix)
     if kept:
         return Fact(subject="extension", state="ok", words="compiled earlier and kept")
+    release, wanted = extension.compiler_release(), str(torch.version.cuda)
+    if release and release.partition(".")[0] != wanted.partition(".")[0]:
+        words = (
+            f"not compiled yet; nvcc is of CUDA {release} while PyTorch is of CUDA {wanted}: that may fail"
+        )
+        fix = f"install the toolkit of CUDA {wanted} and set CUDA_HOME, or a PyTorch built for CUDA {release}"
+        return Fact(subject="extension", state="slower", words=words, fix=fix)
     words = "not compiled yet: the first model load takes minutes longer"
     return Fact(subject="extension", state="slower", words=words, fix="make gpu-check compiles it beforehand")
 

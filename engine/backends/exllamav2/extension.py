@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typing import Any
 
 _NAME = "exllamav2_ext"
 _ARCHITECTURES = "TORCH_CUDA_ARCH_LIST"
+_ANSWER_S = 10.0
 
 
 def is_installed() -> bool:
@@ -44,11 +46,24 @@ def build_folder(torch: Any) -> Path:
 
 def tools() -> Iterator[tuple[str, bool]]:
     """What PyTorch runs to compile it, or to see that it need not, and whether each is there."""
-    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
-    yield "nvcc", bool(shutil.which("nvcc")) or Path(home, "bin", "nvcc").exists()
+    yield "nvcc", _nvcc() is not None
     yield "C++ compiler", any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++"))
     yield "ninja", bool(shutil.which("ninja")) or _ninja_folder() is not None
     yield "Python.h", Path(sysconfig.get_paths()["include"], "Python.h").exists()
+
+
+def compiler_release() -> str:
+    """The CUDA release whose nvcc PyTorch would run, as 13.0; empty where it does not say."""
+    program = _nvcc()
+    if program is None:
+        return ""
+    try:
+        command = (str(program), "--version")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"release (\d+\.\d+)", done.stdout)
+    return found[1] if found else ""
 
 
 def prepare(torch: Any) -> None:
@@ -68,6 +83,14 @@ def _architecture(torch: Any) -> str:
     own = torch.cuda.get_device_capability(0)
     major, minor = min(own, max(known, default=own))
     return f"{major}.{minor}"
+
+
+def _nvcc() -> Path | None:
+    """Where PyTorch looks for it: where the environment says, else on the path, else in the usual place."""
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    found = None if home else shutil.which("nvcc")
+    program = Path(found) if found else Path(home or "/usr/local/cuda", "bin", "nvcc")
+    return program if os.access(program, os.X_OK) else None
 
 
 def _ninja_folder() -> Path | None:
