@@ -13,6 +13,7 @@ from engine.ir.logical import LogicalPlan
 from engine.ir.spec import InputSpec
 
 PREVIEWED_ROWS = 20
+_NAME_ONE = "name an existing file that ends in .csv, .tsv, .jsonl or .parquet; tab completes its path"
 _LOOKED_AT = 5000
 """Entries of a folder that are considered for completion."""
 
@@ -50,14 +51,18 @@ def preview(path: str, plan: LogicalPlan, mapping: Mapping[str, str]) -> Preview
     if not path.strip():
         return Preview(fault="no file is named", fix="type its path; tab completes it")
     file = Path(path).expanduser()
-    if file.exists() and not file.is_file():
+    if not file.exists():
+        return Preview(fault=f"there is no file {path}", fix=_NAME_ONE)
+    if not file.is_file():
         return Preview(fault=f"{path} is no file", fix="go on typing: tab completes paths")
     try:
         with closing(open_table(file)) as table:
             rows = list(islice(table.rows(), PREVIEWED_ROWS))
             columns = table.columns
     except InputError as error:
-        return Preview(fault=error.message, fix=error.fix or "")
+        fix = error.fix or ""
+        # Options of the command line cannot be given in a form.
+        return Preview(fault=error.message, fix=_NAME_ONE if "--" in fix else fix)
     if not rows:
         return Preview(fault=f"{path} has no rows", fix="a batch needs at least one query")
     if columns is None:

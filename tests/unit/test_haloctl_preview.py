@@ -107,3 +107,12 @@ def test_paths_are_completed_folders_and_tables_first(tmp_path: Path, monkeypatc
     assert completions("data/") == ("data/a.csv",)
     assert completions(".h") == (".hidden.csv",)
     assert completions("nowhere/") == ()
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none", "notes.txt"])
+def test_what_to_do_about_a_file_can_be_done_in_a_form(tmp_path: Path, name: str):
+    (tmp_path / "notes.txt").write_text("id,question\n1,why?\n")
+    found = preview(str(tmp_path / name), QUESTION, {})
+    assert found.fault.startswith("there is no file" if name.startswith("none") else "the format of")
+    assert ".csv" in found.fix
+    assert "--" not in found.fix

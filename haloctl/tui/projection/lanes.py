@@ -39,7 +39,7 @@ class TimelineFeed:
         for epoch in state.epochs:
             if epoch.started_s is not None and epoch.index not in self._marked:
                 self._marked.add(epoch.index)
-                self.timeline.mark(EpochMark(at_s=epoch.started_s, label=f"E{epoch.index + 1}"))
+                self.timeline.mark(EpochMark(at_s=epoch.started_s, label=f"E{epoch.index}"))
         self._seen, self._at_s, self._attempt = state.spans_seen, state.at, state.attempt
         self._dropped = state.spans_dropped
         return fresh

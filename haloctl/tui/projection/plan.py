@@ -45,9 +45,9 @@ def epoch_cells(state: LiveSnapshot, now_s: float) -> Iterator[Mapping[str, Any]
     several = len({epoch.window for epoch in state.shape.epochs}) > 1
     for epoch in state.shape.epochs:
         live = lives.get(epoch.index, EpochLive(index=epoch.index))
-        window = f"W{epoch.window + 1}·" if several else ""
+        window = f"W{epoch.window}·" if several else ""
         yield {
-            "epoch": f"{window}E{epoch.index + 1}",
+            "epoch": f"{window}E{epoch.index}",
             "state": _state(live),
             "estimate": epoch.estimate.makespan_s,
             "actual": _took(live, now_s),
