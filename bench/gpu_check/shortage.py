@@ -47,22 +47,22 @@ def _under_shortage(backend: Backend, shortage: Shortage) -> Figures:
     """Less and less memory, until the device was out of it; then all of it again."""
     if _ask(backend, 0)[0] != SLOTS:
         raise SystemExit("requests failed with all memory there")
-    answered, first = 0, shortage.met()
+    answered, times = 0, 0
     for number, level in enumerate(shortage.levels, 1):
         shortage.take(level)
         met = shortage.met()
         here, refused = _ask(backend, number)
+        times += shortage.met() - met
         if shortage.met() > met:
             answered += here
         if any("out of memory" not in words for words in refused):
             raise SystemExit(f"requests failed for something else: {refused[:3]}")
-    met = shortage.met() - first
     shortage.give_back()
     if _ask(backend, 99)[0] != SLOTS:
         raise SystemExit("requests fail although all memory is there again")
-    if not met:
+    if not times:
         raise SystemExit("the device was never out of memory: this shows nothing")
-    return {"times_out_of_memory": met, "answered_although": answered}
+    return {"times_out_of_memory": times, "answered_although": answered}
 
 
 def _ask(backend: Backend, round_: int) -> tuple[int, list[str]]:

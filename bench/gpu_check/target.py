@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from engine.testing import paged_reference
 from workflows.mini.model_file import ModelShape
 
 REFERENCE_MODULE = "exllamav2=engine.testing.paged_reference"
+_PIECE_BYTES = 8 << 20
 TINY = ModelShape(width=64, layers=2, heads=4, kv_heads=2, feed_forward=128, context_tokens=2048)
 
 
@@ -98,8 +100,10 @@ class TakenMemory(Shortage):
     def take(self, level: int) -> None:
         self.give_back()
         size = torch.cuda.mem_get_info(0)[0] - (level << 20)
-        if size > 0:
-            self._held = torch.empty(size, dtype=torch.uint8, device="cuda:0")
+        while size > 0 and self._held is None:
+            with suppress(torch.OutOfMemoryError):  # what is free need not be in one piece
+                self._held = torch.empty(size, dtype=torch.uint8, device="cuda:0")
+            size -= _PIECE_BYTES
 
     def give_back(self) -> None:
         self._held = None
