@@ -29,7 +29,7 @@ from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.screens.text_panel import TextPanel
 from haloctl.tui.widgets.dag import DagView
 from haloctl.tui.widgets.gantt import Gantt
-from haloctl.tui.widgets.table import VTable
+from haloctl.tui.widgets.table import ReadTable, VTable
 
 BROUGHT = tuple(Binding.make_bindings([*ScrollableContainer.BINDINGS, *Screen.BINDINGS, *App.BINDINGS]))
 """What every scrolling widget, screen and app of Textual bring along."""
@@ -270,6 +270,17 @@ def test_the_palette_offers_every_action_of_the_page(recorded):
         assert offered["Keys"] == "? · The keys that mean something here"
 
     drive(recorded(), "2", then=look)
+
+
+@pytest.mark.parametrize("keys", [("6",), ("2", "tab", "tab", "tab")])
+def test_enter_is_not_offered_where_there_is_nothing_to_open(recorded, keys):
+    def look(app):
+        assert type(app.focused) is ReadTable
+        usable = {found.binding.id for found in app.screen.active_bindings.values() if found.enabled}
+        assert "table.sort" in usable
+        assert "table.open" not in usable
+
+    drive(recorded(9), *keys, size=(160, 46), then=look)
 
 
 def test_the_users_own_keys_take_the_place_of_ours(recorded):

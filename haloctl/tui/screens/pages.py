@@ -22,6 +22,7 @@ HEADINGS = {
     "DagView": "Graph",
     "Gantt": "Timeline",
     "VTable": "Table",
+    "ReadTable": "Table",
     "FilterTable": "Table",
     "RowsPanel": "Table",
     "LineChart": "Chart",

@@ -13,7 +13,7 @@ from haloctl.tui.pieces import plain_text
 from haloctl.tui.projection.plan import columns_of, epoch_cells, totals_lines, workers_of
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.text_panel import TextPanel
-from haloctl.tui.widgets.table import VTable
+from haloctl.tui.widgets.table import ReadTable, VTable
 
 _NOTHING = "Nothing is planned yet."
 
@@ -35,7 +35,7 @@ class PlanPage(PageView):
     def compose(self) -> ComposeResult:
         """Two panels."""
         yield TextPanel(title="Planned and actual", empty=_NOTHING, id="totals")
-        yield VTable(title="Epochs by workers", empty=_NOTHING, id="epochs")
+        yield ReadTable(title="Epochs by workers", empty=_NOTHING, id="epochs")
 
     def tick(self, view: ViewState) -> None:
         """Times and states, four times a second."""

@@ -29,7 +29,7 @@ from haloctl.tui.screens.follow_panel import FollowPanel
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.widgets.gantt import Gantt
-from haloctl.tui.widgets.table import VTable
+from haloctl.tui.widgets.table import ReadTable, VTable
 
 LOG_LINES = 100
 
@@ -71,7 +71,7 @@ class WorkersPage(PageView):
         yield Gantt(title="Lanes", id="lanes")
         with Horizontal(id="middle"):
             yield VTable(title="Running now", empty="Nothing runs just now.", id="running")
-            yield VTable(title="Queues", empty="No queues yet.", id="queues")
+            yield ReadTable(title="Queues", empty="No queues yet.", id="queues")
         yield FollowPanel(title="Log", empty="The worker has written nothing.", id="log")
 
     def on_mount(self) -> None:
@@ -134,10 +134,6 @@ class WorkersPage(PageView):
         row = self._node_rows.values[event.row]["row"]
         if row != "–":
             self.post_message(Opened(query=QueryIndex(int(row[1:]))))
-
-    @on(VTable.Selected, "#queues")
-    def _open_nothing(self, event: VTable.Selected) -> None:
-        event.stop()
 
     def action_restart(self) -> None:
         """Ask to restart the worker under the cursor."""

@@ -171,3 +171,11 @@ class VTable(TableCanvas):
                 self.chosen_column = column.index
                 self.action_sort()
                 self.refresh()
+
+
+class ReadTable(VTable):
+    """A table whose rows have nothing behind them to be opened."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter means nothing here."""
+        return action != "open"
