@@ -160,7 +160,7 @@ def test_a_new_user_gets_a_shipped_query_answered_without_knowing_anything(
     terminal.wait_for("Answers")
     terminal.wait_for("How did AUTOMOBILE do in EUROPE in 1997?")
     terminal.press("\x1b")
-    terminal.wait_for("nothing runs before you say so")
+    terminal.wait_for("nothing runs without your yes")
     terminal.press("q")
     assert terminal.wait_end() == 0
     assert "is done: haloctl show" in terminal.text
