@@ -185,3 +185,10 @@ class InvariantBroken(HaloError):
     """A bug in haloctl; please report it with the story in the message."""
 
     code = "invariant"
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The first error in a group of groups, which nurseries make of a single one too; itself if no group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

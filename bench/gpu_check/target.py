@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -71,25 +72,22 @@ class Target:
         return None if self.reference else int(torch.cuda.mem_get_info(0)[0])
 
 
-class Shortage:
+class Shortage(Protocol):
     """Takes memory away from a loaded backend, level by level, and gives it back."""
 
-    levels: tuple[int, ...] = ()
+    levels: tuple[int, ...]
 
     def take(self, level: int) -> None:
         """Leave as much as the level says."""
-        raise NotImplementedError
 
     def give_back(self) -> None:
         """Everything is free again."""
-        raise NotImplementedError
 
     def met(self) -> int:
         """How often the device was out of memory so far."""
-        raise NotImplementedError
 
 
-class TakenMemory(Shortage):
+class TakenMemory:
     """On a GPU: all but `level` MiB is held by a tensor of this process."""
 
     levels = (256, 64, 16, 4)
@@ -113,7 +111,7 @@ class TakenMemory(Shortage):
         return int(torch.cuda.memory_stats(0)["num_ooms"])
 
 
-class LimitedTokens(Shortage):
+class LimitedTokens:
     """Of the reference: a batch may hold `level` tokens."""
 
     levels = (100, 20, 1)

@@ -7,18 +7,12 @@ from typing import Literal, TypeAlias
 
 from bench.workloads.systems import ABLATIONS, SYSTEMS
 from engine.ir.ids import Record
+from workflows.workloads.questions import ASKED
 
 Memory: TypeAlias = Literal["all", "one"]
 """all: every model fits beside the others; one: only one at a time."""
 
-WORKLOADS: dict[str, tuple[str, str]] = {
-    "W1": ("w1_film_diamond", "films"),
-    "W2": ("w2_film_chains", "films"),
-    "W3": ("w3_page_threads", "pages"),
-    "W4": ("w4_page_bridge", "pages"),
-    "W5": ("w5_order_trident", "orders"),
-    "W6": ("w6_order_fanout", "orders"),
-}
+WORKLOADS = {file[:2].upper(): (file, questions) for file, questions in ASKED.items()}
 """Name → workflow file, and the set of questions it is asked."""
 
 QUERIES = (16, 64)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import trio
 
+from engine.errors import first_error
 from engine.ir.event import Event
 from engine.ir.ids import RunId
 from engine.ir.physical import PhysicalPlan
@@ -104,7 +105,7 @@ class Control:
                     nursery.start_soon(trio.serve_listeners, self._welcome_in, [listener])
                     task_status.started()
             except* ControlError as group:
-                self._warn(f"nobody can attach to this run: {_first(group)}")
+                self._warn(f"nobody can attach to this run: {first_error(group)}")
                 task_status.started()
 
     async def finish(self) -> None:
@@ -137,7 +138,7 @@ class Control:
         try:
             await viewer.serve()
         except* Exception as group:
-            self._warn(f"a client of this run was let go: {_first(group)!r}")
+            self._warn(f"a client of this run was let go: {first_error(group)!r}")
         finally:
             self._viewers.discard(viewer)
             self._gone.set()
@@ -157,10 +158,3 @@ class Control:
             return OVER
         finally:
             self._waiting.pop(ticket, None)
-
-
-def _first(group: BaseException) -> BaseException:
-    """The first error in a group of groups."""
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group

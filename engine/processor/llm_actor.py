@@ -9,7 +9,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 import trio
 
-from engine.errors import WorkerError
+from engine.errors import WorkerError, first_error
 from engine.ir.ids import ModelName, NodeId, RequestId
 from engine.ir.request import GenerateRequest, ModelFile
 from engine.ir.result import Failure
@@ -75,7 +75,9 @@ class LlmActor:
                         if await self._serve(lent, inbox):
                             return
                 except* WorkerError as group:
-                    await self._outbox.send(self._died(_first(group)))
+                    error = first_error(group)
+                    assert isinstance(error, WorkerError)
+                    await self._outbox.send(self._died(error))
                 if not await _wait_respawn(inbox):
                     return
 
@@ -180,12 +182,3 @@ async def _wait_respawn(inbox: Receiver[LaneCommand]) -> bool:
             await trio.sleep(command.delay_s)
             return True
     return False
-
-
-def _first(group: BaseExceptionGroup[WorkerError]) -> WorkerError:
-    """The first leaf of a group of worker errors."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, WorkerError)
-    return error

@@ -8,7 +8,7 @@ from functools import partial
 
 import trio
 
-from engine.errors import HaloError, InvariantBroken, JournalError
+from engine.errors import HaloError, InvariantBroken, JournalError, first_error
 from engine.ir.event import Event, RunFinished, RunStarted
 from engine.ir.ids import ContentKey, ModelName, OperatorId, RunId, WorkerId
 from engine.ir.options import RunOptions
@@ -102,7 +102,7 @@ async def process(job: Job) -> RunReport:
         async with trio.open_nursery() as nursery:
             await _start_actors(job, state, nursery, clock, fatal)
     except* Exception as group:
-        fatal.error = fatal.error or _first_error(group)
+        fatal.error = fatal.error or _error_of(group)
     finally:
         job.control.close_run()
     report = state.report(clock(), aborted=fatal.error is not None)
@@ -234,11 +234,9 @@ def _source_of(job: Job) -> Feed:
     return Feed(job.windows, extended, job.again, job.journal, job.control.planned)
 
 
-def _first_error(group: BaseExceptionGroup[Exception]) -> HaloError:
+def _error_of(group: BaseExceptionGroup[Exception]) -> HaloError:
     """The first error in a group; one that is none of ours is a bug, told as such with its cause."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = first_error(group)
     if isinstance(error, HaloError):
         return error
     broken = InvariantBroken(f"{type(error).__name__}: {error}")

@@ -25,7 +25,7 @@ from tools import REGISTRY
 from workflows import catalogue
 from workflows.tpch.other_databases import load_postgres
 from workflows.workloads.folder import build_databases, make_settings
-from workflows.workloads.questions import rows
+from workflows.workloads.questions import ASKED, rows
 from workflows.workloads.serve import MockApi
 
 pytestmark = pytest.mark.slow
@@ -33,14 +33,6 @@ pytestmark = pytest.mark.slow
 QUERIES = 2
 MODEL = embedded.model_path("haloctl-mini")
 TPCH_SCALE = 0.002
-SETS = {
-    "w1_film_diamond": "films",
-    "w2_film_chains": "films",
-    "w3_page_threads": "pages",
-    "w4_page_bridge": "pages",
-    "w5_order_trident": "orders",
-    "w6_order_fanout": "orders",
-}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +62,7 @@ def run(api, folder, tmp_path):
         settings = settings.replace("duckdb:", f"duckdb:{folder}/")
         config = tmp_path / "haloctl.toml"
         config.write_text(f'{settings}\n[paths]\nruns = "{tmp_path}/runs"\ncache = "{folder}/cache"\n')
-        table = [{**row, "api": api.url} for row in rows(SETS[name], QUERIES)]
+        table = [{**row, "api": api.url} for row in rows(ASKED[name], QUERIES)]
         result = haloctl.run(catalogue.path(f"workloads/{name}.yaml"), table, config=config)
         assert [row["status"] for row in result] == ["ok"] * QUERIES, [row["error_message"] for row in result]
         with RunView(find_run(load_settings(config).settings, "last")) as view:
@@ -128,7 +120,7 @@ def plain(table):
     ]
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", ASKED)
 def test_workload_runs_on_duckdb(run, files, name):
     def execute(database, statement, values):
         with duckdb.connect(str(files[database]), read_only=True) as connection:
@@ -150,7 +142,7 @@ def postgres_tpch(postgres_server):
     return url
 
 
-@pytest.mark.parametrize("name", [name for name in SETS if SETS[name] == "orders"])
+@pytest.mark.parametrize("name", [name for name in ASKED if ASKED[name] == "orders"])
 def test_workload_runs_on_postgresql(run, files, postgres_tpch, name):
     def execute(database, statement, values):
         assert database == "tpch"

@@ -13,20 +13,12 @@ from workflows.films.words import THEMES
 from workflows.pages.words import FIELDS
 from workflows.workloads.folder import build_databases, make_folder, make_settings
 from workflows.workloads.order_rules import parameters
-from workflows.workloads.questions import rows
+from workflows.workloads.questions import ASKED, rows
 from workflows.workloads.serve import MockApi
 
 pytestmark = pytest.mark.slow
 
 QUERIES = 4
-SETS = {
-    "w1_film_diamond": "films",
-    "w2_film_chains": "films",
-    "w3_page_threads": "pages",
-    "w4_page_bridge": "pages",
-    "w5_order_trident": "orders",
-    "w6_order_fanout": "orders",
-}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +36,7 @@ def world(tmp_path_factory):
 def run(world):
     def run_workload(name, **options):
         _, api, config = world
-        table = [{**row, "api": api.url} for row in rows(SETS[name], QUERIES)]
+        table = [{**row, "api": api.url} for row in rows(ASKED[name], QUERIES)]
         return haloctl.run(catalogue.path(f"workloads/{name}.yaml"), table, config=config, **options)
 
     return run_workload
@@ -119,7 +111,7 @@ def test_a_folder_made_by_hand_has_all_it_takes(tmp_path):
     settings = load_settings(tmp_path / "haloctl.toml").settings
     assert set(settings.models) == {"S", "M", "L"}
     assert all(Path(d.url.removeprefix("duckdb:")).is_file() for d in settings.databases.values())
-    for name in set(SETS.values()):
+    for name in set(ASKED.values()):
         assert len((tmp_path / f"{name}_questions.csv").read_text().splitlines()) == 9
     mine = tmp_path / "haloctl.toml"
     mine.write_text(mine.read_text() + "# mine\n")

@@ -17,6 +17,7 @@ import trio
 from engine.ir.event import WorkerReady
 from engine.journal.output_target import OutputTarget
 from engine.journal.view import RunView
+from engine.testing.waiting import write_waiting
 from engine.wire.framing import FrameDecoder, encode_frames
 from haloctl.config import load_settings
 from haloctl.request import BatchRequest, TableSource
@@ -60,24 +61,6 @@ operators:
   answer: {kind: llm, model: n, prompt: "Q: {{ question }} K: {{ keyword }}", max_tokens: 12}
 outputs: {answer: "{{ answer }}"}
 """
-WAIT = """
-workflow: wait
-inputs:
-  file: {type: string}
-operators:
-  wait: {kind: python, function: "waiting.py:wait", arguments: {file: "{{ file }}"}, timeout_s: 60}
-outputs: {waited: "{{ wait }}"}
-"""
-WAITING = '''
-"""A function that waits while somebody holds a lock on the file."""
-import fcntl
-
-
-def wait(file):
-    with open(file) as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)
-    return file
-'''
 Message = TypeVar("Message")
 
 
@@ -87,13 +70,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     monkeypatch.chdir(tmp_path)
-    for name, text in (
-        ("haloctl.toml", SETTINGS),
-        ("ask.yaml", ASK),
-        ("wait.yaml", WAIT),
-        ("waiting.py", WAITING),
-    ):
+    for name, text in (("haloctl.toml", SETTINGS), ("ask.yaml", ASK)):
         (tmp_path / name).write_text(text)
+    write_waiting(tmp_path)
     return tmp_path
 
 

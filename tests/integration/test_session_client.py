@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.journal.output_target import OutputTarget
+from engine.testing.waiting import write_waiting
 from haloctl.config import load_settings
 from haloctl.request import BatchRequest, TableSource
 from haloctl.session.client import Apart, Joined, News, SessionClient
@@ -23,24 +24,6 @@ SETTINGS = """
 runs = "runs"
 cache = "cache"
 """
-WAIT = """
-workflow: wait
-inputs:
-  file: {type: string}
-operators:
-  wait: {kind: python, function: "waiting.py:wait", arguments: {file: "{{ file }}"}, timeout_s: 60}
-outputs: {waited: "{{ wait }}"}
-"""
-WAITING = '''
-"""A function that waits while somebody holds a lock on the file."""
-import fcntl
-
-
-def wait(file):
-    with open(file) as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)
-    return file
-'''
 
 
 @pytest.fixture
@@ -49,8 +32,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     monkeypatch.chdir(tmp_path)
-    for name, text in (("haloctl.toml", SETTINGS), ("wait.yaml", WAIT), ("waiting.py", WAITING)):
-        (tmp_path / name).write_text(text)
+    write_waiting(tmp_path)
+    (tmp_path / "haloctl.toml").write_text(SETTINGS)
     (tmp_path / "gate").touch()
     return tmp_path
 

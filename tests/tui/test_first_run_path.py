@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from engine.ir.event import ModelLoaded, WorkerReady
 from engine.journal.view import RunView
+from engine.testing.waiting import write_waiting
 from haloctl.config import load_settings
 from haloctl.tui.first_run_app import Departure, FirstRunApp
 from haloctl.tui.screens.first_run_proposal import ProposalScreen
@@ -39,24 +40,6 @@ operators:
   answer: {kind: llm, model: m, prompt: "Q: {{ question }}", max_tokens: 12}
 outputs: {answer: "{{ answer }}"}
 """
-WAIT = """
-workflow: wait
-inputs:
-  file: {type: string}
-operators:
-  wait: {kind: python, function: "waiting.py:wait", arguments: {file: "{{ file }}"}, timeout_s: 60}
-outputs: {waited: "{{ wait }}"}
-"""
-WAITING = '''
-"""A function that waits while somebody holds a lock on the file."""
-import fcntl
-
-
-def wait(file):
-    with open(file) as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)
-    return file
-'''
 S = TypeVar("S", bound=Screen[Any])
 
 
@@ -161,8 +144,7 @@ def test_a_table_is_answered_and_then_a_typed_question_on_the_same_warm_worker(f
 def test_q_in_a_run_leaves_it_running_and_it_ends_by_itself(folder: Path):
     import fcntl
 
-    (folder / "wait.yaml").write_text(WAIT)
-    (folder / "waiting.py").write_text(WAITING)
+    write_waiting(folder)
     app = FirstRunApp(load_settings().settings)
 
     async def steps(pilot: Pilot[Any]) -> None:
@@ -251,8 +233,7 @@ def test_a_session_that_is_gone_is_replaced_for_the_next_batch(folder: Path, end
 def test_a_run_whose_session_is_killed_is_not_said_to_go_on(folder: Path):
     import fcntl
 
-    (folder / "wait.yaml").write_text(WAIT)
-    (folder / "waiting.py").write_text(WAITING)
+    write_waiting(folder)
     app = FirstRunApp(load_settings().settings)
 
     async def steps(pilot: Pilot[Any]) -> None:

@@ -84,6 +84,15 @@ SETS: dict[str, Callable[..., tuple[str, ...]]] = {
     "orders": order_questions,
 }
 """Name of a set of questions → what makes it."""
+ASKED = {
+    "w1_film_diamond": "films",
+    "w2_film_chains": "films",
+    "w3_page_threads": "pages",
+    "w4_page_bridge": "pages",
+    "w5_order_trident": "orders",
+    "w6_order_fanout": "orders",
+}
+"""Workload → the set of questions it is asked."""
 
 
 def rows(name: str, count: int, *, wordings: int = 1, seed: int = SEED) -> list[dict[str, str]]:

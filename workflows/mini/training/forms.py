@@ -27,11 +27,6 @@ from workflows.workloads.order_rules import parameters
 _HOLE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 _LARGE = 1000
 _SCALE_END = 5
-_ASK = {
-    "films": questions.film_questions,
-    "pages": questions.page_questions,
-    "orders": questions.order_questions,
-}
 
 
 @dataclass
@@ -79,8 +74,7 @@ def _workloads() -> dict[str, dict[str, Any]]:
 
 
 def _question(dice: random.Random, workload: str) -> str:
-    subject = {"w1": "films", "w2": "films", "w3": "pages", "w4": "pages"}.get(workload[:2], "orders")
-    return _ASK[subject](1, wordings=4, seed=dice.randrange(1 << 30))[0]
+    return questions.SETS[questions.ASKED[workload]](1, wordings=4, seed=dice.randrange(1 << 30))[0]
 
 
 def _filled(dice: random.Random, operators: dict[str, Any], name: str, given: _Given) -> str:
