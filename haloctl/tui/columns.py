@@ -139,11 +139,19 @@ class ChoiceColumn:
             self._names.append(name)
         return code
 
-    def contains(self, needles: Sequence[str]) -> Mask:
-        """Rows with one of the names: a needle that is a whole name means it alone, else all that hold it."""
+    def names(self) -> tuple[str, ...]:
+        """The names given at first, then those that some row has now."""
+        return tuple(self._names[code] for code in self._used() if self._names[code])
+
+    def _used(self) -> list[int]:
         used = np.bincount(self._rows.values.astype(np.intp), minlength=len(self._names)) > 0
         used[: self._given] = True
-        folded = {code: self._names[code].casefold() for code in np.flatnonzero(used).tolist()}
+        codes: list[int] = np.flatnonzero(used).tolist()
+        return codes
+
+    def contains(self, needles: Sequence[str]) -> Mask:
+        """Rows with one of the names: a needle that is a whole name means it alone, else all that hold it."""
+        folded = {code: self._names[code].casefold() for code in self._used()}
         whole = set(folded.values())
         meant = [
             code

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Final, Literal, TypeAlias
 
 from engine.ir.ids import Record
@@ -22,12 +23,18 @@ from haloctl.suggest import closest
 from haloctl.tui.cells import one_line
 
 FieldKind = Literal["text", "choice", "number"]
+NamesOf: TypeAlias = Callable[[str], Sequence[str] | None]
+"""Column → the names it can have as far as they are known; None where it holds anything else."""
 
 _TERM = re.compile(
     r"(?P<negated>-?)(?:(?P<field>[^\s:\"]+):)?(?:\"(?P<quoted>[^\"]*)(?P<closed>\"?)|(?P<bare>[^\s\"]*))"
 )
 _NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?[kKMG]?")
 _SIZES: Final = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+
+
+_NAMED: Final = 12
+"""Names that are told as possible."""
 
 
 class Contains(Record, frozen=True, kw_only=True):
@@ -82,6 +89,29 @@ def parse_filter(text: str, fields: Mapping[str, FieldKind]) -> Conditions | Fil
         conditions.append(made)
         position = term.end()
     return tuple(conditions)
+
+
+def stray_name(conditions: Conditions, names_of: NamesOf) -> str:
+    """What to say of the first name in `conditions` that no row can have by now; nothing if there is none."""
+    for condition in conditions:
+        if not isinstance(condition, Contains) or not condition.field:
+            continue
+        names = names_of(condition.field)
+        if names is None:
+            continue
+        known = [name.casefold() for name in names]
+        for needle in condition.needles:
+            if not any(needle in name for name in known):
+                return _stray(condition.field, needle, names)
+    return ""
+
+
+def _stray(field: str, needle: str, names: Sequence[str]) -> str:
+    near = get_close_matches(needle, names, n=1)
+    more = ", …" if len(names) > _NAMED else ""
+    there = ", ".join(one_line(name, 24) for name in names[:_NAMED]) + more or "there is none yet"
+    said = f"{one_line(needle, 24)!r} is no {field}"
+    return f"{said}, did you mean {one_line(near[0], 24)!r}? {there}" if near else f"{said}: {there}"
 
 
 def _condition(term: re.Match[str], fields: Mapping[str, FieldKind]) -> Condition | FilterFault:

@@ -46,6 +46,10 @@ class ListRows:
         """The text of a row's cells."""
         return self._table.cells(row)
 
+    def names(self, key: str) -> tuple[str, ...] | None:
+        """The names that a column of names can have, as far as they are known; None for other columns."""
+        return self._table.names(key)
+
     def select(self, conditions: Conditions, sort: str | None, descending: bool) -> Order:
         """Numbers of the rows that meet all conditions, in order of column `sort` or as they came."""
         return self._table.select(conditions, sort, descending)

@@ -55,6 +55,9 @@ class Rows(Protocol):
     def cells(self, row: int) -> tuple[str, ...]:
         """The text of a row's cells, one a column; as it came, not yet safe for a terminal."""
 
+    def names(self, key: str) -> tuple[str, ...] | None:
+        """The names that a column of names can have, as far as they are known; None for other columns."""
+
     def select(self, conditions: Conditions, sort: str | None, descending: bool) -> Order:
         """Numbers of the rows that meet all conditions, in order of column `sort` or as they came."""
 
@@ -93,6 +96,11 @@ class RowTable:
     def cells(self, row: int) -> tuple[str, ...]:
         """The text of a row's cells."""
         return tuple(_shown(column, self._kept[column.key][row]) for column in self.columns)
+
+    def names(self, key: str) -> tuple[str, ...] | None:
+        """The names that a column of names can have, as far as they are known; None for other columns."""
+        kept = self._kept[key]
+        return kept.names() if isinstance(kept, ChoiceColumn) else None
 
     def select(self, conditions: Conditions = (), sort: str | None = None, descending: bool = False) -> Order:
         """Numbers of the rows that meet all conditions, in order of column `sort` or as they came."""

@@ -180,6 +180,29 @@ def test_a_fault_is_told_and_what_stands_before_it_holds():
     assert "tokens is a number" in app.table.border_subtitle
 
 
+def test_a_misspelt_name_is_told_with_the_names_there_are():
+    app = drive("slash", *"state:faild")
+    assert app.summary == "0 of 500"
+    assert "'faild' is no state, did you mean 'failed'? pending, queued" in app.table.border_subtitle
+    app = drive("slash", *"node:merg,answr", "enter")
+    assert "'answr' is no node, did you mean 'answer'?" in app.table.border_subtitle
+    assert not drive("slash", *"state:faild", "escape").table.border_subtitle
+    assert not drive("slash", *"state:faild", *["backspace"] * 2).table.border_subtitle
+
+
+def test_a_name_is_no_longer_called_unknown_once_a_row_has_it():
+    async def rename(app, pilot):
+        before = str(app.table.border_subtitle)
+        app.rows.put(3, {"node": "late"})
+        app.table.changed([3])
+        await pilot.pause()
+        return before, app.table.count, str(app.table.border_subtitle)
+
+    before, count, after = drive("slash", *"node:late", "enter", then=rename).lines_at_end
+    assert "'late' is no node" in before
+    assert (count, after) == (1, "")
+
+
 def test_right_completes_the_name_of_a_column():
     async def value(app, _):
         return app.query_one(FilterTable).input.value

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from haloctl.tui.filter_language import Contains, FilterFault, Range, Within, parse_filter
+from haloctl.tui.filter_language import Contains, FilterFault, Range, Within, parse_filter, stray_name
 
 FIELDS = {"state": "choice", "text": "text", "tokens": "number"}
 
@@ -81,3 +81,26 @@ def test_a_fault_says_what_to_write_and_where(text, words, column):
     assert words in fault.message
     assert fault.column == column
     assert "\x1b" not in fault.message
+
+
+NAMES = {"state": ("pending", "done", "failed"), "worker": ("left", "Right"), "error": ()}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("state:faild", "'faild' is no state, did you mean 'failed'? pending, done, failed"),
+        ("tokens:>1 -state:done,broken", "'broken' is no state: pending, done, failed"),
+        ("worker:lfet", "'lfet' is no worker, did you mean 'left'? left, Right"),
+        ("error:timeout", "'timeout' is no error: there is none yet"),
+        ("state:fail", ""),
+        ("worker:RIGHT", ""),
+        ("text:faild faild", ""),
+        ("tokens:7", ""),
+    ],
+)
+def test_a_name_that_no_row_can_have_is_told_with_those_that_are_possible(text, said):
+    fields = {"state": "choice", "worker": "choice", "error": "choice", "tokens": "number", "text": "text"}
+    conditions = parse_filter(text, fields)
+    assert not isinstance(conditions, FilterFault)
+    assert stray_name(conditions, NAMES.get) == said

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
-from haloctl.tui.filter_language import FilterFault, parse_filter
+from haloctl.tui.filter_language import FilterFault, parse_filter, stray_name
 from haloctl.tui.row_table import Rows, fields_of
 from haloctl.tui.widgets.panel import title_of
 from haloctl.tui.widgets.table import VTable
@@ -131,14 +131,16 @@ class FilterTable(Vertical):
         if isinstance(conditions, FilterFault):
             conditions = parse_filter(text[: conditions.column], fields)
         assert not isinstance(conditions, FilterFault)  # the fault is the first one
-        self.table.border_subtitle = title_of(self.fault.message) if self.fault else ""
         if conditions != self.table.conditions:
             self.table.filter(conditions)
         self.tell()
 
     @on(VTable.Arranged)
     def tell(self) -> None:
-        """Say how many rows there are, and in which order."""
+        """Say how many rows there are, in which order, and what in the filter can find none."""
+        rows = self.table.rows
+        wrong = self.fault.message if self.fault else stray_name(self.table.conditions, rows.names)
+        self.table.border_subtitle = title_of(wrong) if wrong else ""
         self.query_one("#filter-count", Static).update(Content(self.summary()))
 
     def summary(self) -> str:
