@@ -92,6 +92,7 @@ class Knowledge:
                     models=kept.models,
                     tools={**kept.tools, **learnt.tools},
                     outputs={**kept.outputs, **learnt.outputs},
+                    prompts={**kept.prompts, **learnt.prompts},
                     domains={**kept.domains, **learnt.domains},
                 )
             )

@@ -6,6 +6,8 @@ reads them; `engine.profiles` measures and stores them).
 
 from __future__ import annotations
 
+from math import expm1, log1p
+
 from msgspec import field
 
 from engine.ir.ids import ModelName, OperatorId, Record, WorkerId
@@ -74,6 +76,9 @@ class Profiles(Record, frozen=True, kw_only=True):
     domains: dict[OperatorId, float] = field(default_factory=dict)
     """How many different calls an operator's nodes are drawn from, where runs found equal ones among them."""
 
+    prompts: dict[OperatorId, float] = field(default_factory=dict)
+    """Mean tokens of an LLM operator's prompts, where runs had any."""
+
     resident: dict[WorkerId, tuple[ModelName, ...]] = field(default_factory=dict)
     """Models already loaded when the plan starts."""
 
@@ -82,7 +87,7 @@ def expected_distinct(domain: float, drawn: int) -> float:
     """Different values among `drawn` even draws from `domain` ones."""
     if domain <= 1:
         return float(min(drawn, 1))
-    return domain * (1 - (1 - 1 / domain) ** drawn)
+    return -domain * expm1(drawn * log1p(-1 / domain))
 
 
 def fair_share(waiting: int, mine_s: float, theirs_s: float) -> int:

@@ -108,6 +108,7 @@ def estimate_run(
         schedule,
         sharing=mechanisms.prefix_sharing,
         overlap_tools=mechanisms.overlap_tools,
+        barriers=mechanisms.barriers,
     )
 
 

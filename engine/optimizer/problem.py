@@ -20,7 +20,8 @@ from engine.ir.ids import ModelName, NodeId, OperatorId, WorkerId
 from engine.ir.logical import LlmOperator
 from engine.optimizer.cost_model import Resident, Work, runs
 from engine.optimizer.expectations import ExpectedOutput, expected_outputs, tool_profile
-from engine.optimizer.prompt_shape import OrderedPrompts, Overlap, order_prompts, overlap, prompt_shape
+from engine.optimizer.overlap import Overlap, overlap
+from engine.optimizer.prompt_shape import Learnt, OrderedPrompts, order_prompts, prompt_shape
 from engine.optimizer.shards import cut_points
 
 MIN_OVERLAP_SHARE = 0.02
@@ -172,10 +173,21 @@ class _Tables:
         self, operator: LlmOperator, nodes: list[PlanNode], after: int, read: tuple[int, ...]
     ) -> LlmWork:
         shape = prompt_shape(operator, self.expected)
-        prompts = order_prompts(shape, operator, nodes, self.plan.queries, by_prefix=self.by_prefix)
+        share = self._distinct(operator.id, len(nodes))
+        learnt = Learnt(
+            domains=self.domains, distinct=share, prompt_tokens=self.profiles.prompts.get(operator.id)
+        )
+        prompts = order_prompts(
+            shape,
+            operator,
+            nodes,
+            self.plan.queries,
+            by_prefix=self.by_prefix,
+            learnt=learnt,
+            slots=min((worker.slots for worker in self.profiles.workers), default=1),
+        )
         expected = self.expected[operator.id]
         most = min(len(self.profiles.workers), len(nodes))
-        share = self._distinct(operator.id, len(nodes))
         cuts = tuple(cut_points(prompts, count) for count in range(1, most + 1))
         return LlmWork(
             operator=operator,

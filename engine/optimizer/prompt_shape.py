@@ -7,7 +7,9 @@ plan time and the text is not, which is enough: nodes fed by the same node go on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import inf, prod
 from typing import TypeAlias
 
 from engine.ir.batch import Query
@@ -17,6 +19,7 @@ from engine.ir.logical import Binding, LlmOperator
 from engine.ir.template import Literal, Reference, Slot
 from engine.optimizer.expectations import ExpectedOutput
 from engine.optimizer.prompt_tokens import estimate_tokens, prompt_templates, value_text
+from engine.optimizer.repeats import Draws, find_draws, repeated_tokens
 
 Identity: TypeAlias = tuple[str | tuple[int, ...], ...]
 """What one slot of one node prints, by query value or producing nodes; equal identities print alike."""
@@ -52,11 +55,29 @@ class PromptShape:
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """What earlier runs showed of an operator's prompts.
+
+    `domains`: how many different values producers have. `distinct`: share of the nodes that are carried out.
+    `prompt_tokens`: a prompt's mean, None when the operator never ran.
+    """
+
+    domains: Mapping[OperatorId, float] = field(default_factory=dict)
+    distinct: float = 1.0
+    prompt_tokens: float | None = None
+
+
+NOTHING_LEARNT = Learnt()
+
+
+@dataclass(frozen=True)
 class OrderedPrompts:
     """Nodes of one operator in prefix order, with what each prompt costs beside its predecessor.
 
     `prompt[i]` counts the tokens of node i's prompt, `shared[i]` those of them that node i - 1 has too
-    (0 for the first).
+    (0 for the first), `draws[i]` the slots that may print what an earlier node's did. `computed` is the
+    share of the nodes that are carried out. The first `at_once` nodes begin together and find nothing of
+    one another; 1 where a node waits for a prefix that another computes.
     """
 
     shape: PromptShape
@@ -65,12 +86,27 @@ class OrderedPrompts:
     head_tokens: float
     prompt: tuple[float, ...]
     shared: tuple[float, ...]
+    draws: tuple[Draws, ...] = ()
+    computed: float = 1.0
+    at_once: int = 1
 
     def distinct(self, start: int, stop: int) -> float:
         """Tokens to compute for nodes[start:stop] when nothing is warm and each prefix is kept."""
+        return sum(self.added(start, stop))
+
+    def added(self, start: int, stop: int) -> list[float]:
+        """Tokens to compute for each of nodes[start:stop] after those before it in that range."""
         if start >= stop:
-            return 0.0
-        return sum(self.prompt[start:stop]) - sum(self.shared[start + 1 : stop])
+            return []
+        added = list(self.prompt[start:stop])
+        for i in range(self.at_once, len(added)):
+            added[i] -= self.shared[start + i]
+        if self.draws:
+            repeated = repeated_tokens(self.draws[start:stop], self.computed)
+            # An expectation of all of them, the first included, unless a whole wave had no chance.
+            for i in range(self.at_once if self.at_once > 1 else 0, len(added)):
+                added[i] -= repeated[i]
+        return added
 
 
 def prompt_shape(operator: LlmOperator, expected: Mapping[OperatorId, ExpectedOutput]) -> PromptShape:
@@ -137,30 +173,55 @@ def order_prompts(
     queries: Sequence[Query],
     *,
     by_prefix: bool,
+    learnt: Learnt = NOTHING_LEARNT,
+    slots: int = 1,
 ) -> OrderedPrompts:
-    """Sort by identity, slot by slot, so that prompts that begin alike stand side by side."""
+    """Sort by identity, slot by slot, so that prompts that begin alike stand side by side.
+
+    `by_prefix=False` leaves them in order of arrival, in which as many as there are `slots` begin at once.
+    """
     keyed = [(_identities(shape, node, queries[node.members[0][0]]), node) for node in nodes]
     if by_prefix:
         keyed.sort(key=lambda item: (item[0], item[1].id))
     scale = _scale(operator, shape, keyed)
     head = estimate_tokens(shape.head.replace(_USER, "")) * scale
     head += MESSAGE_TOKENS * len(prompt_templates(operator))
-    weights = _Weights(shape, scale)
-    prompt, shared = list[float](), list[float]()
-    previous: tuple[Identity, ...] | None = None
-    for identities, _ in keyed:
-        pieces = [weights.tokens(i, identity) for i, identity in enumerate(identities)]
-        prompt.append(head + sum(pieces))
-        shared.append(0.0 if previous is None else head + _alike(previous, identities, pieces))
-        previous = identities
+    identities = tuple(found for found, _ in keyed)
+    weights = _fitted(Weights(shape, scale), head, identities, learnt.prompt_tokens)
+    pieces = [[weights.tokens(i, one) for i, one in enumerate(found)] for found in identities]
+    alike = [0, *(_alike(before, now) for before, now in pairwise(identities))]
+    shared = [head + sum(row[:same]) for row, same in zip(pieces, alike, strict=True)]
     return OrderedPrompts(
         shape=shape,
         nodes=tuple(node.id for _, node in keyed),
-        identities=tuple(identities for identities, _ in keyed),
+        identities=identities,
         head_tokens=head,
-        prompt=tuple(prompt),
-        shared=tuple(shared),
+        prompt=tuple(head + sum(row) for row in pieces),
+        shared=(0.0, *shared[1:]),
+        draws=find_draws(_known(identities), pieces, alike, _domains(shape, operator, learnt.domains)),
+        computed=learnt.distinct,
+        at_once=1 if by_prefix else slots,
     )
+
+
+def _known(identities: Sequence[tuple[Identity, ...]]) -> list[tuple[tuple[str, ...], ...]]:
+    """What of the identities is known to be printed: values of query inputs."""
+    return [
+        tuple(tuple(part for part in slot if isinstance(part, str)) for slot in found) for found in identities
+    ]
+
+
+def _domains(
+    shape: PromptShape, operator: LlmOperator, domains: Mapping[OperatorId, float]
+) -> list[float | None]:
+    """How many different values the producers of each slot have; None for slots that read queries only."""
+    sources = [[operator.bindings[i].sources for i in slot.bindings] for slot in shape.slots]
+    return [prod(_most(named, domains) for named in slot) if slot else None for slot in sources]
+
+
+def _most(sources: tuple[OperatorId, ...], domains: Mapping[OperatorId, float]) -> float:
+    """Of a value that one of `sources` gives; infinite when nothing was learnt of one."""
+    return sum(domains.get(source, inf) for source in sources) if sources else inf
 
 
 def _identities(shape: PromptShape, node: PlanNode, query: Query) -> tuple[Identity, ...]:
@@ -187,62 +248,34 @@ def _scale(
 
 
 @dataclass(frozen=True)
-class _Weights:
-    """Tokens of a slot and the fixed text after it."""
+class Weights:
+    """Tokens of each slot and the fixed text after it; `produced` corrects what was expected of producers."""
 
     shape: PromptShape
     scale: float
+    produced: float = 1.0
 
     def tokens(self, slot: int, identity: Identity) -> float:
         shape = self.shape.slots[slot]
         known = sum(estimate_tokens(part) for part in identity if isinstance(part, str))
-        return (known + estimate_tokens(shape.after)) * self.scale + shape.producer_tokens
+        return (known + estimate_tokens(shape.after)) * self.scale + shape.producer_tokens * self.produced
 
 
-def _alike(previous: tuple[Identity, ...], identities: tuple[Identity, ...], pieces: list[float]) -> float:
-    """Tokens after the head that two prompts share."""
-    total = 0.0
-    for before, now, tokens in zip(previous, identities, pieces, strict=True):
-        if before != now:
-            break
-        total += tokens
-    return total
+def _fitted(
+    weights: Weights, head: float, identities: Sequence[tuple[Identity, ...]], prompt_tokens: float | None
+) -> Weights:
+    """Weights whose producers weigh what is left of the prompts that earlier runs had, on average."""
+    guessed = sum(slot.producer_tokens for slot in weights.shape.slots)
+    if prompt_tokens is None or not guessed or not identities:
+        return weights
+    sample = identities[:64]
+    whole = sum(weights.tokens(i, one) for found in sample for i, one in enumerate(found)) / len(sample)
+    return replace(weights, produced=max(0.0, prompt_tokens - head - whole + guessed) / guessed)
 
 
-@dataclass(frozen=True)
-class Overlap:
-    """Tokens of one operator's prompts that another operator's prompts already hold.
-
-    `head` is literal text they share, once; `whole` adds what follows it, node by node.
-    """
-
-    head: float = 0.0
-    whole: float = 0.0
-
-
-def overlap(earlier: OrderedPrompts, later: OrderedPrompts) -> Overlap:
-    """What `later` finds warm after `earlier` ran on the same worker and model."""
-    a, b = earlier.shape, later.shape
-    length = _common_length(a.head, b.head)
-    if length < len(b.head) or length < len(a.head):
-        head = later.head_tokens * length / max(1, len(b.head))
-        return Overlap(head=head, whole=head)
-    depth = 0
-    for one, other in zip(a.slots, b.slots, strict=False):
-        if one.descriptor != other.descriptor:
-            break
-        depth += 1
-    return Overlap(head=later.head_tokens, whole=later.head_tokens + _warm_tokens(earlier, later, depth))
-
-
-def _warm_tokens(earlier: OrderedPrompts, later: OrderedPrompts, depth: int) -> float:
-    """Tokens after the head of distinct chains of `later` that occur in `earlier`, to `depth` slots."""
-    warm = {chain[:d] for chain in earlier.identities for d in range(1, depth + 1)}
-    weights = _Weights(later.shape, 1.0)
-    seen = {chain[:d] for chain in later.identities for d in range(1, depth + 1)} & warm
-    return sum(weights.tokens(len(chain) - 1, chain[-1]) for chain in seen)
-
-
-def _common_length(a: str, b: str) -> int:
-    shorter = min(len(a), len(b))
-    return next((i for i in range(shorter) if a[i] != b[i]), shorter)
+def _alike(previous: tuple[Identity, ...], identities: tuple[Identity, ...]) -> int:
+    """Leading slots that two prompts share."""
+    return next(
+        (i for i, (before, now) in enumerate(zip(previous, identities, strict=True)) if before != now),
+        len(identities),
+    )

@@ -19,6 +19,7 @@ from engine.ir.ids import ModelName
 from engine.optimizer.problem import Problem
 from engine.optimizer.schedule import Placement, Schedule, Step, schedule_steps
 from engine.optimizer.simulated_worker import Lane, NodeQueue, SimulatedWorker
+from engine.optimizer.turns import Turns
 
 
 @dataclass
@@ -46,13 +47,14 @@ def simulate(
     *,
     sharing: bool = True,
     overlap_tools: bool = True,
+    barriers: bool = False,
 ) -> Simulation:
     """Run `schedule` in simulated time.
 
     `sharing=False` computes every prompt in full; `overlap_tools=False` adds the tools' seconds instead of
-    running them beside inference.
+    running them beside inference; `barriers=True` begins an operator when all before it are done.
     """
-    run = _Run(problem, plan, schedule, sharing)
+    run = _Run(problem, plan, schedule, sharing=sharing, barriers=barriers)
     if not overlap_tools:
         for calls in run.calls:
             calls.mean_s = 0.0
@@ -83,7 +85,15 @@ class _Run:
     Actors 0, 1, … are workers and item is the ticket of a wake-up; actor −1 − t is tool t and item a node.
     """
 
-    def __init__(self, problem: Problem, plan: ConsolidatedPlan, schedule: Schedule, sharing: bool) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        plan: ConsolidatedPlan,
+        schedule: Schedule,
+        *,
+        sharing: bool,
+        barriers: bool,
+    ) -> None:
         self.problem = problem
         self.plan = plan
         self.epochs = [Span() for _ in schedule]
@@ -91,6 +101,7 @@ class _Run:
             SimulatedWorker(profile, resident)
             for profile, resident in zip(problem.workers, problem.resident, strict=True)
         ]
+        self.turns = Turns(node.operator for node in plan.nodes) if barriers else None
         self.calls = [_Calls(t.profile.mean_s, max(1, t.profile.concurrency)) for t in problem.tools]
         self.needless: set[int] = set()
         self.owner: list[int] = [0] * len(plan.nodes)
@@ -144,10 +155,10 @@ class _Run:
         nodes = tuple(node - self.plan.first_node for node in prompts.nodes[start:stop])
         tokens = list(prompts.prompt[start:stop])
         if sharing:
-            distinct = prompts.distinct(start, stop)
+            tokens = prompts.added(start, stop)
+            distinct = sum(tokens)
             cold = max(0.0, distinct - step.reused_tokens) / distinct
-            shared = (0.0, *prompts.shared[start + 1 : stop])
-            tokens = [(all_ - same) * cold for all_, same in zip(tokens, shared, strict=True)]
+            tokens = [number * cold for number in tokens]
         queue = NodeQueue(
             epoch=epoch,
             model=ModelName(work.model),
@@ -169,6 +180,8 @@ class _Run:
         return missing, readers
 
     def _make_ready(self, node: int, now: float) -> None:
+        if self.turns is not None and self.turns.hold(node):
+            return
         if node in self.needless:
             self._settle(node, now)
             return
@@ -206,6 +219,9 @@ class _Run:
             self.missing[reader] -= 1
             if not self.missing[reader]:
                 self._make_ready(reader, now)
+        if self.turns is not None:
+            for released in self.turns.settled(node):
+                self._make_ready(released, now)
 
     def _act(self, worker: int, now: float) -> bool:
         """Let a worker go on; whether a node ended."""

@@ -61,6 +61,7 @@ def assemble(
             _output(operator, measurements) for operator in listed if isinstance(operator, LlmOperator)
         ),
         domains=_domains(listed, measurements),
+        prompts=_prompts(listed, measurements),
         resident=dict(resident or {}),
     )
 
@@ -68,6 +69,11 @@ def assemble(
 def _domains(operators: tuple[Operator, ...], measurements: Measurements) -> dict[OperatorId, float]:
     known = {operator.id: measurements.domains.get(operator_signature(operator)) for operator in operators}
     return {operator: domain for operator, domain in known.items() if domain is not None}
+
+
+def _prompts(operators: tuple[Operator, ...], measurements: Measurements) -> dict[OperatorId, float]:
+    known = {operator.id: measurements.prompts.get(operator_signature(operator)) for operator in operators}
+    return {operator: average.mean for operator, average in known.items() if average is not None}
 
 
 def _worker(facts: WorkerFacts, measurements: Measurements) -> WorkerProfile:

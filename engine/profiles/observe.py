@@ -42,6 +42,7 @@ class Observer:
         self._models = {record.key: record for record in measurements.models}
         self._tools = dict(measurements.tools)
         self._outputs = dict(measurements.outputs)
+        self._prompts = dict(measurements.prompts)
         self._domains = dict(measurements.domains)
         self._led: Counter[OperatorId] = Counter()
         self._followed: Counter[OperatorId] = Counter()
@@ -77,6 +78,7 @@ class Observer:
             models=tuple(self._models.values()),
             tools=dict(self._tools),
             outputs=dict(self._outputs),
+            prompts=dict(self._prompts),
             domains=dict(self._domains),
         )
 
@@ -90,6 +92,8 @@ class Observer:
             return
         tokens = float(event.usage.decoded_tokens)
         self._outputs[signature] = absorb(self._outputs.get(signature), tokens)
+        prompt = float(event.usage.prompt_tokens)
+        self._prompts[signature] = absorb(self._prompts.get(signature), prompt)
         self._tally(event, event.usage, seconds)
 
     def _learn_domains(self) -> None:

@@ -48,13 +48,14 @@ class Average(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measurements(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything remembered: `tools` (seconds a call), `outputs` (decoded tokens) and `domains` (how many
-    different calls there are; see `engine.profiles.domains`) by operator signature.
+    """Everything remembered: `tools` (seconds a call), `outputs` (decoded tokens), `prompts` (tokens) and
+    `domains` (how many different calls there are; see `engine.profiles.domains`) by operator signature.
     """
 
     models: tuple[ModelRecord, ...] = ()
     tools: dict[str, Average] = msgspec.field(default_factory=dict)
     outputs: dict[str, Average] = msgspec.field(default_factory=dict)
+    prompts: dict[str, Average] = msgspec.field(default_factory=dict)
     domains: dict[str, float] = msgspec.field(default_factory=dict)
 
     def model(self, key: ModelKey) -> ModelRecord | None:

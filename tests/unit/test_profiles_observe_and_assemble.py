@@ -106,6 +106,16 @@ def test_history_replaces_defaults_and_explain():
     assert (learnt.outputs[0].mean_tokens, learnt.outputs[0].source) == (12.0, "history")
 
 
+def test_lengths_of_prompts_are_learnt_from_those_that_were_sent():
+    observer = Observer(Measurements(), (LLM, TOOL))
+    for tokens in (100, 140):
+        observer.observe(completed(LLM.id, 1.0, Usage(prompt_tokens=tokens, decoded_tokens=1)))
+    observer.observe(completed(LLM.id, 1.0, Usage(prompt_tokens=9999), from_cache=True))
+    observer.observe(completed(TOOL.id, 1.0))
+    assert assemble((FACTS,), (LLM, TOOL), observer.measurements).prompts == {LLM.id: 120.0}
+    assert assemble((FACTS,), (LLM, TOOL), Measurements()).prompts == {}
+
+
 def test_measured_curves_reach_the_planner_with_their_corrections():
     known = Measurements(models=(RECORD,))
     observer = Observer(known, (LLM,), (FACTS,))
