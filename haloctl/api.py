@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from engine.errors import CircuitOpen, ConfigError, JournalError
 from engine.ir.ids import Json
 from engine.ir.options import NAIVE, Mechanisms, RunOptions
@@ -44,8 +46,8 @@ def run(
 
     `table` is an Arrow table, a pandas or polars frame, or a list of dicts; the result is of the same
     kind, with the columns id, status, one for each output, error (a failure code or None) and
-    error_message. `columns` maps workflow inputs to columns of other names. A failed row is a row, not an
-    exception.
+    error_message; and models, by operator, where a model has two forms. `columns` maps workflow inputs to
+    columns of other names. A failed row is a row, not an exception.
 
     Raises SpecErrors, ConfigError, InputError or PlanError for what cannot run at all, and
     KeyboardInterrupt, naming the run to resume, after Ctrl-C.
@@ -96,4 +98,5 @@ def _row(result: QueryResult) -> dict[str, Json]:
         "outputs": result.outputs or {},
         "error": None if error is None else error.code,
         "error_message": None if error is None else error.message,
+        "models": msgspec.to_builtins(result.models),
     }

@@ -23,7 +23,6 @@ from engine.ir.batch import Batch
 from engine.ir.event import Event
 from engine.ir.ids import ModelName, RunId, WorkerId
 from engine.ir.keys import content_key
-from engine.ir.logical import LogicalPlan
 from engine.ir.physical import PhysicalPlan
 from engine.ir.result import RunReport
 from engine.journal.cache import ResultCache
@@ -43,10 +42,10 @@ from haloctl.digests import DigestBook, FormDigests, form_digests, model_digests
 from haloctl.exit_codes import of_report
 from haloctl.intake_source import describe, keep_unrepeatable, open_source, require_unchanged
 from haloctl.knowledge import Knowledge, profile_store
-from haloctl.placement import Fleet, assemble_fleet, cache_folder
+from haloctl.placement import Fleet, assemble_fleet, cache_folder, forms_of
 from haloctl.planning import NodeNumbers, Planner
 from haloctl.report import final_report
-from haloctl.request import BatchRequest, TableSource
+from haloctl.request import BatchRequest, TableSource, with_columns, with_models
 from haloctl.run_folder import runs_folder
 from haloctl.second_chance import RowsAgain
 from haloctl.settings import DatabaseSettings, Settings, tool_settings
@@ -117,14 +116,10 @@ def prepare(settings: Settings, request: BatchRequest, say: Say) -> Prepared:
     known = form_digests(fleet.files, book)
     plans = tuple(workflow.plan for workflow in workflows)
     knowledge = Knowledge(profile_store(cache_folder(settings)), fleet, known, plans)
-    return Prepared(settings, _with_columns(request, plans), workflows, fleet, known, knowledge)
-
-
-def _with_columns(request: BatchRequest, plans: tuple[LogicalPlan, ...]) -> BatchRequest:
-    """The output's columns are the workflows' outputs, and the workflow where there are several."""
-    columns = tuple(dict.fromkeys(output.name for plan in plans for output in plan.outputs))
-    target = msgspec.structs.replace(request.target, columns=columns, workflow=len(plans) > 1)
-    return msgspec.structs.replace(request, target=target)
+    request = with_columns(request, plans)
+    if any(len(forms_of(settings, name)) > 1 for name in fleet.models):
+        request = with_models(request)
+    return Prepared(settings, request, workflows, fleet, known, knowledge)
 
 
 def _with_embedded_database(

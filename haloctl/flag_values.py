@@ -98,6 +98,7 @@ def make_target(path: str, chosen: OutputFormat | None, *, overwrite: bool, usag
         format=found,
         overwrite=overwrite,
         usage=usage,
+        models=usage,
     )
 
 

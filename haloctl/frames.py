@@ -19,6 +19,7 @@ from engine.journal.rows import json_bytes
 
 Frame = TypeVar("Frame")
 FIXED = ("id", "status", "error", "error_message")
+MODELS = "models"
 
 
 @dataclass
@@ -69,8 +70,12 @@ def to_arrow(table: Any) -> pa.Table:
 
 
 def from_rows(like: Frame, rows: Sequence[dict[str, Json]], outputs: Sequence[str]) -> Frame:
-    """Rows as a frame of the same kind as `like`; `outputs` become columns."""
-    names = {output: f"output_{output}" if output in FIXED else output for output in outputs}
+    """Rows as a frame of the same kind as `like`; `outputs` become columns, and so does what produced each
+    row where rows name it.
+    """
+    named = any(row[MODELS] is not None for row in rows)
+    fixed = {*FIXED, MODELS} if named else set(FIXED)
+    names = {output: f"output_{output}" if output in fixed else output for output in outputs}
     columns: dict[str, list[Json]] = {
         "id": [row["id"] for row in rows],
         "status": [row["status"] for row in rows],
@@ -78,6 +83,8 @@ def from_rows(like: Frame, rows: Sequence[dict[str, Json]], outputs: Sequence[st
         "error": [row["error"] for row in rows],
         "error_message": [row["error_message"] for row in rows],
     }
+    if named:
+        columns[MODELS] = [row[MODELS] for row in rows]
     return cast(Frame, _like(_kind(like), columns))
 
 

@@ -134,11 +134,17 @@ def _offers(settings: Settings, name: str) -> tuple[str, ...]:
         raise ConfigError(f"model {name!r} is not configured", fix=closest(name, known_models(settings)))
     if model.backend == "echo":
         return ("echo",)
-    offers = (("exllamav2", model.exl2), ("llama_cpp", model.gguf))
-    found = tuple(backend for backend, path in offers if path is not None)
+    found = forms_of(settings, name)
     if not found:
         raise ConfigError(f"model {name!r} has no file", fix=f"set gguf or exl2 in [models.{name}]")
     return found
+
+
+def forms_of(settings: Settings, name: str) -> tuple[str, ...]:
+    """Backends for which the settings name a file of the model, best first: two, where it has two forms."""
+    model = settings.models.get(name, ModelSettings())
+    offers = (("exllamav2", model.exl2), ("llama_cpp", model.gguf))
+    return tuple(backend for backend, path in offers if path is not None)
 
 
 def _default_workers(settings: Settings, offered: Mapping[str, tuple[str, ...]]) -> dict[str, WorkerSettings]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from engine.ir.ids import Record
+from engine.ir.logical import LogicalPlan
 from engine.ir.options import RunOptions
 from engine.journal.output_target import OutputTarget
 from engine.journal.records import WorkflowText
@@ -31,3 +34,19 @@ class BatchRequest(Record, frozen=True, kw_only=True):
     source: TableSource
     target: OutputTarget
     options: RunOptions = RunOptions()
+
+
+def with_columns(request: BatchRequest, plans: tuple[LogicalPlan, ...]) -> BatchRequest:
+    """The output's columns are the workflows' outputs, and the workflow where there are several."""
+    columns = tuple(dict.fromkeys(output.name for plan in plans for output in plan.outputs))
+    target = msgspec.structs.replace(request.target, columns=columns, workflow=len(plans) > 1)
+    return msgspec.structs.replace(request, target=target)
+
+
+def with_models(request: BatchRequest) -> BatchRequest:
+    """Rows name what produced them, though nobody asked: a model's name stands for more than one file."""
+    return msgspec.structs.replace(
+        request,
+        target=msgspec.structs.replace(request.target, models=True),
+        options=msgspec.structs.replace(request.options, models=True),
+    )

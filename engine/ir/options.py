@@ -43,13 +43,17 @@ NAIVE = Mechanisms(
 
 
 class RunOptions(Record, frozen=True, kw_only=True):
-    """Options of one run; stored with it, so that `resume` uses the same."""
+    """Options of one run; stored with it, so that `resume` uses the same.
+
+    usage: rows count their tokens. models: rows name what produced each of their answers.
+    """
 
     mechanisms: Mechanisms = Mechanisms()
     order: Literal["input", "completion"] = "input"
     reproducible: bool = False
     use_cache: bool = False
     usage: bool = False
+    models: bool = False
     window_queries: int = 4096
     grace_s: float = 10.0
     backoff_s: float = 0.5

@@ -77,6 +77,19 @@ class Provenance(Record, frozen=True, kw_only=True):
     model_digest: str
 
 
+class MadeBy(Record, frozen=True, kw_only=True):
+    """What produced the answers of one operator in a row, as the row says it. `form` is the setting that
+    names the file: of a model in two forms, which of them answered; None for a backend without files.
+    """
+
+    model: str
+    form: Literal["gguf", "exl2"] | None
+    sha256: str
+    backend: str
+    build: str
+    worker: WorkerId
+
+
 class Completed(Record, tag="completed", frozen=True, kw_only=True):
     """A node's value: JSON. `text` holds an LLM's raw text when `value` was parsed from it.
 
@@ -113,7 +126,9 @@ RunStatus: TypeAlias = Literal["ok", "failed_rows", "stopped", "aborted"]
 
 
 class QueryResult(Record, frozen=True, kw_only=True):
-    """One output row. `outputs` is None unless status is ok; a skipped output is None."""
+    """One output row. `outputs` is None unless status is ok; a skipped output is None. `models` holds, where
+    the run names them, each language-model call that was answered.
+    """
 
     index: QueryIndex
     id: str
@@ -122,6 +137,7 @@ class QueryResult(Record, frozen=True, kw_only=True):
     outputs: dict[str, Json] | None = None
     error: Failure | None = None
     usage: Usage | None = None
+    models: dict[OperatorId, MadeBy] | None = None
 
 
 class RowCounts(Record, frozen=True, kw_only=True):

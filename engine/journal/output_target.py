@@ -23,21 +23,23 @@ from engine.journal.view import RunView
 class OutputTarget(Record, frozen=True, kw_only=True):
     """What the user asked for. `path` is `-` for standard output; relative paths count from the working
     directory. `columns` are the outputs' names in order, for CSV and Parquet. `workflow` adds a column
-    with the workflow's name. An existing file is refused unless it is empty or `overwrite` is set.
+    with the workflow's name, `models` one with what produced each answer. An existing file is refused
+    unless it is empty or `overwrite` is set.
     """
 
     path: str
     format: OutputFormat = "jsonl"
     columns: tuple[str, ...] = ()
     usage: bool = False
+    models: bool = False
     workflow: bool = False
     overwrite: bool = False
 
     def row_format(self) -> RowFormat:
         """How lines of the file, or of the spool, are written."""
         if self.format == "csv":
-            return CsvRows(self.columns, usage=self.usage, workflow=self.workflow)
-        return JsonLines(usage=self.usage, workflow=self.workflow)
+            return CsvRows(self.columns, usage=self.usage, models=self.models, workflow=self.workflow)
+        return JsonLines(usage=self.usage, models=self.models, workflow=self.workflow)
 
     @property
     def is_stream(self) -> bool:

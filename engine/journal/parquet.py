@@ -16,7 +16,7 @@ from engine.errors import JournalError
 from engine.ir.ids import Json
 from engine.journal.output_target import OutputTarget
 from engine.journal.records import OutputClaim
-from engine.journal.rows import FIXED_COLUMNS, USAGE_COLUMNS, column_names, json_bytes
+from engine.journal.rows import FIXED_COLUMNS, MODELS_COLUMN, USAGE_COLUMNS, column_names, json_bytes
 from engine.journal.statements import clean_text
 from engine.journal.store import RunStore, sync_directory
 from engine.journal.view import RunView
@@ -79,7 +79,7 @@ def _write(spool: Path, temporary: Path, target: OutputTarget) -> None:
 
 
 def _schema(target: OutputTarget, kinds: dict[str, str]) -> Any:
-    names = column_names(target.columns, usage=target.usage, workflow=target.workflow)
+    names = column_names(target.columns, usage=target.usage, models=target.models, workflow=target.workflow)
     integers = {"row", "error_attempts", *USAGE_COLUMNS}
     fields = [pa.field(name, pa.int64() if name in integers else pa.string()) for name in names]
     first = len(FIXED_COLUMNS) + target.workflow
@@ -99,6 +99,8 @@ def _table(rows: list[dict[str, Json]], schema: Any, target: OutputTarget, kinds
     columns += [[(row["error"] or {}).get(name) for row in rows] for name in _ERROR_FIELDS]
     if target.usage:
         columns += [[(row["usage"] or {}).get(name) for row in rows] for name in USAGE_COLUMNS]
+    if target.models:
+        columns.append([_json_text(row.get(MODELS_COLUMN)) for row in rows])
     arrays = [pa.array(_clean(values), field.type) for values, field in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 

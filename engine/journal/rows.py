@@ -21,6 +21,7 @@ _JSON = msgspec.json.Encoder()
 FIXED_COLUMNS = ("row", "id", "status")
 ERROR_COLUMNS = ("error_code", "error_message", "error_operator", "error_attempts")
 USAGE_COLUMNS = ("prompt_tokens", "computed_tokens", "reused_tokens", "decoded_tokens")
+MODELS_COLUMN = "models"
 
 
 class RowFormat(Protocol):
@@ -34,12 +35,13 @@ class RowFormat(Protocol):
 
 
 class JsonLines:
-    """`{"row", "id", "status", "outputs", "error"}`, with `workflow` and `usage` where asked for."""
+    """`{"row", "id", "status", "outputs", "error"}`, with `workflow`, `usage`, `models` where asked for."""
 
     header = b""
 
-    def __init__(self, *, usage: bool = False, workflow: bool = False) -> None:
+    def __init__(self, *, usage: bool = False, models: bool = False, workflow: bool = False) -> None:
         self._usage = usage
+        self._models = models
         self._workflow = workflow
 
     def line(self, result: QueryResult) -> bytes:
@@ -49,6 +51,8 @@ class JsonLines:
         row |= {"status": result.status, "outputs": result.outputs, "error": error_fields(result.error)}
         if self._usage:
             row["usage"] = result.usage
+        if self._models:
+            row[MODELS_COLUMN] = result.models
         return json_bytes(row) + b"\n"
 
 
@@ -58,11 +62,14 @@ class CsvRows:
     A NUL becomes `\x00` and a lone surrogate `\udxxx`: CSV has no escape for either.
     """
 
-    def __init__(self, columns: tuple[str, ...], *, usage: bool = False, workflow: bool = False) -> None:
+    def __init__(
+        self, columns: tuple[str, ...], *, usage: bool = False, models: bool = False, workflow: bool = False
+    ) -> None:
         self._columns = columns
         self._usage = usage
+        self._models = models
         self._workflow = workflow
-        self.header = _csv_record(column_names(columns, usage=usage, workflow=workflow))
+        self.header = _csv_record(column_names(columns, usage=usage, models=models, workflow=workflow))
 
     def line(self, result: QueryResult) -> bytes:
         outputs = result.outputs or {}
@@ -74,13 +81,15 @@ class CsvRows:
         cells += [error.get(name.removeprefix("error_")) for name in ERROR_COLUMNS]
         if self._usage:
             cells += [getattr(result.usage, name, None) for name in USAGE_COLUMNS]
+        if self._models:
+            cells.append(result.models)
         return _csv_record(tuple(_cell(cell) for cell in cells))
 
 
-def column_names(outputs: tuple[str, ...], *, usage: bool, workflow: bool) -> tuple[str, ...]:
+def column_names(outputs: tuple[str, ...], *, usage: bool, models: bool, workflow: bool) -> tuple[str, ...]:
     """Columns of a table of rows; an output named like a fixed column gets the prefix `output_`."""
     before = (*FIXED_COLUMNS, "workflow") if workflow else FIXED_COLUMNS
-    after = (*ERROR_COLUMNS, *USAGE_COLUMNS) if usage else ERROR_COLUMNS
+    after = ERROR_COLUMNS + (USAGE_COLUMNS if usage else ()) + ((MODELS_COLUMN,) if models else ())
     taken = {*before, *after}
     names = [f"output_{name}" if name in taken else name for name in outputs]
     return (*before, *names, *after)

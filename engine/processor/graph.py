@@ -291,7 +291,7 @@ class LiveGraph:
         """Emit the row and drop what only it needed, so that memory follows the window, not the batch."""
         query.done = True
         self.queries.pop(query.query.index, None)
-        self._emit(finished_row(query, usage=self._options.usage))
+        self._emit(finished_row(query, self._options))
         for node in query.nodes.values():
             node.live -= 1
             if node.live == 0 and node.status in SETTLED:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from engine.errors import HaloError
 from engine.ir.batch import RejectedRow
 from engine.ir.ids import Json, OperatorId
 from engine.ir.logical import Output
-from engine.ir.result import Completed, Failure, QueryResult, Usage
+from engine.ir.options import RunOptions
+from engine.ir.result import Completed, Failure, MadeBy, Provenance, QueryResult, Usage
 from engine.processor.nodes import QueryState
 from engine.templating import build_scope, render_native
+
+_FORMS: dict[str, Literal["gguf", "exl2"]] = {"llama_cpp": "gguf", "exllamav2": "exl2"}
+"""What each backend loads models from, by the name that settings have for it."""
 
 
 def rejected_row(rejected: RejectedRow) -> QueryResult:
@@ -22,7 +28,7 @@ def rejected_row(rejected: RejectedRow) -> QueryResult:
     )
 
 
-def finished_row(query: QueryState, *, usage: bool) -> QueryResult:
+def finished_row(query: QueryState, options: RunOptions) -> QueryResult:
     """The row of a query whose nodes have all settled."""
     failure = query.failure
     outputs: dict[str, Json] | None = None
@@ -39,7 +45,8 @@ def finished_row(query: QueryState, *, usage: bool) -> QueryResult:
         status="quarantined" if quarantined else ("ok" if failure is None else "failed"),
         outputs=outputs,
         error=failure,
-        usage=_usage(query) if usage else None,
+        usage=_usage(query) if options.usage else None,
+        models=_models(query) if options.models else None,
     )
 
 
@@ -57,6 +64,27 @@ def _render(output: Output, query: QueryState, values: dict[OperatorId, Json]) -
         if binding.sources and not any(source in values for source in binding.sources):
             return None  # what it reads was skipped
     return render_native(output.template, build_scope(output, query.query, values))
+
+
+def _models(query: QueryState) -> dict[OperatorId, MadeBy]:
+    """By operator, what produced its answer: the execution that served the row, in whichever run it was."""
+    operators = query.window.consolidated.operators
+    return {
+        operators[operator_at].id: _made_by(node.outcome.provenance)
+        for operator_at, node in query.nodes.items()
+        if isinstance(node.outcome, Completed) and node.outcome.provenance is not None
+    }
+
+
+def _made_by(provenance: Provenance) -> MadeBy:
+    return MadeBy(
+        model=provenance.model,
+        form=_FORMS.get(provenance.backend),
+        sha256=provenance.model_digest,
+        backend=provenance.backend,
+        build=provenance.build,
+        worker=provenance.worker,
+    )
 
 
 def _usage(query: QueryState) -> Usage:

@@ -52,7 +52,10 @@ def batch(
             negative="",
         ),
     ] = False,
-    usage: Annotated[bool, Parameter(help="Add each row's token counts.", negative="")] = False,
+    usage: Annotated[
+        bool,
+        Parameter(help="Add each row's token counts, and which models and files made it.", negative=""),
+    ] = False,
     mechanisms: MechanismFlags = MechanismFlags(),  # noqa: B008 - a frozen value
     detach: Detach = False,
     progress: ProgressMode = "auto",
@@ -71,7 +74,13 @@ def batch(
     """
     settings = load_settings(config).settings
     options = make_options(
-        mechanisms, settings.run, order=order, reproducible=reproducible, use_cache=cache, usage=usage
+        mechanisms,
+        settings.run,
+        order=order,
+        reproducible=reproducible,
+        use_cache=cache,
+        usage=usage,
+        models=usage,
     )
     request = BatchRequest(
         workflows=read_texts(workflows),

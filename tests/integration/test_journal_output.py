@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import ConfigError
-from engine.ir.result import QueryResult, Usage
+from engine.ir.result import MadeBy, QueryResult, Usage
 from engine.journal.output import ResultWriter
 from engine.journal.output_target import OutputTarget
 from engine.journal.store import RunStore
@@ -216,7 +216,10 @@ def test_parquet_keeps_types_and_appears_whole(tmp_path):
         {"i": 2, "f": 0.5, "s": "", "l": [], "t": [], "o": {"k": {}}, "m": "text", "b": None, "n": None},
     ]
     columns = tuple(values[0])
-    target = OutputTarget(path=str(output), format="parquet", columns=columns, usage=True, workflow=True)
+    target = OutputTarget(
+        path=str(output), format="parquet", columns=columns, usage=True, models=True, workflow=True
+    )
+    made_by = MadeBy(model="m", form="gguf", sha256="ab", backend="llama_cpp", build="1", worker="cpu")
     with RunStore.create(tmp_path / "run", example_meta()) as store:
         writer = ResultWriter(store, target)
         for index, outputs in enumerate(values):
@@ -228,6 +231,7 @@ def test_parquet_keeps_types_and_appears_whole(tmp_path):
                     status="ok",
                     outputs=outputs,
                     usage=Usage(decoded_tokens=3),
+                    models={"w/a": made_by},
                 )
             )
         writer.submit(msgspec.structs.replace(example_result(0), index=2))
@@ -252,6 +256,8 @@ def test_parquet_keeps_types_and_appears_whole(tmp_path):
     assert rows[1]["o"] == '{"k":{}}'
     assert rows[2]["error_code"] == "sql_error"
     assert rows[0]["decoded_tokens"] == 3
+    assert json.loads(rows[0]["models"]) == {"w/a": msgspec.to_builtins(made_by)}
+    assert rows[2]["models"] is None
     assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
 
 

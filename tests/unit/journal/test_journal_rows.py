@@ -2,11 +2,12 @@ import csv
 import io
 import json
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.ir.result import Failure, QueryResult, Usage
+from engine.ir.result import Failure, MadeBy, QueryResult, Usage
 from engine.journal.held_rows import HeldRows
 from engine.journal.rows import CsvRows, JsonLines, column_names
 
@@ -24,14 +25,31 @@ FAILED = QueryResult(
 )
 
 
+MADE_BY = MadeBy(model="m", form="exl2", sha256="ab", backend="exllamav2", build="=1", worker="@gpu")
+
+
+def test_json_line_names_what_produced_each_answer():
+    line = JsonLines(models=True).line(msgspec.structs.replace(row(a="x"), models={"w/a": MADE_BY}))
+    assert json.loads(line)["models"] == {
+        "w/a": {
+            "model": "m",
+            "form": "exl2",
+            "sha256": "ab",
+            "backend": "exllamav2",
+            "build": "=1",
+            "worker": "@gpu",
+        }
+    }
+
+
 def test_json_line_has_the_promised_fields_in_order():
     line = JsonLines().line(FAILED)
     assert line.endswith(b"}\n")
     assert list(json.loads(line)) == ["row", "id", "status", "outputs", "error"]
     error = {"code": "sql_error", "message": "no such table: x", "operator": "w/a", "attempts": 2}
     assert json.loads(line)["error"] == error
-    full = json.loads(JsonLines(usage=True, workflow=True).line(FAILED))
-    assert list(full) == ["row", "id", "workflow", "status", "outputs", "error", "usage"]
+    full = json.loads(JsonLines(usage=True, models=True, workflow=True).line(FAILED))
+    assert list(full) == ["row", "id", "workflow", "status", "outputs", "error", "usage", "models"]
 
 
 @pytest.mark.parametrize(
@@ -75,11 +93,14 @@ def test_csv_cells(cell, written):
 @given(st.lists(st.text(st.characters(exclude_categories=())), min_size=2, max_size=2))
 @settings(max_examples=80, deadline=None)
 def test_csv_of_any_text_is_one_record_of_the_header_s_width(texts):
-    rows = CsvRows(("a", "b"), usage=True, workflow=True)
-    data = rows.header + rows.line(row(a=texts[0], b=texts[1])) + rows.line(FAILED)
+    rows = CsvRows(("a", "b"), usage=True, models=True, workflow=True)
+    answered = msgspec.structs.replace(row(a=texts[0], b=texts[1]), models={"w/a": MADE_BY})
+    data = rows.header + rows.line(answered) + rows.line(FAILED)
     read = list(csv.reader(io.StringIO(data.decode(), newline="")))
     assert [len(record) for record in read] == [len(read[0])] * 3
     assert all(not cell.startswith(("=", "@")) for cell in read[1])
+    assert json.loads(read[1][-1]) == {"w/a": msgspec.to_builtins(MADE_BY)}
+    assert read[2][-1] == ""
 
 
 def test_ids_are_defused_and_usage_has_columns():
@@ -95,9 +116,16 @@ def test_ids_are_defused_and_usage_has_columns():
 
 
 def test_outputs_named_like_fixed_columns_are_told_apart():
-    names = column_names(("id", "answer", "error_code"), usage=False, workflow=False)
-    assert names[3:6] == ("output_id", "answer", "output_error_code")
+    given = ("id", "answer", "error_code", "models")
+    names = column_names(given, usage=False, models=False, workflow=False)
+    assert names[3:7] == ("output_id", "answer", "output_error_code", "models")
     assert len(set(names)) == len(names)
+    assert column_names(given, usage=False, models=True, workflow=False) == (
+        *names[:6],
+        "output_models",
+        *names[7:],
+        "models",
+    )
 
 
 def take_all(held):
