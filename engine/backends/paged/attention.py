@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import torch
 from torch.nn import functional
 
+from engine.backends.paged.sizes import COPIED_BYTES, MASK_BYTES, MASKED_BYTES
+
 Tensor: TypeAlias = torch.Tensor
 Compute: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, float], Tensor]
 """(queries, pages of keys, of values, tokens before the queries, page table, scale) → what they attend to."""
@@ -58,27 +60,57 @@ def reference(
 def gathered(
     q: Tensor, k_cache: Tensor, v_cache: Tensor, past: Tensor, table: Tensor, scale: float
 ) -> Tensor:
-    """All sequences at once: pages gathered side by side, then one fused attention under a mask.
+    """Pages gathered side by side, then fused attention under a mask: as many sequences at once as
+    COPIED_BYTES of keys and values allow, and MASKED_BYTES of masks of one query each; at least one.
+    """
+    room = table.shape[1] * k_cache.shape[1]
+    copied = room * k_cache.shape[2] * (k_cache.shape[3] + v_cache.shape[3]) * k_cache.element_size()
+    masked = room * (q.shape[2] // k_cache.shape[2]) * MASK_BYTES
+    together = max(1, min(COPIED_BYTES // copied, MASKED_BYTES // masked))
+    found = [
+        _gathered_rows(q[rows], k_cache, v_cache, past[rows], table[rows], scale)
+        for rows in _slices(q.shape[0], together)
+    ]
+    return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def _gathered_rows(
+    q: Tensor, k_cache: Tensor, v_cache: Tensor, past: Tensor, table: Tensor, scale: float
+) -> Tensor:
+    """The copies of some sequences' pages, and as many queries at once as MASKED_BYTES of masks allow."""
+    rows, new, heads, _ = q.shape
+    pages, kv_heads = table.long(), k_cache.shape[2]
+    keys = k_cache[pages].flatten(1, 2).transpose(1, 2)
+    values = v_cache[pages].flatten(1, 2).transpose(1, 2)
+    masked = rows * keys.shape[2] * (heads // kv_heads) * MASK_BYTES
+    found = [
+        _masked(q[:, queries], keys, values, past + queries.start, scale)
+        for queries in _slices(new, max(1, MASKED_BYTES // masked))
+    ]
+    return found[0] if len(found) == 1 else torch.cat(found, dim=1)
+
+
+def _masked(q: Tensor, keys: Tensor, values: Tensor, past: Tensor, scale: float) -> Tensor:
+    """Attention of the queries behind `past` to keys and values (batch, heads, room, width).
 
     Query heads that share a key head become rows of one query: keys are read once a group, not once a head.
     """
     batch, new, heads, width = q.shape
-    kv_heads, page_tokens = k_cache.shape[2], k_cache.shape[1]
-    group, room = heads // kv_heads, table.shape[1] * page_tokens
-    pages = table.long()
-    keys = k_cache[pages].view(batch, room, kv_heads, width).transpose(1, 2)
-    values = v_cache[pages].view(batch, room, kv_heads, width).transpose(1, 2)
+    kv_heads, room = keys.shape[1], keys.shape[2]
+    group = heads // kv_heads
     last = past[:, None].long() + torch.arange(new, device=q.device)
     seen = torch.arange(room, device=q.device) <= last[:, :, None]
     mask = seen[:, None, None].expand(batch, 1, group, new, room).reshape(batch, 1, group * new, room)
     rows = (
-        q.view(batch, new, kv_heads, group, width)
-        .permute(0, 2, 3, 1, 4)
-        .reshape(batch, kv_heads, group * new, width)
+        q.unflatten(2, (kv_heads, group)).permute(0, 2, 3, 1, 4).reshape(batch, kv_heads, group * new, width)
     )
     found = functional.scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scale)
-    found = found.view(batch, kv_heads, group, new, width).permute(0, 3, 1, 2, 4)
+    found = found.reshape(batch, kv_heads, group, new, width).permute(0, 3, 1, 2, 4)
     return found.reshape(batch, new, heads, width)
+
+
+def _slices(count: int, width: int) -> list[slice]:
+    return [slice(start, min(start + width, count)) for start in range(0, count, width)]
 
 
 def attention_with_pages(

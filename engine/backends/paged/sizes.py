@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from engine.backends.paged.model_folder import ModelConfig, ModelFolder
@@ -19,6 +20,17 @@ _QUANTISED_TOGETHER = 32
 _MOST_UNPACKED = 512 << 20
 PADDING = 2
 """A padded group may hold this many times the tokens of a step."""
+
+COPIED_BYTES = 256 << 20
+"""Keys and values of one layer that attention by PyTorch's operators copies at once, so that sequences lie in
+one piece: of as many sequences as fit into this, and at least of one.
+"""
+
+MASKED_BYTES = 128 << 20
+MASK_BYTES = 5
+"""What its masks take at once, and one of them for one query and one cell: truth values as they are found, as
+they are laid out and as they are turned around, and numbers of 16 bits.
+"""
 
 _TOKENS_PER_SLOT = 2048
 """Cells set aside per slot when the user names no budget."""
@@ -70,6 +82,17 @@ def working_bytes(config: ModelConfig) -> int:
     return states + logits + matrix + 2 * 2 * PADDING * _STEP_TOKENS * max(config.feed_forward, config.width)
 
 
+def gathered_bytes(config: ModelConfig, slots: int, context: int) -> int:
+    """What attention takes beside that where PyTorch's operators copy pages (`attention.gathered`): copies of
+    one layer's keys and values for the sequences of a step, and masks for its queries.
+    """
+    room = pages_for(context) * PAGE_TOKENS
+    copied = room * config.kv_heads * config.head_width * 2 * 2
+    masked = room * (config.heads // config.kv_heads) * MASK_BYTES
+    copies = min(slots * copied, max(copied, COPIED_BYTES))
+    return copies + min(max(slots, _STEP_TOKENS) * masked, max(masked, MASKED_BYTES))
+
+
 def cache_name(file: ModelFile) -> str:
     """The cache the options ask for. Raises ModelFileError for an unknown one."""
     name = str(file.options.extra.get("kv_cache", "fp16"))
@@ -85,12 +108,35 @@ def least_bytes(file: ModelFile, folder: ModelFolder, contexts: int) -> int:
     cells or, without one, this many full contexts. Raises ModelFileError for an unknown cache.
     """
     options, config = file.options, folder.config
-    page_bytes = kv_bytes_per_token(config, cache_name(file)) * PAGE_TOKENS
-    fixed = folder.weight_bytes + working_bytes(config) + _SPARE_PAGES * page_bytes
-    if options.kv_budget_bytes is not None:
-        return fixed + options.kv_budget_bytes
     context = min(options.context_tokens or config.context_tokens, config.context_tokens)
-    return fixed + contexts * pages_for(context) * page_bytes
+    if options.kv_budget_bytes is not None:
+        return _fixed_bytes(file, folder, context) + options.kv_budget_bytes
+    return _fixed_bytes(file, folder, context) + contexts * pages_for(context) * _page_bytes(file, folder)
+
+
+def _page_bytes(file: ModelFile, folder: ModelFolder) -> int:
+    return kv_bytes_per_token(folder.config, cache_name(file)) * PAGE_TOKENS
+
+
+def _fixed_bytes(file: ModelFile, folder: ModelFolder, context: int) -> int:
+    """All but the pages of cells, for sequences of up to so many tokens."""
+    working = working_bytes(folder.config) + gathered_bytes(folder.config, _slots(file), context)
+    return folder.weight_bytes + working + _SPARE_PAGES * _page_bytes(file, folder)
+
+
+def _slots(file: ModelFile) -> int:
+    return 1 if file.options.reproducible else max(1, file.options.slots)
+
+
+def _longest_context(file: ModelFile, folder: ModelFolder, memory_bytes: int) -> int:
+    """Tokens of the longest sequence for which there are pages and room to attend over them, or 0."""
+    page_bytes = _page_bytes(file, folder)
+
+    def needed(pages: int) -> int:
+        return _fixed_bytes(file, folder, pages * PAGE_TOKENS) + pages * page_bytes
+
+    most = folder.config.context_tokens
+    return min(most, bisect_right(range(1, pages_for(most) + 1), memory_bytes, key=needed) * PAGE_TOKENS)
 
 
 def fit(file: ModelFile, folder: ModelFolder, memory_bytes: int) -> Sizes:
@@ -100,8 +146,7 @@ def fit(file: ModelFile, folder: ModelFolder, memory_bytes: int) -> Sizes:
     what whole pages hold only where memory is what limits it.
     """
     options, config = file.options, folder.config
-    page_bytes = kv_bytes_per_token(config, cache_name(file)) * PAGE_TOKENS
-    fixed = folder.weight_bytes + working_bytes(config) + _SPARE_PAGES * page_bytes
+    page_bytes = _page_bytes(file, folder)
     if cache_name(file) != _PLAIN and config.head_width % _QUANTISED_TOGETHER:
         raise ModelFileError(
             f"model {file.name}: cache {cache_name(file)!r} needs heads whose width is a multiple of "
@@ -109,17 +154,22 @@ def fit(file: ModelFile, folder: ModelFolder, memory_bytes: int) -> Sizes:
             fix='use kv_cache = "fp16"',
         )
     budget = options.kv_budget_bytes
-    if budget is None:
-        budget = max(memory_bytes - fixed, 0) if memory_bytes else _DEFAULT_KV_BYTES
+    if budget is None and memory_bytes:
+        context = options.context_tokens or _longest_context(file, folder, memory_bytes)
+        fixed = _fixed_bytes(file, folder, context)
+        budget = max(memory_bytes - fixed, 0)
+    else:
+        budget = _DEFAULT_KV_BYTES if budget is None else budget
+        context = options.context_tokens or min(config.context_tokens, budget // page_bytes * PAGE_TOKENS)
+        fixed = _fixed_bytes(file, folder, context)
     affordable = budget // page_bytes
-    context = options.context_tokens or min(config.context_tokens, affordable * PAGE_TOKENS)
     if context < 1 or pages_for(context) > affordable:
         raise ModelFileError(
             f"model {file.name}: {max(context, 0) or 'no'} context tokens need more than {budget} bytes "
             f"({page_bytes} bytes a page of {PAGE_TOKENS} tokens, {fixed} bytes of weights and the like)",
             fix="give the worker more memory, lower context_tokens, or use a quantised kv_cache",
         )
-    slots = 1 if options.reproducible else max(1, options.slots)
+    slots = _slots(file)
     wanted = max(pages_for(context), slots * pages_for(min(context, _TOKENS_PER_SLOT)))
     pages = affordable if options.kv_budget_bytes else min(affordable, wanted)
     sharing = not options.reproducible and bool(options.extra.get("prefix_sharing", True))

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
+from torch.nn import functional
+
+from engine.backends.paged import attention
 from engine.backends.paged.attention import attention_with_pages, gathered, reference, write_pages
+from engine.backends.paged.sizes import MASK_BYTES
 
 PAGE = 16
 SHAPES = [(1, 1, 4, 4), (3, 1, 8, 2), (4, 7, 6, 2), (2, 40, 4, 1)]
@@ -65,6 +71,30 @@ def test_gathered_pages_give_what_the_reference_gives(shape, dtype) -> None:
     found = gathered(q, k_cache, v_cache, past, table, 0.35).float()
     near = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1.5e-1}[dtype]
     torch.testing.assert_close(found, expected, rtol=near, atol=near)
+
+
+@pytest.mark.parametrize(("copied", "masked"), [(1, 1), (6000, 4000), (6000, 1 << 20), (1 << 20, 900)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pages_are_gathered_within_bounds(shape, copied, masked, monkeypatch) -> None:
+    """Copies and masks stay as small as asked, or of one sequence and one query; the result is the same."""
+    q, k, v, k_cache, v_cache, past, table = world(*shape, seed=4)
+    write_pages(k, v, k_cache, v_cache, past, table)
+    expected = gathered(q, k_cache, v_cache, past, table, 0.3)
+    seen = []
+
+    def watched(rows, keys, values, attn_mask, scale):
+        seen.append((keys.shape[0], attn_mask.shape[2], keys.nbytes + values.nbytes, attn_mask.numel()))
+        return functional.scaled_dot_product_attention(rows, keys, values, attn_mask=attn_mask, scale=scale)
+
+    monkeypatch.setattr(attention, "COPIED_BYTES", copied)
+    monkeypatch.setattr(attention, "MASKED_BYTES", masked)
+    monkeypatch.setattr(attention, "functional", SimpleNamespace(scaled_dot_product_attention=watched))
+    found = gathered(q, k_cache, v_cache, past, table, 0.3)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    group = shape[2] // shape[3]
+    assert sum(sequences * queries for sequences, queries, _, _ in seen) == shape[0] * shape[1] * group
+    assert all(nbytes <= copied or sequences == 1 for sequences, _, nbytes, _ in seen)
+    assert all(cells * MASK_BYTES <= masked or queries == group for _, queries, _, cells in seen)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -13,7 +13,14 @@ pytest.importorskip("safetensors", reason="safetensors is not installed")
 
 from engine.backends.paged.model_folder import folder_sha256, read_folder
 from engine.backends.paged.pages import PAGE_TOKENS
-from engine.backends.paged.sizes import fit, kv_bytes_per_token, working_bytes
+from engine.backends.paged.sizes import (
+    COPIED_BYTES,
+    MASKED_BYTES,
+    fit,
+    gathered_bytes,
+    kv_bytes_per_token,
+    working_bytes,
+)
 from engine.backends.paged.vocabulary import FolderVocabulary
 from engine.backends.registry import count_tokens
 from engine.errors import ModelFileError
@@ -100,9 +107,11 @@ def test_sizes_are_whole_pages_within_the_memory(paths: tuple[Path, Path]) -> No
     folder = read_folder(paths[1])
     page = kv_bytes_per_token(folder.config, "fp16") * PAGE_TOKENS
     fixed = folder.weight_bytes + working_bytes(folder.config)
-    sizes = fit(of(paths[1], slots=4), folder, fixed + 7 * page + page // 2)
+    attending = gathered_bytes(folder.config, 4, 5 * PAGE_TOKENS)
+    sizes = fit(of(paths[1], slots=4), folder, fixed + attending + 7 * page + page // 2)
     assert (sizes.pages, sizes.cells, sizes.context_tokens) == (7, 5 * PAGE_TOKENS, 5 * PAGE_TOKENS)
-    roomy = fit(of(paths[1], slots=2, context_tokens=300), folder, fixed + 100 * page)
+    attending = gathered_bytes(folder.config, 2, 300)
+    roomy = fit(of(paths[1], slots=2, context_tokens=300), folder, fixed + attending + 100 * page)
     assert (roomy.cells, roomy.context_tokens) == (4 * PAGE_TOKENS, 300)
     with pytest.raises(ModelFileError, match="2000 context tokens need more than"):
         fit(of(paths[1], context_tokens=2000), folder, fixed + 7 * page)
@@ -134,12 +143,34 @@ def test_quantised_weights_need_room_to_be_unpacked(paths: tuple[Path, Path], tm
     assert more == 2 * 4096 * 128_256 + 2 * (2 * 2048 * 14336 * 2)
 
 
+def test_copies_for_attention_are_part_of_the_memory(paths: tuple[Path, Path], tmp_path: Path) -> None:
+    """An 8B shape whose sequences may be long: their cells and the copies of one layer's fit together."""
+    shape = {"num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "num_hidden_layers": 4}
+    longest = {**shape, "max_position_embeddings": 131_072}
+    folder = read_folder(edited(paths[1], tmp_path / "long", **longest))
+    page = kv_bytes_per_token(folder.config, "fp16") * PAGE_TOKENS
+    fixed = folder.weight_bytes + working_bytes(folder.config)
+    for megabytes in (100, 250, 400, 700, 1500, 3000):
+        sizes = fit(of(paths[1], slots=64), folder, fixed + (megabytes << 20))
+        attending = gathered_bytes(folder.config, 64, sizes.context_tokens)
+        assert attending + sizes.pages * page <= megabytes << 20
+        if sizes.context_tokens < 131_072:
+            one_more = gathered_bytes(folder.config, 64, sizes.context_tokens + 1)
+            assert one_more + (sizes.pages + 1) * page > megabytes << 20
+    assert gathered_bytes(folder.config, 64, 1000) == COPIED_BYTES + 2048 * 1024 * 4 * 5
+    assert gathered_bytes(folder.config, 1, 256) == 256 * 8 * 128 * 4 + 2048 * 256 * 4 * 5
+    assert gathered_bytes(folder.config, 64, 131_072) == 131_072 * 8 * 128 * 4 + MASKED_BYTES
+
+
 def test_a_worker_sets_aside_what_a_folder_takes_at_least(paths: tuple[Path, Path]) -> None:
     folder = read_folder(paths[1])
     page = kv_bytes_per_token(folder.config, "fp16") * PAGE_TOKENS
     fixed = folder.weight_bytes + working_bytes(folder.config)
-    assert estimate_bytes(of(paths[1], context_tokens=300)) == fixed + (2 + 2 * 2) * page
-    assert estimate_bytes(of(paths[1], kv_budget_bytes=5 << 20)) == fixed + 2 * page + (5 << 20)
+    least, whole = of(paths[1], context_tokens=300), of(paths[1], kv_budget_bytes=5 << 20)
+    attending = gathered_bytes(folder.config, least.options.slots, 300)
+    assert estimate_bytes(least) == fixed + attending + (2 + 2 * 2) * page
+    attending = gathered_bytes(folder.config, whole.options.slots, folder.config.context_tokens)
+    assert estimate_bytes(whole) == fixed + attending + 2 * page + (5 << 20)
 
 
 @pytest.fixture(scope="module")
