@@ -34,6 +34,17 @@ def load_backend(file: ModelFile, memory_bytes: int) -> Backend:
             raise _unknown(name)
 
 
+def prepare_backend(name: str) -> None:
+    """Compile what a backend needs, where this machine has not done so before; for most there is nothing.
+
+    May take many minutes. Raises ConfigError when it fails, or the machine lacks what it takes.
+    """
+    if name == "exllamav2":
+        from engine.backends.exllamav2 import compile_extension
+
+        compile_extension()
+
+
 def backend_build(name: str) -> str:
     """Library and version behind a backend, for provenance. Imports the library."""
     match name:

@@ -16,6 +16,8 @@ from engine.wire.messages import Statistics
 CANCEL_GRACE_S = 5.0
 """After a run deadline the worker may take this long to let go before it is killed."""
 LOAD_DEADLINE_S = 600.0
+PREPARE_DEADLINE_S = 3600.0
+"""For compiling what runs models, before the first load on a machine: minutes, or many on few cores."""
 _NOTHING_YET = BackendStatistics()
 
 
@@ -48,6 +50,7 @@ class Held:
     load_asked: bool = False
     handing_over: bool = False
     _loading_since: float | None = None
+    _preparing_since: float | None = None
     counters: dict[ModelName, BackendStatistics] = field(default_factory=dict)
     """As of the last beat, or as an earlier run left them."""
 
@@ -73,8 +76,9 @@ class Held:
 
     def absorb(self, beat: Statistics, now: float) -> BackendStatistics:
         """What the counters gained since the last beat; steps are progress."""
-        loading = beat.loading is not None
-        self._loading_since = (self._loading_since or now) if loading else None
+        loading, preparing = beat.loading is not None, beat.preparing
+        self._preparing_since = (self._preparing_since or now) if preparing else None
+        self._loading_since = (self._loading_since or now) if loading and not preparing else None
         gains = [_gain(self.counters.get(m, _NOTHING_YET), c) for m, c in beat.models.items()]
         self.counters = dict(beat.models)
         total = BackendStatistics(
@@ -120,6 +124,9 @@ class Held:
         for attempt in self.attempts.values():
             if attempt.cancelled and now > (attempt.deadline or now) + CANCEL_GRACE_S:
                 return "does not let go of a cancelled request"
+        if self._preparing_since is not None:
+            overdue = now - self._preparing_since > PREPARE_DEADLINE_S
+            return f"its runtime was not compiled within {PREPARE_DEADLINE_S:g} s" if overdue else None
         if self._loading_since is not None:
             overdue = now - self._loading_since > LOAD_DEADLINE_S
             return f"a model did not load within {LOAD_DEADLINE_S:g} s" if overdue else None

@@ -33,6 +33,8 @@ class WatchedPort:
         self.requests: set[RequestId] = set()
         self.loading = 0
         """Loads asked for and not answered."""
+        self.preparing = False
+        """Whether what a load needs is still being compiled."""
         self.residents: dict[ModelName, ResidentModel] = {}
         """Least recently used first."""
         self.counters: dict[ModelName, BackendStatistics] = {}
@@ -97,8 +99,8 @@ class WatchedPort:
                     self.requests.discard(generated.id)
                 case RequestFailed(request=request):
                     self.requests.discard(request)
-                case Statistics(models=models):
-                    self.counters = models
+                case Statistics(models=models, preparing=preparing):
+                    self.counters, self.preparing = models, preparing
                 case ModelReady(info=info, unloaded=unloaded):
                     self.loading -= 1
                     for name in unloaded:

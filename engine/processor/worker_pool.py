@@ -146,9 +146,11 @@ class _Kept:
         """Take back what the last borrower left in flight; a process that does not let go is killed."""
         for request in tuple(self.port.requests):
             await self.port.send(Cancel(request=request))
-        with trio.move_on_after(LOAD_DEADLINE_S):
+        with trio.move_on_after(LOAD_DEADLINE_S) as patience:
             while self.port.loading:
                 await self.port.receive_many()
+                if self.port.preparing:  # no part of a load yet
+                    patience.deadline = trio.current_time() + LOAD_DEADLINE_S
         with trio.move_on_after(CANCEL_GRACE_S):
             while self.port.requests:
                 await self.port.receive_many()

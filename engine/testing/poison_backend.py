@@ -4,11 +4,14 @@ Workers load it when `HALOCTL_BACKEND_MODULES="poison=engine.testing.poison_back
 environment and a model names the backend `poison`. A request whose messages contain CRASH ends the process
 with SIGSEGV when it would be computed, KILL with SIGKILL as if from outside; HANG blocks the step forever;
 ENDLESS decodes one token a millisecond until it is cancelled; NOISE prints to standard output. A model whose
-path contains CRASH ends the process while it is loaded, one with REFUSE cannot be loaded.
+path contains CRASH ends the process while it is loaded, one with REFUSE cannot be loaded. Where
+`HALOCTL_POISON_PREPARE` names a file, the first load waits until nobody holds a lock on it, as one does that
+compiles its runtime.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
@@ -30,6 +33,17 @@ REFUSE = "⚠REFUSE"
 HANG = "⚠HANG"
 NOISE = "⚠NOISE"
 ENDLESS = "⚠ENDLESS"
+
+
+PREPARE_VARIABLE = "HALOCTL_POISON_PREPARE"
+
+
+def prepare_backend(_name: str) -> None:
+    """Wait for the lock on the file that the environment names, if it does."""
+    path = os.environ.get(PREPARE_VARIABLE)
+    if path is not None:
+        with open(path) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
 
 
 def load_backend(file: ModelFile, memory_bytes: int) -> Backend:

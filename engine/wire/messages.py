@@ -166,6 +166,8 @@ class Statistics(Record, tag=True, frozen=True, kw_only=True):
     models: dict[ModelName, BackendStatistics]
     loading: ModelName | None = None
     """The model being loaded just now: nothing else advances meanwhile."""
+    preparing: bool = False
+    """What runs that model is being compiled first, once on a machine: its load has not begun."""
 
 
 class Drained(Record, tag=True, frozen=True, kw_only=True):

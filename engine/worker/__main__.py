@@ -15,7 +15,7 @@ from engine.worker.footprint import estimate_bytes
 from engine.worker.heartbeat import Heartbeat
 from engine.worker.isolation import isolate, pin_to, start_lifeline
 from engine.worker.link import Link, PeerGone
-from engine.worker.loading import describe_build, find_loader
+from engine.worker.loading import describe_build, find_loader, find_preparer
 from engine.worker.residency import Residency
 from engine.worker.serve import Server
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         build = describe_build(options.backend)
         link.send((Ready(pid=os.getpid(), backend=options.backend, build=build),))
         heartbeat.start()
-        Server(link, residency, heartbeat, clock).run()
+        Server(link, residency, heartbeat, clock, find_preparer()).run()
     except PeerGone:
         return 0
     return 0

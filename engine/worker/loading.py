@@ -11,13 +11,16 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from engine.backends.registry import backend_build, load_backend
+from engine.backends.registry import backend_build, load_backend, prepare_backend
 from engine.contracts import Backend
 from engine.errors import ConfigError
 from engine.ir.request import ModelFile
 
 Loader: TypeAlias = Callable[[ModelFile, int], Backend]
 """(file, bytes it may take for weights and cache) → backend. Raises BackendError."""
+
+Preparer: TypeAlias = Callable[[str], None]
+"""Compiles what the backend of that name needs, before its first load. Raises ConfigError."""
 
 MODULES_VARIABLE = "HALOCTL_BACKEND_MODULES"
 
@@ -35,6 +38,19 @@ def find_loader(environment: Mapping[str, str] = os.environ) -> Loader:
         return extra.get(file.backend, load_backend)(file, memory_bytes)
 
     return load
+
+
+def find_preparer(environment: Mapping[str, str] = os.environ) -> Preparer:
+    """The registry's; of a module that the environment names, its own `prepare_backend` if it has one."""
+    extra = dict(_entries(environment))
+
+    def prepare(backend: str) -> None:
+        if backend not in extra:
+            prepare_backend(backend)
+        elif (own := getattr(importlib.import_module(extra[backend]), "prepare_backend", None)) is not None:
+            own(backend)
+
+    return prepare
 
 
 def describe_build(backend: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -39,6 +39,7 @@ from engine.wire.messages import (
 )
 from engine.worker.heartbeat import Heartbeat
 from engine.worker.link import Link
+from engine.worker.loading import Preparer
 from engine.worker.residency import Residency, Resident
 
 PROGRESS_PERIOD_S = 0.1
@@ -52,12 +53,18 @@ class Server:
     """State of one worker process; `run` returns after a drain. Used from the main thread only."""
 
     def __init__(
-        self, link: Link, residency: Residency, heartbeat: Heartbeat, clock: Callable[[], float]
+        self,
+        link: Link,
+        residency: Residency,
+        heartbeat: Heartbeat,
+        clock: Callable[[], float],
+        prepare: Preparer,
     ) -> None:
         self._link = link
         self._residency = residency
         self._heartbeat = heartbeat
         self._clock = clock
+        self._prepare = prepare
         self._replies: list[Reply] = []
         self._deferred: deque[Deferred] = deque()
         self._progress: dict[RequestId, int] = {}
@@ -66,6 +73,7 @@ class Server:
         self._stepped = False
         self._draining = False
         self._loading: ModelName | None = None
+        self._preparing = False
 
     def run(self) -> None:
         """Serve until drained. Raises PeerGone when the coordinator goes; other exceptions are bugs."""
@@ -181,8 +189,8 @@ class Server:
         if unloaded is None:
             return False
         self._loading = file.name
-        self._publish()
         try:
+            self._compile(file.backend)
             resident, load_s = self._residency.load(file)
         except HaloError:
             self._replies += [ModelGone(model=name) for name in unloaded]
@@ -192,6 +200,16 @@ class Server:
             self._publish()
         self._replies.append(ModelReady(info=resident.backend.info, load_s=load_s, unloaded=unloaded))
         return True
+
+    def _compile(self, backend: str) -> None:
+        """What a first load would compile is compiled before it, and told apart: it may take far longer."""
+        self._preparing = True
+        self._publish()
+        try:
+            self._prepare(backend)
+        finally:
+            self._preparing = False
+            self._publish()
 
     def _calibrate(self, model: ModelName, *, quick: bool) -> bool:
         resident = self._residency.models.get(model)
@@ -274,4 +292,5 @@ class Server:
             resident_bytes=self._residency.cost_bytes,
             models={name: held.backend.statistics() for name, held in self._residency.models.items()},
             loading=self._loading,
+            preparing=self._preparing,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 
+import msgspec
 import psutil
 import pytest
 import trio
@@ -18,7 +20,7 @@ from engine.errors import WorkerError
 from engine.ir.ids import ModelName, RequestId, WorkerId
 from engine.ir.request import GenerateRequest, Message, ModelFile, ModelOptions
 from engine.processor.workers import WorkerSpec, open_worker
-from engine.testing.poison_backend import CRASH, HANG, NOISE
+from engine.testing.poison_backend import CRASH, HANG, NOISE, PREPARE_VARIABLE
 from engine.testing.worker_talk import expect, load
 from engine.wire.messages import (
     Calibrate,
@@ -72,6 +74,24 @@ async def start_long_generation(port) -> None:
     endless = request(1, "on and on", max_tokens=29_000, ignore_eos=True)
     await port.send(Generate(model=MODEL, requests=(endless,)))
     await expect(port, Decoded)
+
+
+async def test_what_is_compiled_first_is_told_apart_from_the_load(tmp_path):
+    """Beats say so for as long as it takes, and no longer."""
+    lock = tmp_path / "lock"
+    lock.touch()
+    spec = msgspec.structs.replace(POISON, env={**POISON.env, PREPARE_VARIABLE: str(lock)})
+    async with open_worker(spec) as port:
+        with lock.open() as held, trio.fail_after(60):
+            fcntl.flock(held, fcntl.LOCK_EX)
+            await port.send(LoadModel(model=model_file(backend="poison")))
+            beats = []
+            while len(beats) < 3:
+                beats += [beat for beat in await port.receive_many() if getattr(beat, "preparing", False)]
+            assert {beat.loading for beat in beats} == {MODEL}
+        await expect(port, ModelReady)
+        beat = await expect(port, Statistics)
+        assert (beat.loading, beat.preparing) == (None, False)
 
 
 async def test_handshake_then_texts_come_back_for_every_request():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine.backends import exllamav2
 from engine.backends.exllamav2 import extension
+from engine.errors import ConfigError
 
 ARCHITECTURES = "TORCH_CUDA_ARCH_LIST"
 
@@ -131,3 +134,21 @@ def test_the_lock_of_a_process_that_was_killed_is_broken_and_no_other(cache: Pat
     assert held
     extension.prepare(machine((9, 0)))
     assert not lock.exists()
+
+
+def test_a_compiler_that_fails_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The worker's load then fails with it, as with any other fault of the machine."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    library = tmp_path / "exllamav2.py"
+    library.write_text('raise RuntimeError("Error building extension\\nnvcc says more")')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "exllamav2", raising=False)
+    monkeypatch.setattr(exllamav2, "require_device", lambda: None)
+    monkeypatch.setattr(extension, "prepare", lambda _torch: None)
+    with pytest.raises(ConfigError, match="loaded: Error building extension") as caught:
+        exllamav2.compile_extension()
+    assert "nvcc says more" not in caught.value.message
+    library.write_text("")
+    importlib.invalidate_caches()
+    exllamav2.compile_extension()
+    assert sys.modules.pop("exllamav2").__file__ == str(library)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from engine.ir.ids import ModelName, NodeId, RequestId
 from engine.ir.request import BackendStatistics, GenerateRequest
-from engine.processor.attempts import CANCEL_GRACE_S, LOAD_DEADLINE_S, Attempt, Held
+from engine.processor.attempts import (
+    CANCEL_GRACE_S,
+    LOAD_DEADLINE_S,
+    PREPARE_DEADLINE_S,
+    Attempt,
+    Held,
+)
 from engine.wire.messages import Statistics
 
 M = ModelName("m")
@@ -19,10 +25,14 @@ def begin(view: Held, number: int, *, timeout_s: float | None = None, now: float
     view.begin(request.id, Attempt(NodeId(number), request, M, 1, timeout_s), now)
 
 
-def beat(steps: int = 0, loading: str | None = None, **counters) -> Statistics:
+def beat(steps: int = 0, loading: str | None = None, *, preparing: bool = False, **counters) -> Statistics:
     models = {M: BackendStatistics(steps=steps, **counters)}
     return Statistics(
-        at_s=0.0, resident_bytes=0, models=models, loading=ModelName(loading) if loading else None
+        at_s=0.0,
+        resident_bytes=0,
+        models=models,
+        loading=ModelName(loading) if loading else None,
+        preparing=preparing,
     )
 
 
@@ -87,6 +97,26 @@ def test_a_load_has_a_deadline_of_its_own_and_is_forgotten_when_a_late_beat_name
     view.absorb(beat(), 301.0)
     view.load_asked = False
     assert view.hopeless(10_000.0) is None
+
+
+def test_compiling_before_a_first_load_is_neither_a_slow_load_nor_a_hang():
+    view = held()
+    view.load(0.0)
+    view.absorb(beat(loading="m", preparing=True), 1.0)
+    view.absorb(beat(loading="m", preparing=True), LOAD_DEADLINE_S + 700.0)
+    assert view.hopeless(LOAD_DEADLINE_S + 700.0) is None
+    begun = LOAD_DEADLINE_S + 800.0
+    view.absorb(beat(loading="m"), begun)
+    assert view.hopeless(begun + LOAD_DEADLINE_S) is None
+    assert "did not load" in (view.hopeless(begun + LOAD_DEADLINE_S + 0.1) or "")
+
+
+def test_compiling_ends_somewhere_too():
+    view = held()
+    view.load(0.0)
+    view.absorb(beat(loading="m", preparing=True), 1.0)
+    assert view.hopeless(PREPARE_DEADLINE_S) is None
+    assert "not compiled" in (view.hopeless(PREPARE_DEADLINE_S + 1.1) or "")
 
 
 def test_waiting_for_the_run_itself_is_not_the_workers_hang():

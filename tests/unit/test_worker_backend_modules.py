@@ -8,8 +8,8 @@ from engine.backends.registry import load_backend
 from engine.errors import ConfigError
 from engine.ir.ids import ModelName
 from engine.ir.request import ModelFile
-from engine.testing.poison_backend import PoisonBackend
-from engine.worker.loading import describe_build, find_loader
+from engine.testing.poison_backend import PREPARE_VARIABLE, PoisonBackend
+from engine.worker.loading import describe_build, find_loader, find_preparer
 
 VARIABLE = "HALOCTL_BACKEND_MODULES"
 
@@ -27,6 +27,19 @@ def test_named_module_loads_its_backend_and_leaves_the_others():
     echo = load(ModelFile(name=ModelName("m"), backend="echo", path="/none"), 1 << 20)
     assert not isinstance(echo, PoisonBackend)
     assert describe_build("poison", environment) == "engine.testing.poison_backend"
+
+
+def test_what_is_compiled_first_is_the_named_module_s_own_affair(tmp_path, monkeypatch):
+    monkeypatch.setenv(PREPARE_VARIABLE, str(tmp_path / "missing"))
+    prepare = find_preparer(
+        {VARIABLE: "poison=engine.testing.poison_backend, plain=engine.testing.fixed_answers"}
+    )
+    with pytest.raises(FileNotFoundError):
+        prepare("poison")
+    prepare("plain")  # has nothing to compile
+    prepare("echo")
+    with pytest.raises(ConfigError, match="exllamav2"):
+        prepare("exllamav2")
 
 
 @pytest.mark.parametrize("value", ["poison", "=x", "poison=no.such.module", "poison=engine.errors"])

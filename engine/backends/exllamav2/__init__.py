@@ -8,12 +8,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.backends.exllamav2.environment import build, require_device
+from engine.errors import ConfigError
 
 if TYPE_CHECKING:
     from engine.backends.stepping import SteppedBackend
     from engine.ir.request import ModelFile
 
-__all__ = ["build", "open_exllamav2"]
+__all__ = ["build", "compile_extension", "open_exllamav2"]
+
+
+def compile_extension() -> None:
+    """Import the library once, which compiles its extension where that was not done for this device.
+
+    Raises ConfigError when the machine lacks what it takes, or the compiler fails.
+    """
+    require_device()
+    import torch
+
+    from engine.backends.exllamav2 import extension
+
+    extension.prepare(torch)
+    try:
+        import exllamav2  # noqa: F401 - importing it is what compiles
+    except Exception as error:  # whatever compilers, linkers and PyTorch's loader run into
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise ConfigError(
+            f"ExLlamaV2's extension cannot be compiled or loaded: {said}",
+            fix="haloctl doctor says what it needs; the worker's log has the compiler's words",
+        ) from error
 
 
 def open_exllamav2(file: ModelFile, memory_bytes: int) -> SteppedBackend:
