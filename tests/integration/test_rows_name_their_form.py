@@ -113,6 +113,19 @@ def test_a_row_names_the_file_that_answered_it_wherever_the_answer_came_from(pla
     require_made_by("g", [answer["models"]], rows=1)
 
 
+def test_rows_name_the_file_also_where_a_run_may_use_only_one_of_two(place: Path) -> None:
+    """And of a model with one file only when they are asked to."""
+    toml = place / "haloctl.toml"
+    for either, exl2, named in ((False, True, True), (True, True, True), (False, False, False)):
+        text = SETTINGS.replace("MODULES", MODULES_VARIABLE)
+        text = text if either else text.replace("either_form = true\n", "")
+        toml.write_text(text if exl2 else text.replace('exl2 = "folder"\n', ""))
+        asked = request(place, "none.jsonl", "jsonl")
+        prepared = prepare(load_settings(toml).settings, asked, lambda _text: None)
+        assert bool(prepared.fleet.others) is (either and exl2)
+        assert prepared.request.target.models is prepared.request.options.models is named
+
+
 def require_made_by(worker: str, made: list[Json], rows: int = ROWS) -> set[str]:
     """Every row names the worker, its backend and form; gives the digests of files."""
     form, backend = FORMS[worker]
