@@ -51,8 +51,9 @@ BENCHMARKS := coordinator control live memory planner layout widgets journal pip
 bench: $(READY) ## Run the benchmarks; each prints its figures as ratios within one run
 	@set -e; for name in $(BENCHMARKS); do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name; done
 
-bench-workloads: $(READY) ## Measure W1 to W6 by every system (an hour; ONLY="W1,64,1w" for less); goes on where it was
-	$(BIN)/python -m bench.workloads $(if $(ONLY),--only $(ONLY)) --json bench/results/workloads.json
+bench-workloads: $(READY) ## Measure W1 to W6 by every system (MINUTES=45 or ONLY="W1,64,1w" for less); goes on where it was
+	$(BIN)/python -m bench.workloads $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES)) \
+	  --json bench/results/workloads.json
 	$(BIN)/python -m bench.workloads --page bench/results/workloads.json
 
 gpu-check: ## Check the GPU backend on this machine's CUDA device, in 8 minutes; WHEELS=FOLDER where no network is

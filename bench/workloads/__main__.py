@@ -1,23 +1,33 @@
 """Run the yardstick, or what of it is chosen, and say what it came to.
 
-    python -m bench.workloads [--quick] [--only W1,64 haloctl ...] [--fresh] [--folder DIR] [--json FILE]
+    python -m bench.workloads [--quick] [--only W1,64 haloctl ...] [--minutes N] [--fresh] [--folder DIR]
+                              [--json FILE]
+    python -m bench.workloads --check
     python -m bench.workloads --page bench/results/workloads.json
 
-Every finished run is kept in the folder at once: a benchmark that was stopped goes on where it was. `--only`
-takes words that a run's name must hold, with commas between (W1,64,2w,all,haloctl), several times over.
-`--json` writes all results as one document, `--page` makes docs/yardstick.md and its pictures from one.
+Every finished run is kept in the folder at once: a benchmark that was stopped goes on where it was. The most
+telling runs come first; `--minutes` begins no other after so many. `--only` takes words that a run's name
+must hold, with commas between (W1,64,2w,all,haloctl), several times over. `--json` writes all results as one
+document, `--page` makes docs/yardstick.md and its pictures from one, with what people wrote about results in
+bench/results/workloads_notes.md. `--check` says in two minutes what the models cost beside one another, and
+which share loading has where they take turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.provenance import provenance
 from bench.workloads.bench_folder import BenchFolder, default_folder
+from bench.workloads.check import check
+from bench.workloads.drift import with_drift
 from bench.workloads.fleet import measure_fleet
-from bench.workloads.limit import decoded, distinct_work, drift
+from bench.workloads.limit import distinct_work
 from bench.workloads.matrix import Cell, Fleet, all_cells, chosen
+from bench.workloads.notes import read_notes
 from bench.workloads.page import write_page
 from bench.workloads.results import (
     CellLine,
@@ -32,29 +42,47 @@ from bench.workloads.summary import cell_text, fleet_text, summary
 from engine.testing.fixed_answers_calls import read_calls
 
 LINES = "lines.jsonl"
-PAGE = Path(__file__).parents[2] / "docs" / "yardstick.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "yardstick.md"
+NOTES = ROOT / "bench" / "results" / "workloads_notes.md"
 
 
 def main() -> None:
     """Run what is asked for and not yet done."""
     options = _parse()
     if options.page is not None:
-        write_page(PAGE, read_document(options.page))
+        write_page(PAGE, read_document(options.page), read_notes(NOTES))
         return
     folder = BenchFolder.at(options.folder)
+    if options.check:
+        check(folder)
+        return
     lines = options.folder / LINES
     if options.fresh:
         lines.unlink(missing_ok=True)
     _note_other_commits(lines)
     cells = chosen(all_cells(), only=options.only, quick=options.quick)
-    print(f"{len(cells)} runs in {options.folder}")
-    for cell in cells:
-        if not any(line.measured.cell == cell for line in read_lines(lines).cells):
-            _run(folder, lines, cell)
-    results = read_lines(lines)
+    _run_all(folder, lines, cells, options.minutes)
+    results = with_drift(folder, read_lines(lines))
     print(summary(results))
     if options.json is not None:
         write_document(options.json, results)
+
+
+def _run_all(folder: BenchFolder, lines: Path, cells: Iterable[Cell], minutes: float) -> None:
+    """Run those not yet done, until `minutes` are over or SIGINT comes: both leave what is done."""
+    done = {line.measured.cell for line in read_lines(lines).cells}
+    left = [cell for cell in cells if cell not in done]
+    print(f"{len(left)} runs to make in {lines.parent}", flush=True)
+    began = time.monotonic()
+    try:
+        for number, cell in enumerate(left):
+            if time.monotonic() - began > minutes * 60:
+                print(f"{minutes:g} minutes are over, {len(left) - number} runs are left")
+                return
+            _run(folder, lines, cell)
+    except KeyboardInterrupt:
+        print("stopped")
 
 
 def _note_other_commits(lines: Path) -> None:
@@ -73,6 +101,8 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="16 queries, one worker, three systems")
     parser.add_argument("--only", nargs="+", default=(), metavar="WORDS")
+    parser.add_argument("--minutes", type=float, default=float("inf"), metavar="N")
+    parser.add_argument("--check", action="store_true", help="costs of the models, and the share of loading")
     parser.add_argument("--fresh", action="store_true", help="forget what was run before")
     parser.add_argument("--folder", type=Path, default=default_folder())
     parser.add_argument("--json", type=Path)
@@ -86,8 +116,7 @@ def _run(folder: BenchFolder, lines: Path, cell: Cell) -> None:
         _prepare(folder, lines, cell.fleet)
     measured = run_cell(folder, cell)
     calls = list(read_calls(folder.calls_folder(cell, fresh=False)))
-    drifted = _drift(folder, lines, cell, decoded(calls))
-    line = CellLine(measured=measured, work=distinct_work(calls), drift=drifted)
+    line = CellLine(measured=measured, work=distinct_work(calls), drift=None)
     append_line(lines, line)
     print(cell_text(read_lines(lines), line), flush=True)
 
@@ -103,14 +132,6 @@ def _prepare(folder: BenchFolder, lines: Path, fleet: Fleet) -> None:
 def teaching(fleet: Fleet) -> Cell:
     """The run a fleet learns from: small, by haloctl, with all models in memory."""
     return Cell(workload=fleet.workload, queries=16, workers=fleet.workers, memory="all", system="haloctl")
-
-
-def _drift(folder: BenchFolder, lines: Path, cell: Cell, texts: dict[str, str]) -> float | None:
-    """Against row by row, the only system in which no call has company; None before that was run."""
-    alone = Cell(workload=cell.workload, queries=cell.queries, workers=1, memory="all", system="row_by_row")
-    if cell != alone and read_lines(lines).find(alone) is None:
-        return None
-    return drift(texts, decoded(read_calls(folder.calls_folder(alone, fresh=False))))
 
 
 if __name__ == "__main__":

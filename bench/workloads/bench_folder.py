@@ -29,8 +29,6 @@ from workflows.workloads.folder import build_databases
 from workflows.workloads.questions import rows
 
 SLOTS = 16
-THREADS = 1
-"""Threads of a worker: one core each. Two on two cores would wait for each other and for the coordinator."""
 SLACK_BYTES = 1 << 20
 
 
@@ -52,9 +50,8 @@ class BenchFolder:
         environment = {MODULES_VARIABLE: "llama_cpp=engine.testing.fixed_answers"}
         if calls is not None:
             environment[CALLS_VARIABLE] = str(calls)
-        worker = WorkerSettings(
-            threads=THREADS, slots=SLOTS, memory=f"{self.memory_bytes(memory)}B", env=environment
-        )
+        # Threads are left to haloctl: an equal share of the cores for each worker.
+        worker = WorkerSettings(slots=SLOTS, memory=f"{self.memory_bytes(memory)}B", env=environment)
         models = {
             name: ModelSettings(gguf=str(path), kv_memory=f"{kv_bytes(name)}B", context_tokens=CONTEXT_TOKENS)
             for name, path in self.models.items()

@@ -44,7 +44,8 @@ def distinct_work(calls: Iterable[Call]) -> dict[str, Work]:
 
 def trie_tokens(prompts: Iterable[Sequence[int]]) -> int:
     """Tokens to compute when every beginning that prompts share is computed once."""
-    total, before = 0, ()
+    total = 0
+    before: tuple[int, ...] = ()
     for prompt in sorted(map(tuple, prompts)):
         same = next((i for i, (a, b) in enumerate(zip(before, prompt, strict=False)) if a != b), None)
         total += len(prompt) - (min(len(before), len(prompt)) if same is None else same)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from bench.workloads.systems import ABLATIONS, SYSTEMS
+from bench.workloads.systems import ABLATIONS
 from engine.ir.ids import Record
 from workflows.workloads.questions import ASKED
 
@@ -47,31 +47,54 @@ class Cell(Record, frozen=True, kw_only=True):
         return f"{self.workload}-{self.queries}-{self.workers}w-{self.memory}-{self.system}"
 
 
-def all_cells() -> Iterator[Cell]:
-    """The whole matrix; systems to be compared run one after another.
+class Part(Record, frozen=True, kw_only=True):
+    """Cells of all workloads that are run together; systems to be compared run one after another."""
+
+    queries: int
+    workers: int
+    memory: Memory
+    systems: tuple[str, ...]
+
+    def cells(self) -> Iterator[Cell]:
+        """Workload by workload."""
+        for workload in WORKLOADS:
+            for system in self.systems:
+                yield Cell(
+                    workload=workload,
+                    queries=self.queries,
+                    workers=self.workers,
+                    memory=self.memory,
+                    system=system,
+                )
+
+
+COMPARED = ("opwise", "haloctl")
+SETTINGS: tuple[tuple[int, Memory], ...] = ((1, "all"), (2, "all"), (1, "one"), (2, "one"))
+"""Workers and memory, the most telling first."""
+
+
+def parts() -> Iterator[Part]:
+    """The whole matrix, the most telling part first, so that a run that is cut short has that whole.
 
     Row by row uses one worker at a time, so it runs with one; it takes longest and grows with the rows, so
     where models take turns it runs with the fewer ones only.
     """
-    for workers in (1, 2):
-        for workload in WORKLOADS:
-            for memory in ("all", "one"):
-                for queries in QUERIES:
-                    for system in SYSTEMS:
-                        if _belongs(system, queries, workers, memory):
-                            yield Cell(
-                                workload=workload,
-                                queries=queries,
-                                workers=workers,
-                                memory=memory,
-                                system=system,
-                            )
+    few, many = QUERIES
+    for workers, memory in SETTINGS:
+        yield Part(queries=many, workers=workers, memory=memory, systems=COMPARED)
+        if (workers, memory) == (1, "all"):
+            yield Part(queries=many, workers=1, memory="all", systems=("row_by_row",))
+    for workers, memory in SETTINGS:
+        yield Part(queries=ABLATED_QUERIES, workers=workers, memory=memory, systems=ABLATIONS)
+    for workers, memory in SETTINGS:
+        alone = ("row_by_row",) if workers == 1 else ()
+        yield Part(queries=few, workers=workers, memory=memory, systems=(*alone, *COMPARED))
 
 
-def _belongs(system: str, queries: int, workers: int, memory: Memory) -> bool:
-    if system == "row_by_row":
-        return workers == 1 and (memory == "all" or queries == min(QUERIES))
-    return system not in ABLATIONS or queries == ABLATED_QUERIES
+def all_cells() -> Iterator[Cell]:
+    """The cells of all parts, each once, in the order in which they run."""
+    for part in parts():
+        yield from part.cells()
 
 
 def chosen(cells: Iterable[Cell], *, only: Iterable[str], quick: bool) -> list[Cell]:

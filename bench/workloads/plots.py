@@ -18,14 +18,14 @@ def bars(
     groups: Sequence[str],
     series: Mapping[str, Sequence[float | None]],
     *,
-    line: float | None = None,
+    lines: Sequence[float] = (),
 ) -> str:
-    """An SVG document: for each group one bar of every series; `line` is drawn across at that value.
+    """An SVG document: for each group one bar of every series; `lines` are drawn across at those values.
 
     Series have a value for each group; None leaves a gap.
     """
     values = [value for row in series.values() for value in row if value is not None]
-    top = _ceiling(max([*values, line or 0.0], default=1.0))
+    top = _ceiling(max([*values, *lines], default=1.0))
     parts = [_text(_LEFT, 16, title, anchor="start", size=13), *_scale(top)]
     step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(groups))
     width = step * 0.82 / max(1, len(series))
@@ -38,7 +38,7 @@ def bars(
                 parts.append(_bar(x, width, value, top, colour, f"{groups[place]}, {name}: {value:.2f}"))
     for place, group in enumerate(groups):
         parts.append(_text(_LEFT + (place + 0.5) * step, _HEIGHT - 10, group))
-    if line is not None:
+    for line in lines:
         y = _y(line, top)
         parts.append(
             f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="{_GREY}" stroke-dasharray="5 3"/>'

@@ -23,7 +23,10 @@ class FleetLine(Record, tag="fleet", frozen=True, kw_only=True):
 
 
 class CellLine(Record, tag="cell", frozen=True, kw_only=True):
-    """A finished cell, the distinct work of its batch, and how far its texts drifted from row by row's."""
+    """A finished cell, the distinct work of its batch, and how far its texts drifted from row by row's.
+
+    drift: share of the calls both made; None where row by row was not run on as many queries.
+    """
 
     measured: Measured
     work: dict[str, Work]
@@ -62,8 +65,11 @@ def read_lines(path: Path) -> Results:
     fleets: list[FleetLine] = []
     cells: list[CellLine] = []
     for text in path.read_bytes().split(b"\n")[:-1] if path.exists() else ():
-        line = msgspec.json.decode(text, type=Line)
-        (fleets if isinstance(line, FleetLine) else cells).append(line)  # type: ignore[arg-type]
+        line: Line = msgspec.json.decode(text, type=Line)
+        if isinstance(line, FleetLine):
+            fleets.append(line)
+        else:
+            cells.append(line)
     return Results(fleets=tuple(fleets), cells=tuple(cells))
 
 

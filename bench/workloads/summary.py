@@ -8,6 +8,7 @@ import msgspec
 
 from bench.workloads.matrix import WORKLOADS, Cell
 from bench.workloads.results import CellLine, FleetLine, Results, geometric_mean
+from bench.workloads.run_cell import Measured
 from bench.workloads.systems import SYSTEMS
 
 
@@ -21,12 +22,16 @@ def cell_text(results: Results, line: CellLine) -> str:
     """One run in one line."""
     m = line.measured
     share = results.limit_s(line) / m.makespan_s
-    drifted = "" if line.drift is None else f", drift {line.drift:.0%}"
     return (
         f"{m.cell.name:32} {m.makespan_s:6.2f} s (estimate {m.estimate_s:6.2f})  limit {share:4.0%}  "
         f"calls {m.executed_calls}/{m.logical_calls}  prefill {m.computed_tokens:,}/{m.prompt_tokens:,}  "
-        f"loads {m.model_loads} ({m.load_s / m.makespan_s:.0%}){drifted}"
+        f"loads {m.model_loads} ({load_share(m):.0%})"
     )
+
+
+def load_share(measured: Measured) -> float:
+    """What of the makespan a worker spent loading models, on average."""
+    return measured.load_s / measured.cell.workers / measured.makespan_s
 
 
 def summary(results: Results) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bench.workloads.check import WANTED, cost_texts
 from bench.workloads.limit import Peak, decoded, distinct_work, drift, limit_s, trie_tokens
 from bench.workloads.matrix import all_cells, chosen
+from bench.workloads.systems import ABLATIONS
 from engine.ir.ids import ModelName
 from engine.testing.fixed_answers_calls import Call
 
@@ -53,6 +55,25 @@ def test_the_matrix_holds_every_comparison_once():
     assert sum(cell.system == "opwise" for cell in cells) == len(own)
     assert {cell.queries for cell in cells if cell.system == "no_merging"} == {64}
     assert {cell.workers for cell in cells if cell.system == "row_by_row"} == {1}
+
+
+def test_the_most_telling_runs_come_first():
+    cells = list(all_cells())
+    first = [(c.queries, c.workers, c.memory) for c in cells[:18]]
+    assert set(first) == {(64, 1, "all")}
+    assert [c.system for c in cells[:12]] == ["opwise", "haloctl"] * 6
+    assert {c.system for c in cells[12:18]} == {"row_by_row"}
+    many = [c.system in ABLATIONS for c in cells if c.queries == 64]
+    assert many == sorted(many)
+    assert [c.queries for c in cells] == sorted((c.queries for c in cells), reverse=True)
+
+
+def test_costs_are_compared_as_shares_of_what_is_wanted():
+    peaks = {name: Peak(prefill=1000 / cost, decode=100 / cost) for name, cost in WANTED.items()}
+    assert [text.partition(";  ")[2] for text in cost_texts(peaks)] == [
+        f"cost prefill {cost:.1f}  decode {cost:.1f}  call {cost:.1f}  (wanted {cost:g})"
+        for cost in (2.0, 3.0, 5.0)
+    ]
 
 
 def test_runs_are_chosen_by_words_of_their_names():

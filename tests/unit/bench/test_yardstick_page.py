@@ -8,6 +8,7 @@ import pytest
 
 from bench.workloads.limit import Peak, Work
 from bench.workloads.matrix import Cell, Fleet
+from bench.workloads.notes import read_notes
 from bench.workloads.page import BEGIN, END, write_page
 from bench.workloads.plots import bars
 from bench.workloads.results import (
@@ -104,11 +105,11 @@ def test_text_names_ratios_within_one_setting(results):
 def test_the_page_is_replaced_between_its_marks(tmp_path, results):
     page = tmp_path / "yardstick.md"
     page.write_text(f"by hand\n{BEGIN}\nold\n{END}\nafter\n")
-    write_page(page, results)
+    write_page(page, results, {})
     text = page.read_text()
     assert text.startswith("by hand\n")
     assert text.endswith("\nafter\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     assert "### 64 queries, 1 worker, all models fit" in text
     assert (
         "| W1 | 3.00 s | 24.0 s (8.00) | 9.0 s (3.00) | 67% | 2.00 s (-33%) | 40 / 100 | 120 / 1,000 |"
@@ -119,20 +120,54 @@ def test_the_page_is_replaced_between_its_marks(tmp_path, results):
     for name in ("limit", "mechanisms"):
         ElementTree.parse(tmp_path / f"yardstick-{name}.svg")
         assert f"(yardstick-{name}.svg)" in text
-    write_page(page, results)
+    write_page(page, results, {})
     assert page.read_text() == text
+
+
+def test_goals_are_judged_and_what_people_wrote_stands_beside_them(tmp_path, results):
+    (tmp_path / "notes.md").write_text(
+        "For the file's reader.\n\n## limit\n\nAttention is not in it.\n\n"
+        "## greedy\nTwo lines\nof text.\n## opwise\n\n"
+    )
+    notes = read_notes(tmp_path / "notes.md")
+    assert notes == {"limit": "Attention is not in it.", "greedy": "Two lines\nof text."}
+    page = tmp_path / "yardstick.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    write_page(page, results, notes)
+    text = page.read_text()
+    assert "| 1 worker, all models fit | **67%** | – | – | – | – | – | 67% |" in text
+    assert "| 1 worker, all models fit | 3.00 | – | – | – | – | – | 3.00 |" in text
+    assert "| 2 workers, all models fit | – | – | – | – | – | **0.50** | 0.50 |" in text
+    assert "\nAttention is not in it.\n" in text
+    assert (
+        "- **greedy schedule**: 1 worker, all models fit 1.10: the mechanism pays.\n  Two lines\n  of text.\n"
+        in text
+    )
+    for goal in ("limit", "opwise", "estimate"):
+        ElementTree.parse(tmp_path / f"yardstick-goal-{goal}.svg")
+        assert f"(yardstick-goal-{goal}.svg)" in text
+    assert "goal-loading" not in text
+
+
+def test_notes_on_what_was_never_measured_are_refused_and_no_file_is_no_notes(tmp_path):
+    assert read_notes(tmp_path / "none.md") == {}
+    (tmp_path / "notes.md").write_text("## gredy\ntext\n")
+    with pytest.raises(ValueError, match="'gredy'; there are limit"):
+        read_notes(tmp_path / "notes.md")
 
 
 def test_a_page_without_a_place_for_results_is_left_alone(tmp_path, results):
     page = tmp_path / "page.md"
     page.write_text("by hand\n")
     with pytest.raises(ValueError, match="no place for results"):
-        write_page(page, results)
+        write_page(page, results, {})
     assert page.read_text() == "by hand\n"
 
 
 def test_bars_grow_with_their_values_and_gaps_stay_empty():
-    root = ElementTree.fromstring(bars("a < b", ["W1", "W2"], {"x": [1.0, 2.0], "y": [None, 4.0]}, line=1))
+    drawn = bars("a < b", ["W1", "W2"], {"x": [1.0, 2.0], "y": [None, 4.0]}, lines=(1, 3))
+    root = ElementTree.fromstring(drawn)
+    assert drawn.count("stroke-dasharray") == 2
     space = "{http://www.w3.org/2000/svg}"
     heights = {
         bar.find(f"{space}title").text: float(bar.get("height"))
