@@ -208,8 +208,12 @@ def _cache_form(model: ModelSettings, backend: str) -> dict[str, Json]:
 
 
 def _specs(workers: Mapping[str, WorkerSettings], announce: Say | None) -> tuple[WorkerSpec, ...]:
-    """Equal shares of cores and of half the memory, for workers that do not name theirs."""
-    share_cores = max(1, machine.cores() // max(1, len(workers)))
+    """Equal shares of cores and of half the memory, for workers that do not name theirs.
+
+    Workers on a GPU compute there: they take no core from the others.
+    """
+    on_cpu = sum(worker.backend != "exllamav2" for worker in workers.values())
+    share_cores = max(1, machine.cores() // max(1, on_cpu))
     specs = []
     for name, worker in workers.items():
         memory = size_bytes(worker.memory) if worker.memory else _memory_share(worker, workers)

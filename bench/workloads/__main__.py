@@ -24,7 +24,7 @@ from bench.provenance import provenance
 from bench.workloads.bench_folder import BenchFolder, default_folder
 from bench.workloads.check import check
 from bench.workloads.drift import with_drift
-from bench.workloads.fleet import measure_fleet
+from bench.workloads.fleet import measure_fleet, worker_threads
 from bench.workloads.limit import distinct_work
 from bench.workloads.matrix import Cell, Fleet, all_cells, chosen
 from bench.workloads.notes import read_notes
@@ -53,7 +53,7 @@ def main() -> None:
     if options.page is not None:
         write_page(PAGE, read_document(options.page), read_notes(NOTES))
         return
-    folder = BenchFolder.at(options.folder)
+    folder = BenchFolder.at(options.folder, options.threads)
     if options.check:
         check(folder)
         return
@@ -102,6 +102,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="16 queries, one worker, three systems")
     parser.add_argument("--only", nargs="+", default=(), metavar="WORDS")
     parser.add_argument("--minutes", type=float, default=float("inf"), metavar="N")
+    parser.add_argument("--threads", type=int, metavar="N", help="of a worker (haloctl's choice)")
     parser.add_argument("--check", action="store_true", help="costs of the models, and the share of loading")
     parser.add_argument("--fresh", action="store_true", help="forget what was run before")
     parser.add_argument("--folder", type=Path, default=default_folder())
@@ -124,7 +125,8 @@ def _run(folder: BenchFolder, lines: Path, cell: Cell) -> None:
 def _prepare(folder: BenchFolder, lines: Path, fleet: Fleet) -> None:
     peaks = measure_fleet(folder, fleet)
     learn(folder, teaching(fleet))
-    line = FleetLine(fleet=fleet, peaks=peaks, provenance=provenance())
+    facts = {**provenance(), "threads": worker_threads(folder, fleet)}
+    line = FleetLine(fleet=fleet, peaks=peaks, provenance=facts)
     append_line(lines, line)
     print(fleet_text(line), flush=True)
 

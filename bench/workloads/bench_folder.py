@@ -34,24 +34,26 @@ SLACK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class BenchFolder:
-    """What all cells share. `models` and `databases` are files."""
+    """What all cells share. `models` and `databases` are files; `threads` of a worker, None: haloctl's choice."""
 
     folder: Path
     models: Mapping[str, Path]
     databases: Mapping[str, Path]
+    threads: int | None = None
 
     @classmethod
-    def at(cls, folder: Path) -> BenchFolder:
+    def at(cls, folder: Path, threads: int | None = None) -> BenchFolder:
         """Build what is missing in `folder`."""
-        return cls(folder, build_models(folder / "models"), build_databases(folder / "data"))
+        return cls(folder, build_models(folder / "models"), build_databases(folder / "data"), threads)
 
     def settings(self, fleet: Fleet, memory: Memory, api: str = "", calls: Path | None = None) -> Settings:
         """Settings of a fleet; `api` is an address calls may go to, `calls` a folder for the log of calls."""
         environment = {MODULES_VARIABLE: "llama_cpp=engine.testing.fixed_answers"}
         if calls is not None:
             environment[CALLS_VARIABLE] = str(calls)
-        # Threads are left to haloctl: an equal share of the cores for each worker.
-        worker = WorkerSettings(slots=SLOTS, memory=f"{self.memory_bytes(memory)}B", env=environment)
+        worker = WorkerSettings(
+            threads=self.threads, slots=SLOTS, memory=f"{self.memory_bytes(memory)}B", env=environment
+        )
         models = {
             name: ModelSettings(gguf=str(path), kv_memory=f"{kv_bytes(name)}B", context_tokens=CONTEXT_TOKENS)
             for name, path in self.models.items()

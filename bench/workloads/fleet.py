@@ -32,6 +32,16 @@ def measure_fleet(folder: BenchFolder, measured: Fleet) -> dict[str, Peak]:
     return {found.file.name: _peak(found.record, measured.workers) for found in records}
 
 
+def worker_threads(folder: BenchFolder, measured: Fleet) -> int:
+    """Threads of each of its workers."""
+    (threads,) = {
+        worker.threads
+        for worker in assemble_fleet(folder.settings(measured, "all"), folder.models, _silent).workers
+    }
+    assert threads is not None  # haloctl gives each worker its share
+    return threads
+
+
 def _peak(record: ModelRecord, workers: int) -> Peak:
     """The best point of each curve, times the workers that had it at once."""
     return Peak(

@@ -60,10 +60,11 @@ def _measured_on(results: Results) -> str:
 def _peaks(results: Results) -> Iterator[str]:
     yield "### Peak rates\n"
     yield from table(
-        ("fleet", "S", "M", "L"),
+        ("fleet", "threads each", "S", "M", "L"),
         [
             (
                 f"{line.fleet.workload}, {workers_text(line.fleet.workers)}",
+                f"{line.provenance.get('threads', '–')}",
                 *(f"{line.peaks[m].prefill:,.0f} / {line.peaks[m].decode:,.0f}" for m in ("S", "M", "L")),
             )
             for line in results.fleets

@@ -10,7 +10,7 @@ from haloctl import machine
 from haloctl.digests import DigestBook, model_digests
 from haloctl.gpu_device import first_visible
 from haloctl.knowledge import device_of
-from haloctl.placement import assemble_fleet
+from haloctl.placement import _specs, assemble_fleet
 from haloctl.settings import ModelSettings, PathSettings, Settings, WorkerSettings
 
 
@@ -46,6 +46,22 @@ def test_configured_workers_are_not_announced_and_share_what_they_leave_open(tmp
     assert (b.memory_bytes, b.threads, b.cpus) == (machine.memory_bytes() // 4, 4, (0, 1, 2, 3))
     assert fleet.models[ModelName("toy")].options.slots == 5
     assert fleet.able(ModelName("toy")) == (a, b)
+
+
+@pytest.mark.parametrize(
+    ("cores", "backends", "threads"),
+    [
+        (2, ["echo"], [2]),
+        (2, ["echo"] * 2, [1, 1]),
+        (2, ["echo"] * 3, [1, 1, 1]),
+        (8, ["echo"] * 3, [2, 2, 2]),
+        (8, ["echo", "exllamav2", "echo"], [4, 4, 4]),
+    ],
+)
+def test_workers_that_compute_on_cores_share_them_equally(monkeypatch, cores, backends, threads):
+    monkeypatch.setattr(machine, "cores", lambda: cores)
+    workers = {f"w{i}": WorkerSettings(backend=backend, memory="1GiB") for i, backend in enumerate(backends)}
+    assert [spec.threads for spec in _specs(workers, None)] == threads
 
 
 def test_mechanisms_reach_the_backend_only_where_they_are_off(tmp_path):
