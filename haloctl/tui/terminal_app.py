@@ -6,19 +6,20 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, TypeVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from engine.errors import ConfigError
 from haloctl.suggest import closest
+from haloctl.tui.key_order import OrderedKeys
 from haloctl.tui.keymap import normalised
 from haloctl.tui.themes import DARK, LIGHT, THEMES
 
 Result = TypeVar("Result")
 
 
-class TerminalApp(App[Result]):
+class TerminalApp(OrderedKeys[Result]):
     """An application of haloctl's. Its result is None when a signal ended it.
 
     Raises ConfigError for a theme that is not there, and for keys of bindings that are not.
@@ -56,7 +57,7 @@ class TerminalApp(App[Result]):
 
     def action_interrupted(self) -> None:
         """What Ctrl-C should mean here is asked for by other keys."""
-        self.notify(self.LEAVING, markup=False)
+        self.notify(getattr(self.screen, "leaving", self.LEAVING), markup=False)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action that is possible now, with the tooltip of its key."""

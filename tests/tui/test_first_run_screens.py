@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from textual import events
-from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
@@ -22,6 +21,7 @@ from haloctl.session.proposal import OperatorWork, Proposal
 from haloctl.session.wire import Begun, Proposed, Refused
 from haloctl.tui.draft import Draft, first_draft
 from haloctl.tui.first_run_words import answer_lines
+from haloctl.tui.key_order import OrderedKeys
 from haloctl.tui.pieces import plain_text
 from haloctl.tui.screens.dialogs import KeysHelp
 from haloctl.tui.screens.first_run_file import ChooseColumn, FilePane
@@ -71,7 +71,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class Harness(App[None]):
+class Harness(OrderedKeys[None]):
     """One screen; what it is dismissed with is kept."""
 
     def __init__(self, screen: Screen[Any], theme: str = "haloctl-dark") -> None:
@@ -275,6 +275,40 @@ def test_keys_that_come_faster_than_they_are_handled_make_the_same_queries(folde
     [(plan_it, draft)] = drive(queries_screen(), steps)
     assert plan_it
     assert draft.typed == ({"question": "why"}, {"question": "how"}, {"question": "when"})
+
+
+def burst(app: Harness, typed: str) -> None:
+    """Keys that all wait when the first of them is handled."""
+    named = {"\r": "enter", "\t": "tab", "\x08": "backspace"}
+    for character in typed:
+        app.post_message(events.Key(named.get(character, character), character))
+
+
+@pytest.mark.parametrize(
+    ("typed", "rows", "left"),
+    [
+        ("why\t1997\rhow\t1998\rwhen\r", [("why", 1997), ("how", 1998), ("when", None)], ("", "")),
+        ("why\t1997\rhowx\x08", [("why", 1997)], ("how", "")),
+        ("\rwhy\t19\r", [("why", 19)], ("", "")),
+        ("\t1997\rwhy\rhow", [("why", 1997)], ("how", "")),
+        ("why\tsoon\rx\r", [], ("why", "soonx")),
+    ],
+)
+def test_keys_behind_an_enter_or_a_tab_land_in_the_field_it_leads_to(
+    folder: Path, typed: str, rows: list[tuple[str, int | None]], left: tuple[str, str]
+):
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        burst(app, typed)
+        pane = app.screen.query_one(TypedPane)
+        for _ in range(500):
+            await pilot.pause(0.01)
+            if tuple(pane.texts.values()) == left and len(pane.rows) == len(rows):
+                break
+        await settled(pilot)
+        assert [(row["question"], row.get("year")) for row in pane.rows] == rows
+        assert tuple(pane.texts.values()) == left
+
+    drive(queries_screen(), steps)
 
 
 def test_pasted_lines_are_queries_and_an_unfinished_one_stays_in_the_form(folder: Path):
