@@ -125,9 +125,16 @@ class OperatorReader:
                     usage=done.usage,
                     attempts=done.attempts,
                 )
-            case Failed(failure=failure):
+            case Failed(failure=failure, started_s=started_s, finished_s=finished_s):
                 self._failed = self._failed or key
-                return Fate(status="failed", attempts=failure.attempts, code=failure.code)
+                took_s = None if started_s is None or finished_s is None else finished_s - started_s
+                return Fate(
+                    status="failed",
+                    started_s=started_s,
+                    took_s=None if took_s is None else max(0.0, took_s),
+                    attempts=failure.attempts,
+                    code=failure.code,
+                )
             case None:
                 return Fate()
             case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from engine.errors import HaloError, InputError
@@ -20,12 +20,14 @@ class Step(Record, frozen=True, kw_only=True):
     """One operator for one query. Times are seconds since the run started.
 
     `shared_with` counts the other (query, operator) pairs served by the same execution; `leader` is the
-    node that did the work when this one was coalesced at run time.
+    node that did the work when this one was coalesced at run time. `sent`: whether anything was asked, by
+    this step or by the one that did its work; None where the journal does not tell yet.
     """
 
     operator: OperatorId
     node: NodeId
     status: str
+    sent: bool | None = None
     messages: tuple[Message, ...] = ()
     arguments: dict[str, Json] | None = None
     value: Json = None
@@ -61,6 +63,8 @@ class _Share(NamedTuple):
 
 
 _ALONE = _Share()
+_UNSENT = frozenset({"cancelled", "template_error", "upstream_failed"})
+"""Codes of failures before anything was asked, unless an attempt has a time."""
 
 
 class PathReader:
@@ -111,6 +115,15 @@ class PathReader:
         return plan, next(at for at, query in enumerate(plan.queries) if query.index == row)
 
 
+def unsent_words(step: Step) -> str:
+    """Why nothing was asked for a step; nothing for one that was sent or skipped, or may have been."""
+    if step.sent is not False or step.status == "skipped":
+        return ""
+    if step.failure is None:
+        return "not sent: it waits for what it reads"
+    return "not sent: what it reads failed" if step.failure.code == "upstream_failed" else "not sent"
+
+
 def find_paths(view: RunView, name: str) -> tuple[QueryPath, ...]:
     """Paths of the queries called `name`: an id, or `#N` for the row with index N.
 
@@ -140,27 +153,41 @@ def _steps(
     view: RunView, plan: ConsolidatedPlan, position: int, shares: Mapping[ContentKey, _Share]
 ) -> Iterator[Step]:
     values: dict[OperatorId, Json] = {}
+    missing: set[OperatorId] = set()
     for node in plan.nodes:
         mine = [operator for query, operator in node.members if query == position]
         for at in mine:
             operator = plan.operators[at]
             record = view.node(node.key)
             outcome = None if record is None else record.outcome
-            yield _step(plan, position, operator, node, outcome, values, shares.get(node.key, _ALONE))
+            sent = _was_sent(operator, outcome, missing)
+            work = {} if sent is False else _work(plan, position, operator, values)
+            yield _step(operator, node, outcome, shares.get(node.key, _ALONE), sent=sent, **work)
             if isinstance(outcome, Completed):
                 values[operator.id] = outcome.value
+            elif not isinstance(outcome, Skipped):
+                missing.add(operator.id)
+
+
+def _was_sent(
+    operator: Operator, outcome: NodeOutcome | None, missing: Collection[OperatorId]
+) -> bool | None:
+    """Whether an operator's work was asked for. What it reads and is `missing` holds it back."""
+    match outcome:
+        case Completed():
+            return True
+        case Skipped():
+            return False
+        case Failed(failure=failure, started_s=started_s):
+            return started_s is not None or failure.code not in _UNSENT
+        case None:
+            held = any(source in missing for binding in operator.bindings for source in binding.sources)
+            return False if held else None
 
 
 def _step(
-    plan: ConsolidatedPlan,
-    position: int,
-    operator: Operator,
-    node: PlanNode,
-    outcome: NodeOutcome | None,
-    values: Mapping[OperatorId, Json],
-    share: _Share,
+    operator: Operator, node: PlanNode, outcome: NodeOutcome | None, share: _Share, **work: Json
 ) -> Step:
-    work = {} if isinstance(outcome, Skipped) else _work(plan, position, operator, values)
     facts: dict[str, Json] = {"status": "pending"}
     match outcome:
         case Completed():
@@ -176,7 +203,13 @@ def _step(
                 "from_cache": share.from_cache,
             }
         case Failed(failure=failure):
-            facts = {"status": "failed", "failure": failure, "attempts": failure.attempts}
+            facts = {
+                "status": "failed",
+                "failure": failure,
+                "started_s": outcome.started_s,
+                "finished_s": outcome.finished_s,
+                "attempts": failure.attempts,
+            }
         case Skipped(reason=reason):
             facts = {"status": "skipped", "reason": reason}
         case None:

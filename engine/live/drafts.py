@@ -91,6 +91,7 @@ class OperatorDraft(Draft[OperatorLive]):
         "recalled",
         "skipped",
         "failed",
+        "blocked",
         "retried",
         "prompt_tokens",
         "reused_tokens",
@@ -109,6 +110,7 @@ class OperatorDraft(Draft[OperatorLive]):
     recalled: int
     skipped: int
     failed: int
+    blocked: int
     retried: int
     prompt_tokens: int
     reused_tokens: int

@@ -187,7 +187,8 @@ class LiveState:
         if event.final:
             how: Settled = "recalled" if event.recalled else "failed"
             pairs = self._settle(event)
-            self._operators.settle(pairs, how, event.at, running=was_out)
+            blocked = how == "failed" and event.failure.code == "upstream_failed"
+            self._operators.settle(pairs, how, event.at, running=was_out, blocked=blocked)
         elif was_out:
             pairs = self._windows.pairs(event.node, event.operator, event.members)
             self._operators.give_back(pairs, failed=True)

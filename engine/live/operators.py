@@ -46,13 +46,14 @@ class Operators:
             operator.running -= count
             operator.retried += failed and at == 0
 
-    def settle(self, pairs: Pairs, how: Settled, at: float, *, running: bool) -> None:
-        """A node is settled for all its pairs; `running` if it was out."""
+    def settle(self, pairs: Pairs, how: Settled, at: float, *, running: bool, blocked: bool = False) -> None:
+        """A node is settled for all its pairs; `running` if it was out, `blocked` if it never could be."""
         for id_, count in pairs.items():
             operator = self._touch(id_)
             operator.running -= count if running else 0
             operator.last_s = at
             setattr(operator, how, getattr(operator, how) + count)
+            operator.blocked += count if blocked else 0
 
     def complete(self, pairs: Pairs, took_s: float, usage: Usage | None, at: float, *, running: bool) -> None:
         """A node was carried out: done for one pair, coalesced for the others it serves."""

@@ -44,7 +44,8 @@ class OperatorLive(Record, frozen=True, kw_only=True):
     """One operator's pairs and work. `total` = waiting + ready + running + settled pairs.
 
     done: executed, one pair a node. coalesced: served by another pair's execution, merged while planning or
-    coalesced while running. `recalled`: an earlier attempt settled them. `ready` is sampled once a second.
+    coalesced while running. `recalled`: an earlier attempt settled them. `blocked`: those of `failed` that
+    were not made, because what they read failed. `ready` is sampled once a second.
     `busy_s` sums the seconds of its calls, side by side or not; `latency` counts them by LATENCY_BOUNDS_S.
     """
 
@@ -58,6 +59,7 @@ class OperatorLive(Record, frozen=True, kw_only=True):
     recalled: int = 0
     skipped: int = 0
     failed: int = 0
+    blocked: int = 0
     retried: int = 0
     prompt_tokens: int = 0
     reused_tokens: int = 0

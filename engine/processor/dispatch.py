@@ -252,6 +252,7 @@ class Dispatcher:
         assert node.prepared is not None
         node.move(Status.DISPATCHED)
         node.attempts += 1
+        node.dispatched_s = at
         in_flight[node.id] = node
         policy = node.operator.policy
         intent: ContentKey | None = node.plan.key if policy.effects == "write" else None

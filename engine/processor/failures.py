@@ -11,11 +11,12 @@ CANCELLED = Failure(code="cancelled", message="cancelled on request")
 """Of a row somebody cancelled, and of nodes that nobody wants without it."""
 
 
-def attributed(failure: Failure, node: NodeState) -> Failed:
-    """A failure as that of `node`, with the attempts it took."""
-    return Failed(
-        failure=msgspec.structs.replace(failure, operator=node.operator.id, attempts=max(node.attempts, 1))
-    )
+def attributed(failure: Failure, node: NodeState, ended_s: float | None = None) -> Failed:
+    """A failure as that of `node`, with the attempts it took; `ended_s` is when one of them failed."""
+    known = msgspec.structs.replace(failure, operator=node.operator.id, attempts=max(node.attempts, 1))
+    if ended_s is None:
+        return Failed(failure=known)
+    return Failed(failure=known, started_s=node.dispatched_s, finished_s=ended_s)
 
 
 def upstream(node: NodeState, cause: Failed) -> Failed:
@@ -32,16 +33,22 @@ def graver(known: Failure | None, new: Failure) -> Failure:
     return new if new.code == "quarantined" else known
 
 
-def quarantined(node: NodeState, worker: str, reason: str) -> Failed:
+def shared(leader: Failed, node: NodeState) -> Failed:
+    """The failure of the node that did the work, as that of `node`, which waited for its value."""
+    own = attributed(leader.failure, node)
+    return msgspec.structs.replace(own, started_s=leader.started_s, finished_s=leader.finished_s)
+
+
+def quarantined(node: NodeState, worker: str, reason: str, at: float) -> Failed:
     """A node that crashed a worker twice while alone on it."""
     message = f"crashed {worker} twice while alone on it: {reason}"
-    return attributed(Failure(code="quarantined", message=message), node)
+    return attributed(Failure(code="quarantined", message=message), node, at)
 
 
-def lost(node: NodeState, worker: str, reason: str) -> Failed:
+def lost(node: NodeState, worker: str, reason: str, at: float) -> Failed:
     """A node whose worker was killed from outside again and again, the last times while alone on it."""
     message = f"{worker} was killed each time it ran this: {reason}"
-    return attributed(Failure(code="worker_lost", message=message), node)
+    return attributed(Failure(code="worker_lost", message=message), node, at)
 
 
 def crashed_loading(worker: str, reason: str) -> Failure:

@@ -19,7 +19,7 @@ from engine.ir.result import Completed, Failed, NodeOutcome, NodeRecord, QueryRe
 from engine.processor import telling
 from engine.processor.barriers import Barriers
 from engine.processor.dispatch import Dispatcher
-from engine.processor.failures import CANCELLED, attributed, graver, in_doubt, upstream
+from engine.processor.failures import CANCELLED, attributed, graver, in_doubt, shared, upstream
 from engine.processor.nodes import SETTLED, NodeState, QueryState, Status, Window
 from engine.processor.prepare import Preparer
 from engine.processor.protocol import Commit, Emit, Extended, Instruction, LetGo, Tell
@@ -241,8 +241,8 @@ class LiveGraph:
             match outcome:
                 case Completed():
                     self._settle_coalesced(follower, outcome, node.id)
-                case Failed(failure=failure):
-                    self.settle(follower, attributed(failure, follower))
+                case Failed():
+                    self.settle(follower, shared(outcome, follower))
                 case Skipped():
                     raise InvariantBroken(f"leader {node.id} was skipped after it was ready")
 

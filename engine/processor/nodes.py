@@ -48,6 +48,7 @@ class NodeState:
     __slots__ = (
         "attempts",
         "dependents",
+        "dispatched_s",
         "epoch",
         "errors",
         "followers",
@@ -79,6 +80,7 @@ class NodeState:
         self.outcome: NodeOutcome | None = None
         self.prepared: Prepared | None = None
         self.attempts = 0
+        self.dispatched_s: float | None = None
         self.errors = 0
         self.lane = ""
         self.epoch = 0

@@ -187,7 +187,7 @@ class RunState:
             return
         node.errors += 1
         if not self._may_retry(node, failure):
-            self._graph.settle(node, attributed(failure, node))
+            self._graph.settle(node, attributed(failure, node, self._at))
             return
         node.move(Status.READY)
         self._tell(telling.failed(node, failure, self._at, final=False))
@@ -284,9 +284,9 @@ class RunState:
         if not node.wanted:
             self._graph.drop(node)
         elif node.id in verdict.quarantined:
-            self._graph.settle(node, quarantined(node, worker, reason))
+            self._graph.settle(node, quarantined(node, worker, reason, self._at))
         elif node.id in verdict.lost:
-            self._graph.settle(node, lost(node, worker, reason))
+            self._graph.settle(node, lost(node, worker, reason, self._at))
         else:
             node.move(Status.READY)
             node.suspect |= node.id in verdict.suspects

@@ -15,7 +15,7 @@ from engine.optimizer.analyze import analyze_json
 from haloctl import render
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile
-from haloctl.query_path import QueryPath, Step, find_paths
+from haloctl.query_path import QueryPath, Step, find_paths, unsent_words
 from haloctl.run_folder import find_run
 from haloctl.run_text import report_lines
 
@@ -102,11 +102,14 @@ def _path_lines(path: QueryPath) -> list[str]:
 
 
 def _step_lines(step: Step) -> list[str]:
-    lines = [f"{step.operator}  {step.status}{_timing(step)}{_sharing(step)}"]
+    unsent = unsent_words(step)
+    told = f"  {unsent}" if unsent else ""
+    lines = [f"{step.operator}  {step.status}{told}{_timing(step)}{_sharing(step)}"]
+    open_ = " (not answered yet)" if step.sent is None else ""
     for message in step.messages:
-        lines += _indented(message.role, message.content)
+        lines += _indented(message.role + open_, message.content)
     if step.arguments is not None:
-        lines += _indented("call", _text(step.arguments))
+        lines += _indented("call" + open_, _text(step.arguments))
     if step.status == "completed":
         lines += _indented("result", step.text if step.text is not None else _text(step.value))
     if step.usage is not None:

@@ -14,8 +14,6 @@ from haloctl.tui.terminal_app import TerminalApp
 class RunApp(TerminalApp[ViewState]):
     """One run on the whole terminal. Its result is the last view; None when a signal ended it."""
 
-    LEAVING = "q leaves, the run goes on; c cancels the run"
-
     def __init__(
         self,
         source: Source,

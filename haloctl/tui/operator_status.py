@@ -18,8 +18,8 @@ class OperatorStatus(Record, frozen=True, kw_only=True):
     """Distinct calls of one operator, by where they are.
 
     `total` counts the calls known so far; `done` those that have a result, of which `coalesced` were served
-    by another call's execution and `cached` by an earlier run. What is in none of the counts waits for its
-    inputs.
+    by another call's execution and `cached` by an earlier run; `failed` were made, `blocked` were not,
+    because what they read failed. What is in none of the counts waits for its inputs.
     """
 
     operator: str
@@ -30,12 +30,13 @@ class OperatorStatus(Record, frozen=True, kw_only=True):
     coalesced: int = 0
     cached: int = 0
     failed: int = 0
+    blocked: int = 0
     skipped: int = 0
 
     @property
     def settled(self) -> int:
         """Calls that will not change any more."""
-        return self.done + self.failed + self.skipped
+        return self.done + self.failed + self.blocked + self.skipped
 
 
 def together(statuses: Sequence[OperatorStatus]) -> OperatorStatus:
@@ -58,6 +59,8 @@ def state_of(status: OperatorStatus) -> State:
         return "queued"
     if not status.total or status.settled < status.total:
         return "pending"
+    if status.blocked:
+        return "blocked"
     if not status.done:
         return "skipped"
     return "cached" if status.cached == status.done else "done"
@@ -87,7 +90,7 @@ def described(status: OperatorStatus) -> str:
     if not status.total:
         return "nothing to do yet"
     parts = [f"{_number(status.settled)} of {_number(status.total)}"]
-    for name in ("running", "queued", "coalesced", "cached", "failed", "skipped"):
+    for name in ("running", "queued", "coalesced", "cached", "failed", "blocked", "skipped"):
         count = getattr(status, name)
         if count:
             parts.append(f"{_number(count)} {name}")

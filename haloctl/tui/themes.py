@@ -13,8 +13,8 @@ from textual.theme import Theme
 
 from engine.ir.ids import Record
 
-State = Literal["pending", "queued", "running", "done", "cached", "failed", "skipped"]
-"""How a query, a node or an operator stands."""
+State = Literal["pending", "queued", "running", "done", "cached", "failed", "blocked", "skipped"]
+"""How a query, a node or an operator stands. blocked: not made, because what it reads failed."""
 
 SpanKind = Literal["load", "prefill", "decode", "tool", "wait"]
 """What a worker or a kind of tool spent a while on."""
@@ -38,6 +38,7 @@ STATES: Final[dict[State, Look]] = {
     "done": Look(glyph="●", css="color: $success;"),
     "cached": Look(glyph="◆", css="color: $accent;"),
     "failed": Look(glyph="✖", css="color: $error; text-style: bold;", plain_css="text-style: bold reverse;"),
+    "blocked": Look(glyph="⊘", css="color: $error 75%;", plain_css="text-style: underline;"),
     "skipped": Look(glyph="○", css="color: $foreground-muted;", plain_css="text-style: strike;"),
 }
 

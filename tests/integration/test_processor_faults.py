@@ -13,20 +13,24 @@ import pytest
 import trio
 
 from engine.contracts import Cancellation
-from engine.errors import InvariantBroken, JournalError, PlanError
+from engine.errors import InvariantBroken, JournalError, PlanError, ToolError
 from engine.ir.batch import Batch, RejectedRow
-from engine.ir.event import NodeDispatched, RunFinished
-from engine.ir.ids import ModelName, QueryIndex
+from engine.ir.event import NodeDispatched, NodeFailed, RunFinished
+from engine.ir.ids import ModelName, OperatorId, QueryIndex
 from engine.ir.logical import LogicalPlan, Policy
 from engine.ir.options import NAIVE, Mechanisms, RunOptions
 from engine.ir.request import ModelFile, ModelOptions
 from engine.ir.result import Failure
 from engine.journal.store import RunStore
+from engine.journal.view import RunView
 from engine.processor import tool_actor
 from engine.processor.tool_actor import OpenedTool
 from engine.testing.plans import batch, flat_profiles, llm, tool, workflow
 from engine.testing.runs import Ran, Setup, run_batches
 from engine.testing.tools import LookupTool
+from haloctl.commands.show import show
+from haloctl.operator_nodes import OperatorReader
+from haloctl.query_path import find_paths
 
 M = ModelName("m")
 READ = Policy(deterministic=True, effects="read", retries=1)
@@ -143,6 +147,39 @@ async def test_a_bug_in_a_tool_fails_its_row_alone(tmp_path):
     failed = [row for row in ran.rows if row["status"] != "ok"]
     assert [row["error"]["code"] for row in failed] == ["internal"]
     assert "KeyError" in failed[0]["error"]["message"]
+
+
+async def test_a_failed_call_has_the_times_of_its_last_attempt_and_its_readers_have_none(tmp_path, capsys):
+    def act(_key: str, _cancellation: Cancellation) -> None:
+        time.sleep(0.05)
+        raise ToolError("gone away", code="sql_error", retryable=True)
+
+    plan = workflow(
+        "w",
+        [
+            tool("w", "facts", inputs=["q"], policy=READ),
+            llm("w", "answer", reads=["facts"], inputs=["q"]),
+        ],
+        inputs=["q"],
+        outputs={"answer": "answer"},
+    )
+    ran = await run_batches(tmp_path, (plan,), [questions(1)], setup(Acting(act)), RunOptions(backoff_s=0.01))
+    *_, began_s = [event.at for event in ran.events if isinstance(event, NodeDispatched)]
+    (failed_s,) = [event.at for event in ran.events if isinstance(event, NodeFailed) and event.final][:1]
+    with RunView(tmp_path / "run") as view:
+        (path,) = find_paths(view, "#0")
+        nodes = OperatorReader(view.directory, OperatorId("w/facts")).read().new
+    made, held = path.steps
+    assert (made.status, made.attempts, made.sent) == ("failed", 2, True)
+    assert (made.started_s, made.finished_s) == (began_s, failed_s)
+    assert made.finished_s - made.started_s >= 0.05
+    assert (nodes[0].fate.started_s, nodes[0].fate.took_s) == (began_s, failed_s - began_s)
+    assert (held.status, held.sent, held.messages, held.started_s) == ("failed", False, (), None)
+    assert show(str(tmp_path / "run"), "#0") == 0
+    shown = capsys.readouterr().out
+    assert "w/facts  failed  at 0." in shown
+    assert "w/answer  failed  not sent: what it reads failed" in shown
+    assert "user:" not in shown
 
 
 async def test_tools_that_ignore_cancellation_do_not_take_the_others_places(tmp_path, monkeypatch):

@@ -10,9 +10,11 @@ letter for each combination of the three styles, and further lines where the tex
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any
@@ -32,6 +34,7 @@ from engine.live.membership import KnownPlans
 from engine.live.state import LiveSnapshot
 from engine.wire.orders import Answer, Done, Order
 from haloctl.tui.model import Joined, Update
+from haloctl.tui.themes import DARK, LIGHT
 
 GOLDENS = Path(__file__).parent / "goldens"
 _LETTERS = ascii_letters + digits + "!#$%&*+=?@^~"
@@ -112,7 +115,8 @@ def _described(style: Style | None) -> str:
     )
 
 
-LOOKS = {"dark": ("haloctl-dark", False), "light": ("haloctl-light", False), "plain": ("haloctl-dark", True)}
+COLOURLESS = dataclasses.replace(DARK, name="haloctl-colourless")
+LOOKS = {"dark": (DARK.name, False), "light": (LIGHT.name, False), "plain": (COLOURLESS.name, True)}
 """Look → its theme, and whether it does without colour."""
 
 LookAt = Callable[[Pilot[Any], str], Awaitable[None]]
@@ -141,19 +145,18 @@ async def hold_to_golden(name: str, seen: str) -> None:
 async def _looks(pilot: Pilot[Any]) -> str:
     """The screen in all looks, as a golden holds it."""
     app, colourless = pilot.app, Monochrome()
-    seen = {}
-    for look, (theme, plain) in LOOKS.items():
-        app.no_color = plain
-        if plain:
-            app._filters.append(colourless)
-        app.theme = theme
-        await pilot.pause()
-        seen[look] = [_cells(strip) for strip in app.screen._compositor.render_strips()]
-    app._filters.remove(colourless)
-    app.no_color = False
-    app.theme = "haloctl-light"  # and back, so that what was drawn without colour is forgotten
-    app.theme = "haloctl-dark"
-    await pilot.pause()
+    found, filters = {}, list(app._filters)
+    app.register_theme(COLOURLESS)
+    for look in ("dark", "plain", "light"):  # each another theme than the one before: styles are made anew
+        # The looks are read here. To draw them too takes longer than all else: the first one is enough, but
+        # for what stands behind a dialog.
+        with nullcontext() if look == "dark" or app.screen.is_modal else app.batch_update():
+            theme, app.no_color = LOOKS[look]
+            app._filters[:] = [*filters, colourless] if app.no_color else filters
+            app.theme = theme
+            await pilot.pause()
+            found[look] = [_cells(strip) for strip in app.screen._compositor.render_strips()]
+    seen = {look: found[look] for look in LOOKS}
     legend: dict[str, str] = {}
     lines = [line for row in zip(*seen.values(), strict=True) for line in _combined(row, legend)]
     described = [f"{letter} {styles}" for styles, letter in legend.items()]

@@ -13,6 +13,7 @@ from haloctl.query_path import find_paths
 from haloctl.row_facts import gist, read_errors, read_names
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import Joined, Turned, ViewState, reduce
+from haloctl.tui.operator_status import described, state_of
 from haloctl.tui.pieces import plain_text
 from haloctl.tui.projection.lanes import TimelineFeed, lane_names
 from haloctl.tui.projection.notice import notice
@@ -191,8 +192,39 @@ def test_a_failed_row_shows_its_error_on_the_row_and_on_the_step(trace):
     assert "Call" in told["notes/look_up"]
     assert "upstream_failed: " in told["notes/answer"]
     assert "Prompt" not in told["notes/answer"], "it was never asked"
+    assert "not sent: what it reads failed" in told["notes/answer"]
+    assert "✖ failed" in told["notes/look_up"]
+    assert "⊘ blocked" in told["notes/answer"]
+    assert [cells["state"] for cells in step_cells(path)][1:] == ["failed", "blocked", "blocked"]
+    columns = node_columns(all_nodes(trace, "notes/answer"))
+    blocked = [at for at, state in enumerate(columns["state"]) if state == "blocked"]
+    assert blocked
+    assert {(columns["error"][at], columns["tries"][at]) for at in blocked} == {("upstream_failed", None)}
     again = replace(path.steps[1], attempts=3)
     assert "tries       3" in plain_text(step_lines(again, 80))
+
+
+def all_nodes(trace, operator):
+    reader = OperatorReader(trace, OperatorId(operator))
+    nodes = []
+    while (piece := reader.read()) is not None:
+        nodes += piece.new
+    return nodes
+
+
+def test_an_operator_tells_what_failed_from_what_was_never_made(state_at):
+    live_operator = find(state_at(9), OperatorId("notes/answer"))
+    assert live_operator.blocked == live_operator.failed > 0
+    status = status_of(live_operator)
+    assert (status.failed, status.blocked) == (0, live_operator.failed)
+    assert state_of(status) == "blocked"
+    assert f"{status.blocked} blocked" in described(status)
+    assert status.settled == status.total
+    text = plain_text(fact_lines(state_at(9), live_operator))
+    assert "failed      0" in text
+    assert f"blocked     {status.blocked}  what they read failed" in text
+    cause = status_of(find(state_at(9), OperatorId("notes/look_up")))
+    assert (state_of(cause), cause.blocked) == ("failed", 0)
 
 
 def test_series_leave_out_the_second_that_is_still_going_on():

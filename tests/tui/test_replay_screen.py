@@ -128,5 +128,12 @@ def test_keys_play_step_and_move_and_orders_are_refused(trace):
                 shown = {b.action for _, b, enabled, _ in screen.active_bindings.values() if enabled}
                 assert not shown & {"pause", "requeue", "cancel", "cancel_row", "restart"}
                 assert "open" in shown
+            usable = {found.binding.tooltip for found in screen.active_bindings.values() if found.enabled}
+            assert "Leave this view" in usable
+            assert not any("goes on" in words for words in usable)
+            await pilot.press("ctrl+c")
+            await until(lambda: [note.message for note in app._notifications] == ["q leaves the replay"])
+            await pilot.press("q")
+            await until(lambda: app.return_value is not None)
 
     asyncio.run(run())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from textual import events
 from textual.app import App
 from textual.binding import Binding
 from textual.containers import ScrollableContainer
@@ -181,6 +182,9 @@ def test_orders_that_come_too_late_are_answered_with_how_to_go_on(recorded):
         ]
         usable = {found.binding.id for found in app.screen.active_bindings.values() if found.enabled}
         assert "queries.requeue" in usable
+        leave = next(found for found in app.screen.active_bindings.values() if found.binding.key == "q")
+        assert (leave.binding.description, leave.binding.tooltip) == ("Leave", "Leave this view")
+        assert app.screen.leaving == "q leaves"
         assert not {"queries.cancel", "run.pause", "run.cancel"} & usable
         assert source.asked == []
 
@@ -293,6 +297,21 @@ def test_the_users_own_keys_take_the_place_of_ours(recorded):
     drive(source, "p", "f5", then=look, keymap={"run.pause": "f5"})
 
 
+def test_the_users_own_key_for_leaving_leaves_what_is_over_too(recorded):
+    async def run(source):
+        app = RunApp(source, clock=lambda: 0.0, keys={"run.detach": "f4"})
+        async with app.run_test(size=(100, 30)) as pilot:
+            await pilot.pause(0.1)
+            await pilot.press("q")
+            assert app.return_value is None
+            await pilot.press("f4")
+            await pilot.pause(0.1)
+        return app.return_value
+
+    assert asyncio.run(run(recorded(1.2))) is not None
+    assert asyncio.run(run(recorded(9, Ended(words="exit code 0: done", go_on="")))) is not None
+
+
 def test_q_leaves_with_the_last_view(recorded):
     async def run():
         app = RunApp(recorded(1.2), clock=lambda: 0.0)
@@ -388,6 +407,20 @@ def test_small_screens_and_empty_runs_draw_every_page(recorded, trace):
     drive(source, *"1234567", size=(40, 12))
     for size in ((20, 8), (240, 70)):
         drive(recorded(9), *"1234567", size=size)
+
+
+def test_keys_behind_one_that_turns_the_page_mean_what_they_mean_there(recorded):
+    async def look(app, pilot):
+        for key in ("3", "j", "j", "2", "3", "j"):
+            app.post_message(events.Key(key, key))
+        for _ in range(500):
+            await pilot.pause(0.01)
+            found = screen(app).page
+            if found is not None and found.id == "page-queries" and found.query_one(VTable).cursor == 3:
+                return
+        raise AssertionError(f"{screen(app).view.page}: {page(app).query_one(VTable).cursor}")
+
+    drive(recorded(9), then=look)
 
 
 def test_the_focus_is_where_it_was_when_one_comes_back_to_a_page(recorded):

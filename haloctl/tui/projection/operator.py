@@ -39,15 +39,15 @@ def node_columns(nodes: Sequence[OperatorNode]) -> dict[str, list[Any]]:
 
 def fate_cells(fate: Fate) -> dict[str, Any]:
     """The cells that change while the run goes on."""
-    usage = fate.usage
+    usage, blocked = fate.usage, fate.code == "upstream_failed"
     return {
-        "state": fate.status,
+        "state": "blocked" if blocked else fate.status,
         "at": fate.started_s,
         "took": fate.took_s,
         "prompt": None if usage is None else usage.prompt_tokens,
         "reused": None if usage is None else usage.reused_tokens,
         "decoded": None if usage is None else usage.decoded_tokens,
-        "tries": fate.attempts or None,
+        "tries": None if blocked else fate.attempts or None,
         "worker": fate.worker,
         "error": fate.code,
     }
@@ -76,10 +76,15 @@ def fact_lines(state: LiveSnapshot, live: OperatorLive) -> tuple[Line, ...]:
         fact("coalesced", _share(live.coalesced, live), "accent" if live.coalesced else "muted"),
         fact("cached", _share(live.cached + live.recalled, live), "accent" if live.cached else "muted"),
         fact("skipped", f"{live.skipped:,}", "plain" if live.skipped else "muted"),
-        fact("failed", f"{live.failed:,}", "bad" if live.failed else "muted"),
+        fact("failed", f"{live.failed - live.blocked:,}", "bad" if live.failed > live.blocked else "muted"),
+        fact("blocked", _blocked(live), "warn" if live.blocked else "muted"),
         fact("retried", f"{live.retried:,}", "warn" if live.retried else "muted"),
     ]
     return (*lines, BLANK, *_token_lines(live))
+
+
+def _blocked(live: OperatorLive) -> str:
+    return f"{live.blocked:,}" + ("  what they read failed" if live.blocked else "")
 
 
 def _share(count: int, live: OperatorLive) -> str:

@@ -46,6 +46,7 @@ def status_of(live: OperatorLive) -> OperatorStatus:
         done=live.done + live.coalesced + live.cached + live.recalled,
         coalesced=live.coalesced,
         cached=live.cached + live.recalled,
-        failed=live.failed,
+        failed=live.failed - live.blocked,
+        blocked=live.blocked,
         skipped=live.skipped,
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from haloctl.query_path import QueryPath, Step
+from haloctl.query_path import QueryPath, Step, unsent_words
 from haloctl.tui.json_text import text_of
-from haloctl.tui.pieces import BLANK, Line, fact, folded, heading, line
+from haloctl.tui.pieces import BLANK, Line, Tone, fact, folded, heading, line
 from haloctl.tui.row_table import Column
 from haloctl.tui.scales import duration
-from haloctl.tui.themes import State
+from haloctl.tui.themes import STATES, State
 
 STEPS: Final = (
     Column(key="operator", title="Operator"),
@@ -42,7 +42,8 @@ def step_state(step: Step) -> State:
         case "completed":
             return "cached" if step.from_cache else "done"
         case "failed":
-            return "failed"
+            blocked = step.failure is not None and step.failure.code == "upstream_failed"
+            return "blocked" if blocked else "failed"
         case "skipped":
             return "skipped"
         case _:
@@ -76,7 +77,9 @@ def path_lines(path: QueryPath, width: int) -> tuple[Line, ...]:
 
 def step_lines(step: Step, width: int) -> tuple[Line, ...]:
     """One step: how it went, what was asked, what came of it."""
-    lines: list[Line] = [line((step.operator, "strong"), ("  " + step.status, _tone(step)))]
+    state = step_state(step)
+    word = f"{STATES[state].glyph} {state}"
+    lines: list[Line] = [line((step.operator, "strong"), ("  " + word, _TONES.get(state, "busy")))]
     lines += _facts(step)
     if step.failure is not None:
         lines += [BLANK, heading("Error")]
@@ -84,20 +87,25 @@ def step_lines(step: Step, width: int) -> tuple[Line, ...]:
     if step.status == "completed":
         result = step.text if step.text is not None else text_of(step.value, width - 2)
         lines += [BLANK, heading("Result"), *folded(result, width, indent=INDENT)]
-    if step.failure is not None and step.failure.code == "upstream_failed":
-        return tuple(lines)  # what could be rendered lacks what failed, and was never asked
+    unanswered = " (not answered yet)" if step.sent is None else ""
     for message in step.messages:
-        lines += [BLANK, heading(f"Prompt: {message.role}"), *folded(message.content, width, indent=INDENT)]
+        lines += [BLANK, heading(f"Prompt: {message.role}{unanswered}")]
+        lines += folded(message.content, width, indent=INDENT)
     if step.arguments is not None:
-        lines += [BLANK, heading("Call")]
+        lines += [BLANK, heading(f"Call{unanswered}")]
         for name, value in step.arguments.items():
             text = text_of(value, width - 2 * len(INDENT))
             lines += [line((INDENT + name, "muted")), *folded(text, width, indent=INDENT * 2)]
     return tuple(lines)
 
 
-def _tone(step: Step) -> Any:
-    return {"completed": "good", "failed": "bad", "skipped": "muted"}.get(step.status, "busy")
+_TONES: Final[Mapping[State, Tone]] = {
+    "done": "good",
+    "cached": "good",
+    "failed": "bad",
+    "blocked": "warn",
+    "skipped": "muted",
+}
 
 
 def _facts(step: Step) -> Iterator[Line]:
@@ -113,7 +121,7 @@ def _facts(step: Step) -> Iterator[Line]:
             f" + {usage.reused_tokens:,} reused, decoded {usage.decoded_tokens:,}",
         )
     if step.attempts > 1:
-        yield fact("tries", f"{step.attempts}")
+        yield fact("tries", f"{step.attempts}", "warn")
     if step.provenance is not None:
         yield fact("model", f"{step.provenance.model} ({step.provenance.build})")
     if step.from_cache:
@@ -122,7 +130,8 @@ def _facts(step: Step) -> Iterator[Line]:
         yield fact("shared", f"served {step.shared_with} other (row, operator) pairs too", "accent")
     if step.leader is not None:
         yield fact("shared", f"the same work as node {step.leader}, done once", "accent")
-    if step.attempts > 1:
-        yield fact("attempts", str(step.attempts), "warn")
+    unsent = unsent_words(step)
+    if unsent:
+        yield line((unsent, "warn"))
     if step.reason is not None:
         yield fact("skipped", step.reason)

@@ -6,20 +6,18 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 
 from engine.ir.ids import OperatorId, QueryIndex
 from engine.live.shape import RunShape
-from engine.live.totals import Series
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
 from haloctl.tui.projection.notice import notice
 from haloctl.tui.projection.operators import graph_of, rows_of, status_of
-from haloctl.tui.projection.series import queued, reuse, speed
+from haloctl.tui.screens.charts_panel import ChartsPanel
 from haloctl.tui.screens.opened import Opened
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.rows_panel import RowsPanel
-from haloctl.tui.widgets.chart import LineChart
 from haloctl.tui.widgets.dag import DagView
 from haloctl.tui.widgets.gantt import Gantt
 from haloctl.tui.widgets.table import VTable
@@ -45,7 +43,6 @@ class OverviewPage(PageView):
     def __init__(self, feeds: Feeds, *, id: str) -> None:
         super().__init__(feeds, id=id)
         self._shape: RunShape | None = None
-        self._series: Series | None = None
 
     def compose(self) -> ComposeResult:
         """Panels from top to bottom."""
@@ -53,10 +50,7 @@ class OverviewPage(PageView):
         yield Gantt(title="Workers and tools", id="lanes")
         with Horizontal(id="below"):
             yield RowsPanel(self.feeds, title="Queries", id="rows")
-            with Vertical(id="charts"):
-                yield LineChart(title="Tokens decoded", id="speed")
-                yield LineChart(title="From shared prefixes", id="reuse")
-                yield LineChart(title="Ready and waiting", id="waiting")
+            yield ChartsPanel(id="charts")
 
     def show(self, view: ViewState) -> None:
         """Bring graph and lanes up to date."""
@@ -79,12 +73,7 @@ class OverviewPage(PageView):
     def tick(self, view: ViewState) -> None:
         """Bring rows and speed up to date."""
         self.query_one(RowsPanel).follow_rows()
-        series = view.shown.series
-        if series is not self._series:
-            self._series = series
-            self.query_one("#speed", LineChart).show(speed(series))
-            self.query_one("#reuse", LineChart).show(reuse(series))
-            self.query_one("#waiting", LineChart).show(queued(series))
+        self.query_one(ChartsPanel).show_series(view.shown.series)
 
     @on(DagView.Selected)
     def _open_operator(self, event: DagView.Selected) -> None:

@@ -178,7 +178,7 @@ class RunScreen(Screen[ViewState]):
         if found is not None:
             found.show(self.view)
             found.tick(self.view)
-            self.call_after_refresh(found.arrive)
+            found.arrive()  # at once: the next key may be waiting already, and means something on this page
         self.query_one(PageBar).show(self.view)
         self.refresh_bindings()
 
@@ -238,9 +238,11 @@ class RunScreen(Screen[ViewState]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Orders are for running runs, the transport is for replays."""
         if action in ("pause", "requeue", "cancel"):
-            return self.source.takes_orders and self.view.link not in ("gone", "over")
+            return self.goes_on
         if action in ("play", "step", "speed", "skip"):
             return isinstance(self.source, Transport)
+        if action in ("detach", "leave"):
+            return (action == "detach") == self.goes_on
         return True
 
     def action_freeze(self) -> None:
@@ -300,6 +302,22 @@ class RunScreen(Screen[ViewState]):
     def action_detach(self) -> None:
         """Leave; the run goes on."""
         self.dismiss(self.view)
+
+    def action_leave(self) -> None:
+        """Leave, where nothing goes on without the view."""
+        self.dismiss(self.view)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a run that goes on when the view is left."""
+        return self.source.takes_orders and self.view.link not in ("gone", "over")
+
+    @property
+    def leaving(self) -> str:
+        """What Ctrl-C, which is a habit, says instead of leaving."""
+        if self.goes_on:
+            return "q leaves, the run goes on; c cancels the run"
+        return "q leaves the replay" if isinstance(self.source, Transport) else "q leaves"
 
     # --- orders -------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class TextPanel(Panel):
     """Shows lines; scrolls where they are more than fit. `follow` keeps the last line in sight."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
-    DEFAULT_CSS = tone_css("TextPanel")
+    DEFAULT_CSS = "TextPanel { padding: 0 0 0 1; }\n" + tone_css("TextPanel")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_down", "Down", id="text.down", tooltip="Scroll down", show=False),
         Binding("up,k", "scroll_up", "Up", id="text.up", tooltip="Scroll up", show=False),

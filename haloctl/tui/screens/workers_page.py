@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 
 from engine.ir.ids import QueryIndex
 from haloctl.tui.feeds import Feeds
@@ -25,6 +25,7 @@ from haloctl.tui.projection.workers import (
 )
 from haloctl.tui.run_logs import LogTail
 from haloctl.tui.screens import orders
+from haloctl.tui.screens.charts_panel import ChartsPanel
 from haloctl.tui.screens.follow_panel import FollowPanel
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
@@ -32,6 +33,7 @@ from haloctl.tui.widgets.gantt import Gantt
 from haloctl.tui.widgets.table import ReadTable, VTable
 
 LOG_LINES = 100
+_MOST_LANE_LINES = 14
 
 
 class WorkersPage(PageView):
@@ -42,9 +44,12 @@ class WorkersPage(PageView):
     WorkersPage > #workers { height: auto; max-height: 40%; min-height: 4; }
     WorkersPage > #middle { height: 1fr; }
     WorkersPage #running { width: 3fr; }
-    WorkersPage #queues { width: 2fr; }
-    WorkersPage.-narrow #queues { display: none; }
-    WorkersPage > #lanes { display: none; height: 1fr; max-height: 14; }
+    WorkersPage #side { width: 2fr; }
+    WorkersPage.-narrow #side { display: none; }
+    WorkersPage #queues { height: 1fr; }
+    WorkersPage #charts { height: 1fr; display: none; }
+    WorkersPage.-very-tall #charts { display: block; }
+    WorkersPage > #lanes { display: none; height: 1fr; }
     WorkersPage.-tall > #lanes { display: block; }
     WorkersPage > #log { height: 6; }
     WorkersPage.-tall > #log { height: 10; }
@@ -71,7 +76,9 @@ class WorkersPage(PageView):
         yield Gantt(title="Lanes", id="lanes")
         with Horizontal(id="middle"):
             yield VTable(title="Running now", empty="Nothing runs just now.", id="running")
-            yield ReadTable(title="Queues", empty="No queues yet.", id="queues")
+            with Vertical(id="side"):
+                yield ReadTable(title="Queues", empty="No queues yet.", id="queues")
+                yield ChartsPanel(id="charts")
         yield FollowPanel(title="Log", empty="The worker has written nothing.", id="log")
 
     def on_mount(self) -> None:
@@ -89,6 +96,8 @@ class WorkersPage(PageView):
         gantt = self.query_one(Gantt)
         if gantt.timeline is not self.feeds.timeline:
             gantt.show(self.feeds.timeline)
+        lanes = max(1, len(self.feeds.timeline.lanes))
+        gantt.styles.max_height = min(_MOST_LANE_LINES, 2 * lanes + 5)
         gantt.changed()
 
     def tick(self, view: ViewState) -> None:
@@ -98,7 +107,11 @@ class WorkersPage(PageView):
         workers.changed(self._worker_rows.replace(worker_cells(state, now_s)))
         workers.styles.height = max(4, len(state.workers) + 3)
         self.query_one("#running", VTable).changed(self._node_rows.replace(running_cells(state, now_s)))
-        self.query_one("#queues", VTable).changed(self._queue_rows.replace(queue_cells(state)))
+        queues = self.query_one("#queues", VTable)
+        queues.changed(self._queue_rows.replace(queue_cells(state)))
+        # Where there are charts below the queues, these get no more lines than they fill.
+        queues.styles.max_height = max(4, queues.count + 3) if self.has_class("-very-tall") else None
+        self.query_one(ChartsPanel).show_series(state.series)
         if view.directory:
             self._read_log(Path(view.directory))
 

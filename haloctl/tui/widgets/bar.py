@@ -14,7 +14,16 @@ from haloctl.tui.plots import divided
 from haloctl.tui.scales import quantity
 from haloctl.tui.themes import STATES, State, component_classes, looks_css
 
-_ORDER: Final[tuple[State, ...]] = ("failed", "done", "cached", "running", "queued", "pending", "skipped")
+_ORDER: Final[tuple[State, ...]] = (
+    "failed",
+    "blocked",
+    "done",
+    "cached",
+    "running",
+    "queued",
+    "pending",
+    "skipped",
+)
 """From the left: what failed, since it is looked for first, what is finished, what is to come."""
 
 

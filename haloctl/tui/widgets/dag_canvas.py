@@ -45,6 +45,7 @@ class DagCanvas(Panel):
         "dag--fill-coalesced",
         "dag--fill-cached",
         "dag--fill-failed",
+        "dag--fill-blocked",
         "dag--fill-running",
     } | component_classes("dag", STATES)
     DEFAULT_CSS = """
@@ -64,11 +65,13 @@ class DagCanvas(Panel):
     DagCanvas > .dag--fill-coalesced { background: $success 20%; }
     DagCanvas > .dag--fill-cached { background: $accent 35%; }
     DagCanvas > .dag--fill-failed { background: $error 45%; }
+    DagCanvas > .dag--fill-blocked { background: $error 20%; }
     DagCanvas > .dag--fill-running { background: $primary 25%; }
     DagCanvas:nocolor > .dag--fill-computed { background: $foreground 28%; }
     DagCanvas:nocolor > .dag--fill-coalesced { background: $foreground 21%; }
     DagCanvas:nocolor > .dag--fill-cached { background: $foreground 14%; }
     DagCanvas:nocolor > .dag--fill-failed { background: $foreground 45%; }
+    DagCanvas:nocolor > .dag--fill-blocked { background: $foreground 35%; }
     DagCanvas:nocolor > .dag--fill-running { background: $foreground 10%; }
     """ + looks_css("DagCanvas", "dag", STATES)
 

@@ -18,7 +18,7 @@ Cell = tuple[str, Style]
 """A character and how it looks; the second cell of a wide character is the empty text."""
 Look = Callable[[str], Style]
 
-FILLS = ("computed", "coalesced", "cached", "failed", "running")
+FILLS = ("computed", "coalesced", "cached", "failed", "blocked", "running")
 """Parts of the progress behind a label, from the left."""
 HOT, NEAR = 1, 2
 """How edges are marked, as bits: leading into an operator that runs, and at the cursor."""
@@ -31,13 +31,13 @@ def label_cells(
     state = state_of(status)
     tail = counts_text(status) if detail == "counts" else share_text(status) if detail == "share" else ""
     name = fit(label, max(0, width - 2 - (len(tail) + 1 if tail else 0)))
-    failed = bool(status.failed)
+    trouble = "failed" if status.failed else "blocked" if status.blocked else ""
     plain = look("")
     runs = [
-        (STATES[state].glyph, look("dag--failed" if failed else f"dag--{state}")),
+        (STATES[state].glyph, look(f"dag--{trouble or state}")),
         (" ", plain),
         (name, plain + Style(bold=llm or None, underline=mark == "hover" or None)),
-        (f" {tail}" if tail else "", look("dag--failed" if failed else "dag--count")),
+        (f" {tail}" if tail else "", look(f"dag--{trouble or 'count'}")),
     ]
     cells = [(text, style) for run, style in runs for text in _split(run)]
     names = _fill_names(status, len(cells))
@@ -76,6 +76,7 @@ def _fill_names(status: OperatorStatus, width: int) -> list[str]:
         status.coalesced,
         status.cached,
         status.failed,
+        status.blocked,
         status.running,
     )
     total = max(status.total, sum(parts), 1)
