@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pyte
@@ -23,11 +24,14 @@ import pytest
 COMMAND = Path(sys.executable).parent / "haloctl"
 COLUMNS, ROWS = 100, 30
 PATIENCE_S = 120.0
+STILL_S = 45.0
+"""Where words are missing, a screen that stands still for so long will not show them any more."""
 ECHO = '[models.toy]\nbackend = "echo"\n'
 ASK = """
 workflow: ask
 inputs:
   question: {type: string}
+  year: {type: integer, default: 0}
 models: {m: toy}
 operators:
   answer: {kind: llm, model: m, prompt: "Q: {{ question }}", max_tokens: 12}
@@ -62,13 +66,24 @@ class Terminal:
         for key in keys:
             os.write(self.master, key.encode())
 
-    def wait_for(self, words: str) -> None:
-        """Until the words stand on the screen."""
-        deadline = time.monotonic() + PATIENCE_S
+    def wait_for(self, words: str, seconds: float = STILL_S) -> None:
+        """Until the words stand on the screen; fails when nothing has changed on it for so many seconds."""
+        end, before = time.monotonic() + PATIENCE_S, self.text
+        still = time.monotonic() + seconds
         while words not in self.text:
-            assert time.monotonic() < deadline, f"no {words!r} on:\n{self.text}"
             if not self._read():
-                pytest.fail(f"the command ended without {words!r} on:\n{self.text}")
+                self._fail(f"the command ended with {self.process.poll()} without {words!r}")
+            now = time.monotonic()
+            if self.text != before:
+                before, still = self.text, now + seconds
+            if now > min(still, end):
+                self._fail(f"{words!r} did not come; the screen has not changed for {seconds:g} s")
+
+    def _fail(self, why: str) -> NoReturn:
+        """The test fails, with the last screen and without the lines of this file."""
+        frame = "─" * COLUMNS
+        screen = "\n".join(line.rstrip() for line in self.screen.display)
+        pytest.fail(f"{why}\n{frame}\n{screen}\n{frame}", pytrace=False)
 
     def wait_end(self) -> int:
         """Its exit code; what it writes until then is on the screen."""
@@ -168,6 +183,21 @@ def test_a_new_user_gets_a_shipped_query_answered_without_knowing_anything(
     assert row["status"] == "ok"
     psutil.wait_procs(sessions(tmp_path), timeout=30)
     assert sessions(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_keys_typed_in_one_go_fill_a_form_of_several_fields_line_by_line(on_echo: Path, terminal: Terminal):
+    terminal.wait_for("market-brief")
+    terminal.press("\r")
+    terminal.wait_for("enter adds it")
+    terminal.press("why\t1997\rhow\t1998\rwhen\rhalf")
+    terminal.wait_for("To ask: 3")
+    terminal.wait_for("half")
+    rows = [" ".join(line.strip(" │").split()) for line in terminal.screen.display]
+    assert {"why 1997", "how 1998"} <= set(rows)
+    with pytest.raises(pytest.fail.Exception, match="'nowhere' did not come") as failed:
+        terminal.wait_for("nowhere", seconds=1.0)
+    assert "To ask: 3" in str(failed.value)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])

@@ -51,9 +51,15 @@ operators:
     kind: llm
     model: s
     prompt: "{{ question }} {{ wait }}"
-    max_tokens: 8
+    max_tokens: 40
+  echoed:
+    kind: llm
+    model: s
+    prompt: "{{ question }}"
+    max_tokens: 40
 outputs:
   answer: "{{ answer }}"
+  echoed: "{{ echoed }}"
 """
 FUNCTIONS = """
 import time
@@ -61,8 +67,11 @@ from pathlib import Path
 
 
 def wait(question):
-    while not (Path(__file__).parent / "open").exists():
+    folder = Path(__file__).parent
+    while not (folder / "open").exists():
         time.sleep(0.05)
+    if (folder / "fail").exists() and "[bold red]" in question:
+        raise ValueError(question)
     return len(question)
 """
 
@@ -150,6 +159,12 @@ def terminals():
         each.close()
 
 
+def is_clean(raw: bytes) -> None:
+    """Nothing of the hostile text that a terminal would obey has reached it."""
+    for sequence in (b"\x1b]52", b"\x1b]8", b"\x1b[2J \x1b", "\u202e".encode()):
+        assert sequence not in raw
+
+
 def haloctl(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [HALOCTL, *arguments],
@@ -190,8 +205,7 @@ def test_a_person_joins_looks_around_and_leaves_and_the_run_goes_on(live, termin
     assert terminal.ended() == 0
     assert terminal.is_restored()
     assert f"come back with: haloctl attach {name}".encode() in terminal.raw
-    for sequence in (b"\x1b]52", b"\x1b]8", b"\x1b[2J \x1b", "\u202e".encode()):
-        assert sequence not in terminal.raw
+    is_clean(terminal.raw)
     assert holder_of(folder / "runs" / name / "lock") is not None
 
 
@@ -227,13 +241,39 @@ def test_a_killed_run_is_said_to_be_gone_and_joined_again_when_it_is_back(live, 
     assert replay.ended() == 0
 
 
-def test_a_batch_is_begun_and_watched_in_one_go(live, terminals):
-    folder, _name = live
+def test_a_batch_is_begun_and_watched_in_one_go_and_hostile_text_is_text_on_every_page(live, terminals):
+    folder, name = live
+    (folder / "fail").touch()
     (folder / "open").touch()
     terminal = terminals("run", "gate.yaml", "-i", "rows.csv", cwd=folder)
-    terminal.wait_for("finished", "12 rows ok")
+    terminal.wait_for("finished", "11 rows ok")
+    [run] = [
+        path
+        for path in (folder / "runs").iterdir()
+        if (path / "journal.sqlite").exists() and path.name != name
+    ]
+    for log in run.rglob("*.log"):
+        log.write_text(f"{HOSTILE}\nthe end\n")
+    hostile = "[bold red]raw[/]"
+    for keys, words in (
+        ("", (hostile,)),  # the overview, with its rows
+        ("2", ("Log of left", hostile)),
+        ("3", ("Error", "python_raised", hostile)),
+        ("j\r", ("Path of row 1", "the row", "result", "python_raised", hostile)),
+        ("j", ("gate/wait", "✖ failed", "Error", hostile)),
+        ("o", ("Operator", "Calls", "python_raised")),
+        ("4j", ("gate/", hostile)),
+        ("j", ("gate/echoed", "Result", "Prompt: user", hostile)),
+        ("o", ("Calls", "echoed", "Worker")),
+        ("6", ("Planned and actual", "Epochs by workers")),
+        ("7", ("the end", hostile)),
+    ):
+        terminal.press(keys)
+        terminal.wait_for(*words)
     terminal.press("q")
-    assert terminal.ended() == 0
+    assert terminal.ended() == 3
+    assert terminal.is_restored()
+    is_clean(terminal.raw)
     assert len((folder / "gate-answers.jsonl").read_text().splitlines()) == 12
 
 
