@@ -28,6 +28,7 @@ from haloctl.tui.screens.notice_panel import NoticePanel
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.screens.text_panel import TextPanel
+from haloctl.tui.widgets.chart import LineChart
 from haloctl.tui.widgets.dag import DagView
 from haloctl.tui.widgets.gantt import Gantt
 from haloctl.tui.widgets.table import ReadTable, VTable
@@ -407,6 +408,40 @@ def test_small_screens_and_empty_runs_draw_every_page(recorded, trace):
     drive(source, *"1234567", size=(40, 12))
     for size in ((20, 8), (240, 70)):
         drive(recorded(9), *"1234567", size=size)
+
+
+def test_on_a_large_screen_the_workers_page_fills_its_room_with_charts(recorded):
+    async def look(app, pilot):
+        found = page(app)
+        await pilot.pause()
+        charts, queues = list(found.query(LineChart)), found.query_one("#queues", VTable)
+        running, lanes = found.query_one("#running"), found.query_one(Gantt)
+        assert len(charts) == 3
+        assert all(chart.region.height >= 6 and chart.region.width > 80 for chart in charts)
+        assert queues.region.height == queues.count + 3
+        assert lanes.region.height == 2 * len(lanes.timeline.lanes) + 5
+        assert charts[-1].region.bottom == running.region.bottom
+
+    drive(recorded(2.2), "2", size=(240, 70), then=look)
+
+    def small(app):
+        assert not any(chart.region for chart in page(app).query(LineChart))
+
+    drive(recorded(2.2), "2", size=(160, 46), then=small)
+
+
+def test_text_stands_a_cell_away_from_its_border(recorded):
+    async def look(app, pilot):
+        for key, selector in (("7", "#lines"), ("6", "#totals"), ("2", "#log")):
+            await pilot.press(key)
+            await settled(app, pilot)
+            panel = page(app).query_one(selector, TextPanel)
+            assert panel.lines
+            strips = [strip.text for strip in panel.render_lines(panel.outer_size.region)]
+            assert {text[1] for text in strips[1:-1]} == {" "}, strips
+            assert any(text[2] != " " for text in strips[1:-1])
+
+    drive(recorded(9), size=(160, 46), then=look)
 
 
 def test_keys_behind_one_that_turns_the_page_mean_what_they_mean_there(recorded):
