@@ -34,7 +34,10 @@ SLACK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class BenchFolder:
-    """What all cells share. `models` and `databases` are files; `threads` of a worker, None: haloctl's choice."""
+    """What all cells share. `models` and `databases` are files; `threads` are those of a worker.
+
+    Without `threads` it has as many as haloctl gives it.
+    """
 
     folder: Path
     models: Mapping[str, Path]

@@ -76,17 +76,20 @@ SETTINGS: tuple[tuple[int, Memory], ...] = ((1, "all"), (2, "all"), (1, "one"), 
 def parts() -> Iterator[Part]:
     """The whole matrix, the most telling part first, so that a run that is cut short has that whole.
 
-    Row by row uses one worker at a time, so it runs with one; it takes longest and grows with the rows, so
-    where models take turns it runs with the fewer ones only.
+    Row by row uses one worker at a time, so it runs with one; it takes longest and grows with the rows, so it
+    comes late with many, and where models take turns it runs with the few only.
     """
     few, many = QUERIES
-    for workers, memory in SETTINGS:
-        yield Part(queries=many, workers=workers, memory=memory, systems=COMPARED)
-        if (workers, memory) == (1, "all"):
-            yield Part(queries=many, workers=1, memory="all", systems=("row_by_row",))
-    for workers, memory in SETTINGS:
+    yield Part(queries=many, workers=1, memory="all", systems=COMPARED)
+    yield Part(queries=few, workers=1, memory="all", systems=("row_by_row", *COMPARED))
+    yield Part(queries=many, workers=2, memory="all", systems=COMPARED)
+    yield Part(queries=many, workers=1, memory="one", systems=COMPARED)
+    yield Part(queries=ABLATED_QUERIES, workers=1, memory="all", systems=ABLATIONS)
+    yield Part(queries=many, workers=2, memory="one", systems=COMPARED)
+    yield Part(queries=many, workers=1, memory="all", systems=("row_by_row",))
+    for workers, memory in SETTINGS[1:]:
         yield Part(queries=ABLATED_QUERIES, workers=workers, memory=memory, systems=ABLATIONS)
-    for workers, memory in SETTINGS:
+    for workers, memory in SETTINGS[1:]:
         alone = ("row_by_row",) if workers == 1 else ()
         yield Part(queries=few, workers=workers, memory=memory, systems=(*alone, *COMPARED))
 

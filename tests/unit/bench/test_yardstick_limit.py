@@ -7,7 +7,6 @@ import pytest
 from bench.workloads.check import WANTED, cost_texts
 from bench.workloads.limit import Peak, decoded, distinct_work, drift, limit_s, trie_tokens
 from bench.workloads.matrix import all_cells, chosen
-from bench.workloads.systems import ABLATIONS
 from engine.ir.ids import ModelName
 from engine.testing.fixed_answers_calls import Call
 
@@ -58,14 +57,25 @@ def test_the_matrix_holds_every_comparison_once():
 
 
 def test_the_most_telling_runs_come_first():
-    cells = list(all_cells())
-    first = [(c.queries, c.workers, c.memory) for c in cells[:18]]
-    assert set(first) == {(64, 1, "all")}
-    assert [c.system for c in cells[:12]] == ["opwise", "haloctl"] * 6
-    assert {c.system for c in cells[12:18]} == {"row_by_row"}
-    many = [c.system in ABLATIONS for c in cells if c.queries == 64]
-    assert many == sorted(many)
-    assert [c.queries for c in cells] == sorted((c.queries for c in cells), reverse=True)
+    names = [cell.name for cell in all_cells()]
+    assert names[:2] == ["W1-64-1w-all-opwise", "W1-64-1w-all-haloctl"]
+
+    def last(*words):
+        return max(place for place, name in enumerate(names) if all(w in name.split("-") for w in words))
+
+    order = [
+        last("64", "1w", "all", "haloctl"),
+        last("16", "1w", "all", "row_by_row"),
+        last("64", "2w", "all", "haloctl"),
+        last("64", "1w", "one", "opwise"),
+        last("64", "1w", "all", "no_tool_overlap"),
+        last("64", "2w", "one", "haloctl"),
+        last("64", "1w", "all", "row_by_row"),
+        last("64", "2w", "one", "greedy"),
+        last("16", "2w", "one", "haloctl"),
+    ]
+    assert order == sorted(order)
+    assert order[-1] == len(names) - 1 == 233
 
 
 def test_costs_are_compared_as_shares_of_what_is_wanted():
