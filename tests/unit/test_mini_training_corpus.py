@@ -76,17 +76,23 @@ def test_drills_are_answered_from_their_prompt():
         assert grade(made, made.answer).right
 
 
+def spelt_out(texts):
+    """Every wording of some templates: a choice inside one may make it another."""
+    parts = [[part.split("|") for part in re.split(r"\[([^]]*)\]", text)] for text in texts]
+    return {"".join(wording) for choices in parts for wording in itertools.product(*choices)}
+
+
 def test_held_out_phrasings_never_occur_in_training():
     assert len(phrasings()) >= 20
     for one in phrasings():
         assert one.train, one.name
         assert one.held, one.name
-        assert not set(one.train) & set(one.held), one.name
+        assert not spelt_out(one.train) & spelt_out(one.held), one.name
         assert len(set(one.train)) == len(one.train), one.name
     for texts in (messages.FEEDBACK, messages.PLOTS, messages.OPENINGS):
         for label, (train, held) in texts.items():
             assert held, label
-            assert not set(train) & set(held), label
+            assert not spelt_out(train) & spelt_out(held), label
 
 
 @pytest.mark.parametrize("family", FAMILIES)

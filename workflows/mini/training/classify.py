@@ -9,6 +9,10 @@ from workflows.mini.training import messages, questions, words
 from workflows.mini.training.example import Example, Phrasings, Split, draw, worded
 from workflows.mini.training.extract import as_json
 
+_ROLE = (
+    "[You sort texts|You label messages|You read what people write|Your task is to find the class of a text"
+    "|You are a clerk who sorts mail|Find the right class|Say what a text is about]."
+)
 _WORD = Phrasings(
     "classify.word",
     (
@@ -22,6 +26,10 @@ _WORD = Phrasings(
         "You are a classifier. Possible answers: {labels}.",
         "Give one label for the text: {labels}. No JSON.",
         "One label only, please: {labels}.",
+        _ROLE + " Answer with one of {labels}.",
+        _ROLE + " One word, no JSON: {labels}.",
+        _ROLE + " The labels are {labels}; reply with one of them.",
+        "Choose a label for the text, one of {labels}, and write only this label.",
     ),
     ("You classify texts. Answer with one of these labels only: {labels}.",),
 )
@@ -39,6 +47,10 @@ _JSON = Phrasings(
         "One JSON object, please: {meanings}.",
         "Which classes fit? Answer in JSON. {meanings}.",
         "Read the message and reply with a JSON object, nothing else: {meanings}.",
+        _ROLE + " Answer with a JSON object: {meanings}.",
+        _ROLE + " Reply in JSON, no other words. {meanings}.",
+        _ROLE + " The answer is one JSON object in which {meanings}.",
+        "Choose labels for the text and write only a JSON object: {meanings}.",
     ),
     ("You classify texts and answer with one JSON object: {meanings}.",),
 )

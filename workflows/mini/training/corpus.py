@@ -26,13 +26,13 @@ MAKERS: Mapping[Family, Callable[[random.Random, Split], Example]] = {
     "form": form,
 }
 MIX: Mapping[Family, int] = {
-    "extract": 40,
-    "classify": 16,
-    "brief": 34,
-    "merge": 40,
-    "shape": 34,
-    "market": 14,
-    "drill": 6,
+    "extract": 30,
+    "classify": 34,
+    "brief": 56,
+    "merge": 36,
+    "shape": 42,
+    "market": 12,
+    "drill": 10,
     "form": 4,
 }
 """Parts of each family; short answers get more examples, since they hold fewer tokens to learn from."""

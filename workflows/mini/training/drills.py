@@ -14,6 +14,14 @@ from workflows.mini.training.tables import KINDS, cell, draw_table
 
 _REPEAT = ("Repeat: {}", "Say again: {}", "Copy this text: {}", "{}\nRepeat [it|this|the text].")
 _LOOKUP = ("{}?", "What stands beside {}?", "And {}?", "Look up {}.")
+_CELL = (
+    "What is the {column} of {label}?",
+    "{label}: {column}?",
+    "Give me the {column} of {label}.",
+    "{column} for {label}, please.",
+    "Which {column} stands in the row of {label}?",
+    "Only the {column} of {label}.",
+)
 _ROW = ("Copy the row of {}.", "Which row begins with {}?", "Show the row of {}.")
 
 Turns = list[tuple[str, str]]
@@ -21,7 +29,7 @@ Turns = list[tuple[str, str]]
 
 def drill(dice: random.Random, _split: Split) -> Example:
     """One exercise with up to five turns."""
-    kind, turns = dice.choice((_repeat, _lookup, _row))(dice)
+    kind, turns = dice.choice((_repeat, _lookup, _row, _cell))(dice)
     (question, answer), *more = turns
     return Example(
         family="drill",
@@ -54,6 +62,16 @@ def _row(dice: random.Random) -> tuple[str, Turns]:
     asked = dice.sample(range(len(lines)), min(len(lines), dice.randint(1, 4)))
     turns = [(dice.choice(_ROW).format(cell(table.rows[number][0])), lines[number]) for number in asked]
     return "row", _after(table.text, turns)
+
+
+def _cell(dice: random.Random) -> tuple[str, Turns]:
+    table = draw_table(dice, dice.choice(KINDS), "", rows=(2, 7))
+    turns = []
+    for _ in range(dice.randint(1, 4)):
+        row, column = dice.choice(table.rows), dice.randrange(1, len(table.columns))
+        question = dice.choice(_CELL).format(label=row[0], column=table.columns[column])
+        turns.append((question, cell(row[column])))
+    return "cell", _after(table.text, turns)
 
 
 def _after(text: str, turns: Turns) -> Turns:

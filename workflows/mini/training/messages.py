@@ -18,6 +18,12 @@ FEEDBACK: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "Shipping took {number} days although you promised two.",
             "The {product} was delivered to my neighbour [in the rain|without a note].",
             "Your carrier says that the parcel cannot be found.",
+            (
+                "The [parcel|delivery|package|shipment] with my {product} is [late|lost|still on its "
+                "way|{number} days overdue]."
+            ),
+            "[When|How soon] will the {product} be [delivered|shipped|here]?",
+            "The [courier|driver|carrier] [lost|forgot|left outside|never brought] the {product}.",
         ),
         (
             "The delivery of my {product} is {number} days late.",
@@ -37,6 +43,12 @@ FEEDBACK: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "I have not got the money back that you owe me.",
             "The price on the bill differs from the price in the shop.",
             "Please correct the invoice; tax was added twice.",
+            (
+                "The [bill|invoice|receipt] [shows|lists|has] [a wrong amount|{number} dollars too "
+                "much|no discount]."
+            ),
+            "You [charged|billed] [me|my card|my account] [twice|too much|for the wrong {product}].",
+            "[Tax|A fee|The price] was [added|counted|charged] twice on the [bill|invoice].",
         ),
         (
             "The bill for the {product} is wrong: I was charged {number} dollars too much.",
@@ -56,6 +68,9 @@ FEEDBACK: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "There is a scratch on the {product} and one screw is missing.",
             "The {product} is defective.",
             "The {product} is much weaker than described.",
+            "The [handle|screw|lid|cable|motor] of the {product} [broke|fell off|is loose|is cracked].",
+            "The {product} [does not work|smells burnt|is broken|stopped working] after {number} days.",
+            "[One part|A piece] of the {product} [is missing|is scratched|broke off].",
         ),
         (
             "The {product} is broken: it does not switch on.",
@@ -75,6 +90,9 @@ FEEDBACK: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "Your site says that my password is wrong.",
             "Please close my profile and delete my data.",
             "Someone else has logged in with my name.",
+            "I [cannot|can not|do not manage to] [log in|sign in|change my password|open my profile].",
+            "[Delete|Change|Close|Update] my [account|profile|email address|user name], please.",
+            "The [app|site] [rejects|does not accept|forgets] my [password|user name|email address].",
         ),
         (
             "My password is not accepted and I cannot log in.",
@@ -94,6 +112,9 @@ FEEDBACK: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "Everything was perfect, many thanks to your team.",
             "I recommend the {product} to all my friends.",
             "What a lovely {product}; five stars.",
+            "[Thank you|Many thanks] for the [great|lovely|perfect|wonderful] {product}.",
+            "I [love|adore|enjoy] the {product} and [tell everyone|will come back|thank your team].",
+            "[Perfect|Excellent|Great] [service|product|work], [thank you|five stars|I am happy].",
         ),
         (
             "Thank you, the new {product} is perfect.",
@@ -113,6 +134,8 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "An inspector follows the traces of a robbery.",
             "{person} is accused of theft and hunts the real robber.",
             "Stolen jewels lead the police to {person}.",
+            "A [detective|police officer|lawyer] must [solve|explain|uncover] a [murder|robbery|theft].",
+            "[Robbers|Thieves|Gangsters] steal [gold|paintings|money] and the police [follow|hunt] them.",
         ),
         ("A detective must solve the theft of diamonds from a bank.", "The police hunt a gang of robbers."),
     ),
@@ -126,6 +149,11 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{person} writes letters to a lover far away.",
             "They kiss in the rain and promise to marry.",
             "A baker and a teacher fall in love over cakes.",
+            (
+                "[Two friends|Two neighbours|A nurse and a sailor] [fall in love|kiss|marry] [in "
+                "Paris|on a ship|one summer]."
+            ),
+            "{person} is in love and [writes|waits|sings] for [her|him].",
         ),
         ("Two strangers fall in love at a wedding.", "{person} loves a stranger and writes love letters."),
     ),
@@ -140,6 +168,11 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "At the front, {person} waits for the next attack.",
             "Two brothers are soldiers on different sides.",
             "The army retreats while bombs fall on the city.",
+            (
+                "[Soldiers|Troops|A regiment] [fight|march|wait] [at the front|near the border|for the "
+                "last battle]."
+            ),
+            "{person} serves in the army and [fights|is wounded|returns from battle].",
         ),
         (
             "A regiment of soldiers defends the city in its last battle.",
@@ -156,6 +189,8 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{person} hears screams from an empty house.",
             "A ghost follows {person} home.",
             "The monster in the lake wakes up hungry.",
+            "A [ghost|monster|vampire|demon] [haunts|attacks|wakes in] a [house|village|school].",
+            "[Screams|Blood|Strange shadows] [come from|fill] the [cellar|grave|old house].",
         ),
         ("A ghost screams in the cellar of a haunted house.", "The monster rises from its grave at night."),
     ),
@@ -169,6 +204,11 @@ PLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{person} speaks in interviews about real events.",
             "The camera follows a year in the life of nurses.",
             "Old footage shows how the city was built.",
+            (
+                "[Archive footage|Interviews|Real recordings] [show|tell of|follow] the [daily work|real "
+                "life|history] of [miners|teachers|doctors|farmers]."
+            ),
+            "The film [records|observes|follows] [a real village|real workers|a hospital] for a year.",
         ),
         (
             "Archive footage and interviews record the real life of farmers.",
@@ -183,6 +223,8 @@ OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{person} was a composer who was born in {year}.",
             "Born in {year}, {person} became known as a poet.",
             "{person} ({year}–{later}) was an engineer and politician.",
+            "{person} was [a singer|a painter|a scientist|a poet|a politician] [born in|who died in] {year}.",
+            "[The painter|The poet|The engineer] {person} was born in {year}.",
         ),
         ("{person} was a painter and poet, born in {year}.",),
     ),
@@ -192,6 +234,11 @@ OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{topic} is a lake that covers {number} square kilometres.",
             "{topic} is a village with {number} inhabitants in {country}.",
             "{topic} is a mountain {number} metres high.",
+            (
+                "{topic} is [a town|a city|a village|an island|a river] in [the south|the north|the "
+                "west] of {country}."
+            ),
+            "With {number} inhabitants, {topic} is a [town|village|city] in {country}.",
         ),
         ("{topic} is a town with {number} inhabitants in the south of {country}.",),
     ),
@@ -201,8 +248,10 @@ OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "The treaty of {topic} ended the war in {year}.",
             "The {topic} flood of {year} destroyed {number} houses.",
             "The {topic} festival took place in {year} for the first time.",
+            "The [battle|siege|treaty|festival|flood] of {topic} [was|began|took place] in {year}.",
+            "In {year}, the [battle|siege|fire] of {topic} [ended|began].",
         ),
-        ("The battle of {topic} took place in {year}.",),
+        ("The siege of {topic} lasted until {year}.",),
     ),
     "species": (
         (
@@ -210,6 +259,11 @@ OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{topic} is a plant with small white flowers.",
             "The {topic} is a fish found in warm rivers.",
             "The {topic} is a beetle that lives in old trees.",
+            (
+                "The {topic} is a [bird|fish|beetle|plant|tree] that [lives|grows|is found] in "
+                "[forests|rivers|the mountains]."
+            ),
+            "{topic} is a [small|large|rare] [bird|plant|fish|beetle].",
         ),
         ("The {topic} is a bird that lives in old trees.",),
     ),
@@ -219,6 +273,8 @@ OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "{topic} is an opera in three acts by {person}.",
             "{topic} is a painting that {person} finished in {year}.",
             "{topic} is an album released in {year}.",
+            "{topic} is [a novel|an opera|a painting|a song|an album] [by|of] {person}.",
+            "[The novel|The opera|The album] {topic} was [published|finished|released] in {year}.",
         ),
         ("{topic} is an opera by {person}, finished in {year}.",),
     ),
@@ -228,6 +284,8 @@ OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "In physics, the {topic} effect describes how light bends.",
             "In chemistry, {topic} is a reaction of two acids.",
             "The {topic} equation describes the flow of heat.",
+            "In [mathematics|physics|chemistry|biology], {topic} is [a law|a theorem|an effect|a method].",
+            "The {topic} [law|effect|theorem|equation] [describes|explains] [heat|light|waves|numbers].",
         ),
         ("In physics, the {topic} equation describes how heat flows.",),
     ),

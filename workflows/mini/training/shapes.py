@@ -71,6 +71,8 @@ def _object(dice: random.Random, split: Split, result: Result) -> tuple[str, str
 def _asked(dice: random.Random, result: Result) -> tuple[str, str, str]:
     """One to four keys, what they mean, and the object."""
     roles = dice.sample(tuple(_KEYS), dice.randint(1, 4))
+    if "figure" not in roles and dice.random() < 0.3:
+        roles[dice.randrange(len(roles))] = "figure"  # which column is the hardest part
     keys = [dice.choice(_KEYS[role]) for role in roles]
     column = dice.randrange(1, len(result.columns))
     meanings = "; ".join(

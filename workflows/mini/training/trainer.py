@@ -36,7 +36,7 @@ class TrainingPlan:
 
     shape: ModelShape = SHAPE
     seed: int = 0
-    steps: int = 5400
+    steps: int = 6600
     batch_tokens: int = 4096
     part_tokens: int = 1024
     peak_rate: float = 2e-3
