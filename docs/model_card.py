@@ -3,8 +3,9 @@
     python docs/model_card.py FOLDER
 
 FOLDER holds haloctl-mini.gguf, evaluation.json, loss.json and, if prompts were lengthened too,
-evaluation-long.json. Every figure of the card comes from these files or from the code that trains, so that
-the card of another run is this command again.
+evaluation-long.json; and origin.txt where the run did not go straight from its seed to its end. Every figure
+of the card comes from these files or from the code that trains, so that the card of another run is this
+command again.
 """
 
 from __future__ import annotations
@@ -38,19 +39,22 @@ class Run:
     long: dict[str, Any] | None
     """The evaluation with lengthened prompts."""
     curve: list[Point]
+    origin: str
+    """How the run came about, in sentences for the reader; empty where one command made all of it."""
 
     @classmethod
     def read(cls, folder: Path) -> Run:
         """Raises OSError for a file that is not there, ValueError for one that is not what it should be."""
         model = folder / "haloctl-mini.gguf"
         curve = [Point(**point) for point in _json(folder / "loss.json")]
-        long = folder / "evaluation-long.json"
+        long, origin = folder / "evaluation-long.json", folder / "origin.txt"
         return cls(
             reader=gguf.GGUFReader(model),
             size_bytes=model.stat().st_size,
             evaluation=_json(folder / "evaluation.json"),
             long=_json(long) if long.exists() else None,
             curve=curve,
+            origin=origin.read_text(encoding="utf-8").strip() if origin.exists() else "",
         )
 
     def number(self, key: str) -> int:
@@ -94,6 +98,7 @@ def card(run: Run) -> str:
         tokens=f"{end.tokens / 1e6:.1f}",
         hours=f"{end.seconds / 3600:.1f}",
         loss=f"{end.loss:.3f}",
+        origin=f" {run.origin}" if run.origin else "",
     )
 
 
@@ -203,7 +208,7 @@ The shortest prompt of each task that went wrong, without its system message.
 - **Start**: random weights with a circuit for copying laid out in them (`start.py`), so that copying
   need not be found by chance.
 - **Training**: seed {seed}, {tokens} million tokens in {steps} steps, loss on answers only ({loss} per
-  token at the end), Muon and AdamW, {hours} hours on two processor cores.
+  token at the end), Muon and AdamW, {hours} hours on two processor cores.{origin}
 
 ![Loss per answer token over tokens seen](model-loss.svg)
 

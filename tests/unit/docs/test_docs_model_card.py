@@ -77,3 +77,11 @@ def test_long_prompts_are_told_of_where_they_were_measured(model_card, folder):
     page = model_card.card(model_card.Run.read(folder))
     assert "6,000 characters" not in plain
     assert re.search(r"6,000 characters of unrelated remarks.*extract 50\.0 %", page)
+
+
+def test_a_run_of_two_parts_says_so(model_card, folder):
+    assert "second part" not in model_card.card(model_card.Run.read(folder))
+    (folder / "origin.txt").write_text("The second part had a wider corpus.\n")
+    assert "processor cores. The second part had a wider corpus.\n" in model_card.card(
+        model_card.Run.read(folder)
+    )
