@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -33,22 +34,38 @@ def postgres_server() -> Iterator[str]:
     initdb = ["--auth=trust", "--encoding=UTF8", "--no-sync", "-U", "postgres", "-D", data]
     subprocess.run([programs / "initdb", *initdb], check=True, capture_output=True, cwd="/", **as_user)
     options = ["-D", data, "-k", sockets, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "timezone=UTC"]
+    command = [programs / "postgres", *options]
     server = subprocess.Popen(
-        [programs / "postgres", *options], stderr=subprocess.PIPE, text=True, cwd="/", **as_user
+        command, stderr=subprocess.PIPE, text=True, cwd="/", preexec_fn=_end_with_parent, **as_user
     )
+    try:
+        _wait_for(server)
+        yield f"postgresql://postgres@/postgres?host={sockets}"
+    finally:
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        shutil.rmtree(home)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux for a fast shutdown when the tests' process is gone, killed or not."""
+    ctypes.CDLL(None).prctl(1, signal.SIGINT, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
+def _wait_for(server: subprocess.Popen[str]) -> None:
+    """Read its log until it takes connections."""
     assert server.stderr is not None
     log = []
-    for line in server.stderr:
-        log.append(line)
-        if "ready to accept connections" in line:
-            break
-    else:
-        pytest.fail("PostgreSQL did not start: " + "".join(log[-5:]))
-    server.stderr.close()
-    yield f"postgresql://postgres@/postgres?host={sockets}"
-    server.send_signal(signal.SIGINT)
-    server.wait(timeout=20)
-    shutil.rmtree(home)
+    with server.stderr:
+        for line in server.stderr:
+            log.append(line)
+            if "ready to accept connections" in line:
+                return
+    pytest.fail("PostgreSQL did not start: " + "".join(log[-5:]))
 
 
 def _programs(home: Path, as_user: dict[str, object]) -> Path:
