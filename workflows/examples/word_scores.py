@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_WEIGHTS = {"glad": 2, "calm": 1, "sad": -1, "angry": -2}
+_WEIGHTS = {"positive": 1, "neutral": 0, "negative": -1}
 
 
 def count_words(text: str) -> dict[str, int]:
@@ -11,6 +11,6 @@ def count_words(text: str) -> dict[str, int]:
     return {"words": len(words), "different": len(set(words))}
 
 
-def score(words: int, mood: str) -> int:
+def score(words: int, sentiment: str) -> int:
     """Longer texts count more."""
-    return words * _WEIGHTS[mood]
+    return words * _WEIGHTS[sentiment]
