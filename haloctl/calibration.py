@@ -8,7 +8,7 @@ from functools import partial
 
 import trio
 
-from engine.errors import BackendError
+from engine.errors import BackendError, first_error
 from engine.ir.request import ModelFile
 from engine.processor.lending import Lender, lend_new
 from engine.processor.workers import WorkerPort, WorkerSpec
@@ -99,8 +99,9 @@ async def _measure_at_once(
         async with trio.open_nursery() as nursery:
             for spec in specs:
                 nursery.start_soon(measure_one, spec)
-    except BaseExceptionGroup as group:  # nurseries wrap even a single error
-        raise group.exceptions[0] from group.exceptions[0].__cause__
+    except BaseExceptionGroup as group:
+        error = first_error(group)
+        raise error from error.__cause__
     return records
 
 

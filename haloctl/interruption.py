@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import trio
 
+from engine.errors import first_error
+
 Result = TypeVar("Result")
 
 
@@ -46,8 +48,9 @@ async def _watched(function: Callable[[], Awaitable[Result]]) -> Result:
                 nursery.start_soon(_cancel_at_first, signals, nursery.cancel_scope)
                 results.append(await function())
                 nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:  # nurseries wrap even a single error
-        raise group.exceptions[0] from group.exceptions[0].__cause__
+    except BaseExceptionGroup as group:
+        error = first_error(group)
+        raise error from error.__cause__
     if not results:
         raise KeyboardInterrupt
     return results[0]
