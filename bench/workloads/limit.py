@@ -53,12 +53,16 @@ def trie_tokens(prompts: Iterable[Sequence[int]]) -> int:
     return total
 
 
+def limits(work: Mapping[str, Work], peaks: Mapping[str, Peak]) -> tuple[float, float]:
+    """Seconds of the distinct work at the peak rates: prefill's and decoding's."""
+    prefill = sum(part.prefill_tokens / peaks[model].prefill for model, part in work.items())
+    decode = sum(part.decode_tokens / peaks[model].decode for model, part in work.items())
+    return prefill, decode
+
+
 def limit_s(work: Mapping[str, Work], peaks: Mapping[str, Peak]) -> float:
     """Seconds of the distinct work at the peak rates, one model after another."""
-    return sum(
-        part.prefill_tokens / peaks[model].prefill + part.decode_tokens / peaks[model].decode
-        for model, part in work.items()
-    )
+    return sum(limits(work, peaks))
 
 
 def decoded(calls: Iterable[Call]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from bench.workloads.budget import budget_sections
 from bench.workloads.goals import goal_sections, mechanism_lines
 from bench.workloads.matrix import QUERIES, SETTINGS, WORKLOADS, Memory
 from bench.workloads.notes import Notes
@@ -36,6 +37,9 @@ def _sections(page: Path, results: Results, notes: Notes) -> Iterator[str]:
     yield _measured_on(results)
     yield "### What was expected, and what came of it\n"
     yield from goal_sections(results, notes, partial(_save, page))
+    yield "### Where haloctl's time goes\n"
+    yield from budget_sections(results)
+    yield "Shares of makespan × workers. Beyond the limit: computed again, or slower than at the peak.\n"
     yield "### What each mechanism is worth\n"
     yield from mechanism_lines(results, notes)
     yield from _pictures(page, results)

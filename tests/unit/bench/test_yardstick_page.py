@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
+from bench.workloads.budget import budget
 from bench.workloads.limit import Peak, Work
 from bench.workloads.matrix import Cell, Fleet
 from bench.workloads.notes import read_notes
@@ -147,6 +149,20 @@ def test_goals_are_judged_and_what_people_wrote_stands_beside_them(tmp_path, res
         ElementTree.parse(tmp_path / f"yardstick-goal-{goal}.svg")
         assert f"(yardstick-goal-{goal}.svg)" in text
     assert "goal-loading" not in text
+
+
+def test_workers_time_is_told_apart_and_adds_up(tmp_path, results):
+    own = cell_line("W1", "haloctl", 3.0)
+    slow = msgspec.structs.replace(own, measured=msgspec.structs.replace(own.measured, prefill_s=1.6))
+    shares = budget(results, slow)
+    assert (shares.prefill, shares.decode) == pytest.approx((1 / 3, 1 / 3))
+    assert (shares.slower_prefill, shares.slower_decode) == pytest.approx((0.2, 0))
+    assert (shares.loading, shares.waiting) == pytest.approx((0.2 / 3, 0.2 / 3))
+    assert sum(msgspec.structs.astuple(shares)) == pytest.approx(1)
+    page = tmp_path / "yardstick.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    write_page(page, results, {})
+    assert "| limit: prefill | 33% | – | – | – | – | – |" in page.read_text()
 
 
 def test_notes_on_what_was_never_measured_are_refused_and_no_file_is_no_notes(tmp_path):
