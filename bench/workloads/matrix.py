@@ -11,6 +11,7 @@ from workflows.workloads.questions import ASKED
 
 Memory: TypeAlias = Literal["all", "one"]
 """all: every model fits beside the others; one: only one at a time."""
+MEMORIES: tuple[Memory, ...] = ("all", "one")
 
 WORKLOADS = {file[:2].upper(): (file, questions) for file, questions in ASKED.items()}
 """Name → workflow file, and the set of questions it is asked."""
@@ -47,27 +48,37 @@ class Cell(Record, frozen=True, kw_only=True):
         return f"{self.workload}-{self.queries}-{self.workers}w-{self.memory}-{self.system}"
 
 
-class Part(Record, frozen=True, kw_only=True):
-    """Cells of all workloads that are run together; systems to be compared run one after another."""
+class Group(Record, frozen=True, kw_only=True):
+    """Systems that are compared with one another, so that they run one after another."""
 
     queries: int
-    workers: int
     memory: Memory
     systems: tuple[str, ...]
+
+
+class Part(Record, frozen=True, kw_only=True):
+    """Groups of one fleet, run workload by workload: a machine's speed drifts within the hour, and what is
+    compared, peak rates included, is measured within minutes.
+    """
+
+    workers: int
+    groups: tuple[Group, ...]
 
     def cells(self) -> Iterator[Cell]:
         """Workload by workload."""
         for workload in WORKLOADS:
-            for system in self.systems:
-                yield Cell(
-                    workload=workload,
-                    queries=self.queries,
-                    workers=self.workers,
-                    memory=self.memory,
-                    system=system,
-                )
+            for group in self.groups:
+                for system in group.systems:
+                    yield Cell(
+                        workload=workload,
+                        queries=group.queries,
+                        workers=self.workers,
+                        memory=group.memory,
+                        system=system,
+                    )
 
 
+ROW_BY_ROW = ("row_by_row",)
 COMPARED = ("opwise", "haloctl")
 SETTINGS: tuple[tuple[int, Memory], ...] = ((1, "all"), (2, "all"), (1, "one"), (2, "one"))
 """Workers and memory, the most telling first."""
@@ -80,18 +91,18 @@ def parts() -> Iterator[Part]:
     comes late with many, and where models take turns it runs with the few only.
     """
     few, many = QUERIES
-    yield Part(queries=many, workers=1, memory="all", systems=COMPARED)
-    yield Part(queries=few, workers=1, memory="all", systems=("row_by_row", *COMPARED))
-    yield Part(queries=many, workers=2, memory="all", systems=COMPARED)
-    yield Part(queries=many, workers=1, memory="one", systems=COMPARED)
-    yield Part(queries=ABLATED_QUERIES, workers=1, memory="all", systems=ABLATIONS)
-    yield Part(queries=many, workers=2, memory="one", systems=COMPARED)
-    yield Part(queries=many, workers=1, memory="all", systems=("row_by_row",))
-    for workers, memory in SETTINGS[1:]:
-        yield Part(queries=ABLATED_QUERIES, workers=workers, memory=memory, systems=ABLATIONS)
-    for workers, memory in SETTINGS[1:]:
-        alone = ("row_by_row",) if workers == 1 else ()
-        yield Part(queries=few, workers=workers, memory=memory, systems=(*alone, *COMPARED))
+    compared = {memory: Group(queries=many, memory=memory, systems=COMPARED) for memory in MEMORIES}
+    ablated = {
+        memory: Group(queries=ABLATED_QUERIES, memory=memory, systems=ABLATIONS) for memory in MEMORIES
+    }
+    yield Part(workers=1, groups=(compared["all"], ablated["all"], compared["one"]))
+    yield Part(workers=2, groups=(compared["all"], compared["one"]))
+    yield Part(workers=1, groups=(Group(queries=few, memory="all", systems=(*ROW_BY_ROW, *COMPARED)),))
+    yield Part(workers=1, groups=(Group(queries=many, memory="all", systems=ROW_BY_ROW),))
+    yield Part(workers=2, groups=(ablated["all"], ablated["one"]))
+    yield Part(workers=1, groups=(ablated["one"],))
+    yield Part(workers=1, groups=(Group(queries=few, memory="one", systems=(*ROW_BY_ROW, *COMPARED)),))
+    yield Part(workers=2, groups=tuple(Group(queries=few, memory=m, systems=COMPARED) for m in MEMORIES))
 
 
 def all_cells() -> Iterator[Cell]:

@@ -7,6 +7,7 @@ import pytest
 from bench.workloads.check import WANTED, cost_texts
 from bench.workloads.limit import Peak, decoded, distinct_work, drift, limit_s, trie_tokens
 from bench.workloads.matrix import all_cells, chosen
+from bench.workloads.systems import ABLATIONS
 from engine.ir.ids import ModelName
 from engine.testing.fixed_answers_calls import Call
 
@@ -65,17 +66,26 @@ def test_the_most_telling_runs_come_first():
 
     order = [
         last("64", "1w", "all", "haloctl"),
-        last("16", "1w", "all", "row_by_row"),
-        last("64", "2w", "all", "haloctl"),
-        last("64", "1w", "one", "opwise"),
         last("64", "1w", "all", "no_tool_overlap"),
+        last("64", "1w", "one", "opwise"),
+        last("64", "2w", "all", "haloctl"),
         last("64", "2w", "one", "haloctl"),
+        last("16", "1w", "all", "row_by_row"),
         last("64", "1w", "all", "row_by_row"),
         last("64", "2w", "one", "greedy"),
         last("16", "2w", "one", "haloctl"),
     ]
     assert order == sorted(order)
     assert order[-1] == len(names) - 1 == 233
+
+
+def test_what_is_compared_runs_one_after_another():
+    names = [cell.name for cell in all_cells()]
+    assert names[:9] == [
+        *(f"W1-64-1w-all-{system}" for system in ("opwise", "haloctl", *ABLATIONS)),
+        "W1-64-1w-one-opwise",
+        "W1-64-1w-one-haloctl",
+    ]
 
 
 def test_costs_are_compared_as_shares_of_what_is_wanted():
