@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.provenance import provenance
-from bench.workloads.bench_folder import BenchFolder, default_folder
+from bench.workloads.bench_folder import THREADS, BenchFolder, default_folder
 from bench.workloads.check import check
 from bench.workloads.drift import with_drift
 from bench.workloads.fleet import measure_fleet, worker_threads
@@ -102,7 +102,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="16 queries, one worker, three systems")
     parser.add_argument("--only", nargs="+", default=(), metavar="WORDS")
     parser.add_argument("--minutes", type=float, default=float("inf"), metavar="N")
-    parser.add_argument("--threads", type=int, metavar="N", help="of a worker (haloctl's choice)")
+    parser.add_argument("--threads", type=int, metavar="N", default=THREADS, help=f"of a worker ({THREADS})")
     parser.add_argument("--check", action="store_true", help="costs of the models, and the share of loading")
     parser.add_argument("--fresh", action="store_true", help="forget what was run before")
     parser.add_argument("--folder", type=Path, default=default_folder())
