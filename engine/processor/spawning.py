@@ -19,6 +19,9 @@ import engine
 from engine.errors import WorkerError
 from engine.ir.ids import Record, WorkerId
 
+_SPINS = "300"
+"""Looks of an OpenMP thread before it sleeps; ten times as many cost a shared core dear."""
+
 
 class WorkerSpec(Record, frozen=True, kw_only=True):
     """How to start one worker process.
@@ -83,8 +86,11 @@ def _environment(spec: WorkerSpec) -> dict[str, str]:
     """The coordinator's environment, with the running `engine` package first on the child's path.
 
     OMP_WAIT_POLICY=passive: idle threads of several workers must not spin on shared cores (up to 8× slower).
+    Before they sleep they look GOMP_SPINCOUNT times, unless the user says otherwise: threads of one worker
+    meet at every operation, and to wake up costs more than the small ones (`bench.thread_waits`).
     """
-    return {**os.environ, "OMP_WAIT_POLICY": "passive", **python_environment(), **spec.env}
+    waits = {"GOMP_SPINCOUNT": _SPINS, **os.environ, "OMP_WAIT_POLICY": "passive"}
+    return {**waits, **python_environment(), **spec.env}
 
 
 def python_environment() -> dict[str, str]:
