@@ -16,21 +16,20 @@ import csv
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.provenance import provenance
 from bench.workloads.matrix import WORKLOADS
+from bench.workloads.one_batch import run_batch, write_table
 from bench.workloads.systems import SYSTEMS
+from engine.ir.event import Event
 from engine.ir.options import RunOptions
 from engine.journal.output_target import OutputTarget
 from haloctl import embedded
-from haloctl.compose import open_run, prepare
 from haloctl.config import load_settings
 from haloctl.request import BatchRequest, TableSource
-from haloctl.running import run_in_foreground
 from haloctl.workflow_files import read_texts
 from workflows import catalogue
 from workflows.workloads.folder import build_databases, make_settings
@@ -92,15 +91,7 @@ def _run(
         options=RunOptions(mechanisms=SYSTEMS[system]),
     )
     settings = load_settings(config, environ={}).settings
-    with open_run(prepare(settings, request, _silent), _silent, _unseen) as opened:
-        began = time.perf_counter()
-        outcome = run_in_foreground(opened.job, on_tick=_unseen, say=_silent)
-        if outcome.error is not None:
-            raise outcome.error
-        if outcome.signalled is not None:
-            raise KeyboardInterrupt
-        seconds = time.perf_counter() - began
-        opened.finish(outcome.report)
+    seconds = run_batch(settings, request, _unseen).running_s
     found = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
     return {row["id"]: row for row in found}, seconds
 
@@ -115,12 +106,7 @@ def _table(folder: Path, name: str, queries: int, api: str) -> Path:
             table = list(csv.DictReader(file))[:queries]
     else:
         table = [{**row, "api": api} for row in rows(WORKLOADS[name][1], queries)]
-    path = folder / "questions.csv"
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, table[0])
-        writer.writeheader()
-        writer.writerows(table)
-    return path
+    return write_table(folder / "questions.csv", table)
 
 
 def _line(name: str, runs: Mapping[str, tuple[dict[str, Row], float]]) -> dict[str, Any]:
@@ -149,11 +135,7 @@ def _text(line: dict[str, Any]) -> str:
     return f"{start}; like row by row: {alike}; seconds: {seconds}\n"
 
 
-def _silent(_text: str) -> None:
-    """A benchmark says what it measured, nothing else."""
-
-
-def _unseen(_what: object) -> None:
+def _unseen(_event: Event) -> None:
     """Nobody watches."""
 
 

@@ -24,7 +24,7 @@ from bench.provenance import provenance
 from bench.workloads.bench_folder import THREADS, BenchFolder, default_folder
 from bench.workloads.check import check
 from bench.workloads.drift import with_drift
-from bench.workloads.fleet import measure_fleet, worker_threads
+from bench.workloads.fleet import measure_fleet
 from bench.workloads.limit import distinct_work
 from bench.workloads.matrix import Cell, Fleet, all_cells, chosen
 from bench.workloads.notes import read_notes
@@ -125,7 +125,7 @@ def _run(folder: BenchFolder, lines: Path, cell: Cell) -> None:
 def _prepare(folder: BenchFolder, lines: Path, fleet: Fleet) -> None:
     peaks = measure_fleet(folder, fleet)
     learn(folder, teaching(fleet))
-    facts = {**provenance(), "threads": worker_threads(folder, fleet)}
+    facts = {**provenance(), "threads": folder.threads}
     line = FleetLine(fleet=fleet, peaks=peaks, provenance=facts)
     append_line(lines, line)
     print(fleet_text(line), flush=True)

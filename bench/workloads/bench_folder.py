@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import msgspec
 
 from bench.workloads.matrix import WORKLOADS, Cell, Fleet, Memory
 from bench.workloads.models import CONTEXT_TOKENS, build_models, kv_bytes
+from bench.workloads.one_batch import write_table
 from engine.testing.fixed_answers_calls import CALLS_VARIABLE
 from engine.worker.loading import MODULES_VARIABLE
 from haloctl.config import load_settings
@@ -38,18 +38,15 @@ SLACK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class BenchFolder:
-    """What all cells share. `models` and `databases` are files; `threads` are those of a worker.
-
-    Without `threads` it has as many as haloctl gives it.
-    """
+    """What all cells share. `models` and `databases` are files; `threads` are those of a worker."""
 
     folder: Path
     models: Mapping[str, Path]
     databases: Mapping[str, Path]
-    threads: int | None = None
+    threads: int = THREADS
 
     @classmethod
-    def at(cls, folder: Path, threads: int | None = None) -> BenchFolder:
+    def at(cls, folder: Path, threads: int = THREADS) -> BenchFolder:
         """Build what is missing in `folder`."""
         return cls(folder, build_models(folder / "models"), build_databases(folder / "data"), threads)
 
@@ -93,11 +90,7 @@ class BenchFolder:
         """The cell's table, with the API's address in it."""
         path = self.folder / "questions.csv"
         table = [{**row, "api": api} for row in rows(WORKLOADS[cell.workload][1], cell.queries)]
-        with path.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.DictWriter(out, table[0])
-            writer.writeheader()
-            writer.writerows(table)
-        return path
+        return write_table(path, table)
 
     def calls_folder(self, cell: Cell, *, fresh: bool) -> Path:
         """The folder of the cell's log of calls; `fresh`: emptied."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.workloads.goals import QUERIES
 from bench.workloads.limit import limits
 from bench.workloads.matrix import SETTINGS, WORKLOADS
 from bench.workloads.results import CellLine, Results
 from bench.workloads.tables import find, memory_text, table, workers_text
 from engine.ir.ids import Record
-
-QUERIES = 64
 
 
 class Budget(Record, frozen=True, kw_only=True):
@@ -34,14 +33,14 @@ def budget(results: Results, line: CellLine) -> Budget:
     fleet = results.fleet(measured.cell.fleet)
     if fleet is None:
         raise LookupError(f"no peaks for {measured.cell.name}")
-    prefill_s, decode_s = limits(line.work, fleet.peaks)
     workers = measured.cell.workers
+    prefill_s, decode_s = (workers * seconds for seconds in limits(line.work, fleet.peaks))
     whole = measured.makespan_s * workers
     return Budget(
-        prefill=prefill_s * workers / whole,
-        slower_prefill=(measured.prefill_s - prefill_s * workers) / whole,
-        decode=decode_s * workers / whole,
-        slower_decode=(measured.decode_s - decode_s * workers) / whole,
+        prefill=prefill_s / whole,
+        slower_prefill=(measured.prefill_s - prefill_s) / whole,
+        decode=decode_s / whole,
+        slower_decode=(measured.decode_s - decode_s) / whole,
         loading=measured.load_s / whole,
         waiting=(whole - measured.prefill_s - measured.decode_s - measured.load_s) / whole,
     )

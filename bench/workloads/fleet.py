@@ -7,6 +7,7 @@ import msgspec
 from bench.workloads.bench_folder import BenchFolder
 from bench.workloads.limit import Peak
 from bench.workloads.matrix import Fleet
+from bench.workloads.one_batch import silent
 from bench.workloads.systems import SYSTEMS
 from engine.ir.options import RunOptions
 from engine.profiles.records import ModelRecord, options_digest
@@ -20,26 +21,16 @@ def measure_fleet(folder: BenchFolder, measured: Fleet) -> dict[str, Peak]:
     """Measure every model with all workers busy at once; profiles are stored, peaks come back."""
     folder.profiles(measured).unlink(missing_ok=True)
     settings = folder.settings(measured, "all")
-    fleet = assemble_fleet(settings, folder.models, _silent)
+    fleet = assemble_fleet(settings, folder.models, silent)
     known = form_digests(fleet.files, DigestBook(cache_folder(settings)))
     store = profile_store(cache_folder(settings))
-    records = calibrate_fleet(fleet, known, store, quick=False, say=_silent)
+    records = calibrate_fleet(fleet, known, store, quick=False, say=silent)
     for mechanisms in SYSTEMS.values():  # options that turn sharing off name other measurements
-        other = assemble_fleet(settings, folder.models, _silent, RunOptions(mechanisms=mechanisms))
+        other = assemble_fleet(settings, folder.models, silent, RunOptions(mechanisms=mechanisms))
         for found in records:
             options = options_digest(other.models[found.file.name].options)
             store.save(store.load().with_model(msgspec.structs.replace(found.record, options=options)))
     return {found.file.name: _peak(found.record, measured.workers) for found in records}
-
-
-def worker_threads(folder: BenchFolder, measured: Fleet) -> int:
-    """Threads of each of its workers."""
-    (threads,) = {
-        worker.threads
-        for worker in assemble_fleet(folder.settings(measured, "all"), folder.models, _silent).workers
-    }
-    assert threads is not None  # haloctl gives each worker its share
-    return threads
 
 
 def _peak(record: ModelRecord, workers: int) -> Peak:
@@ -48,7 +39,3 @@ def _peak(record: ModelRecord, workers: int) -> Peak:
         prefill=workers * max(tokens / seconds for tokens, seconds in record.prefill),
         decode=workers * max(sequences / seconds for sequences, seconds in record.decode),
     )
-
-
-def _silent(_text: str) -> None:
-    """A benchmark says what it measured, nothing else."""

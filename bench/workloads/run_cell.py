@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Sequence
 
 from bench.workloads.bench_folder import BenchFolder
 from bench.workloads.matrix import WORKLOADS, Cell
+from bench.workloads.one_batch import run_batch
 from bench.workloads.systems import SYSTEMS
 from engine.errors import InvariantBroken
 from engine.ir.event import Event, ModelLoaded, NodeCompleted, QueryFinished, WindowPlanned, WorkerReady
@@ -16,9 +16,7 @@ from engine.ir.ids import Record
 from engine.ir.options import RunOptions
 from engine.ir.result import RunReport
 from engine.journal.output_target import OutputTarget
-from haloctl.compose import open_run, prepare
 from haloctl.request import BatchRequest, TableSource
-from haloctl.running import run_in_foreground
 from haloctl.workflow_files import read_texts
 from workflows import catalogue
 from workflows.workloads.serve import MockApi
@@ -83,20 +81,11 @@ def _run(folder: BenchFolder, cell: Cell) -> tuple[list[Event], RunReport, float
             target=OutputTarget(path=str(folder.folder / "answers.jsonl"), overwrite=True),
             options=RunOptions(mechanisms=SYSTEMS[cell.system]),
         )
-        prepared = prepare(settings, request, _silent)
-        began = time.perf_counter()
-        with open_run(prepared, _silent, events.append) as opened:
-            planning_s = time.perf_counter() - began
-            outcome = run_in_foreground(opened.job, on_tick=_no_display, say=_silent)
-            if outcome.error is not None:
-                raise outcome.error
-            if outcome.signalled is not None:
-                raise KeyboardInterrupt
-            report = opened.finish(outcome.report)
+        ran = run_batch(settings, request, events.append)
     shutil.rmtree(runs, ignore_errors=True)
-    if report.rows.ok != cell.queries:
-        raise InvariantBroken(f"{cell.name}: {report.rows.ok} of {cell.queries} rows came out well")
-    return events, report, planning_s
+    if ran.report.rows.ok != cell.queries:
+        raise InvariantBroken(f"{cell.name}: {ran.report.rows.ok} of {cell.queries} rows came out well")
+    return events, ran.report, ran.planning_s
 
 
 def _measured(
@@ -126,11 +115,3 @@ def _measured(
         planner=planned[0].planner,
         load_average=load_average,
     )
-
-
-def _silent(_text: str) -> None:
-    """A benchmark says what it measured, nothing else."""
-
-
-def _no_display(_seconds: float) -> None:
-    """Nobody watches."""
