@@ -10,7 +10,17 @@ from engine.ir.consolidated import ConsolidatedPlan, PlanNode
 from engine.ir.ids import ContentKey, Json, NodeId, OperatorId, QueryIndex, Record
 from engine.ir.logical import LlmOperator, Operator
 from engine.ir.request import Message
-from engine.ir.result import Completed, Failed, Failure, NodeOutcome, Provenance, QueryResult, Skipped, Usage
+from engine.ir.result import (
+    UPSTREAM_FAILED,
+    Completed,
+    Failed,
+    Failure,
+    NodeOutcome,
+    Provenance,
+    QueryResult,
+    Skipped,
+    Usage,
+)
 from engine.journal.view import RunView
 from engine.templating import build_scope, render_arguments, render_prompt
 from haloctl.run_index import RunIndex
@@ -63,7 +73,7 @@ class _Share(NamedTuple):
 
 
 _ALONE = _Share()
-_UNSENT = frozenset({"cancelled", "template_error", "upstream_failed"})
+_UNSENT = frozenset({"cancelled", "template_error", UPSTREAM_FAILED})
 """Codes of failures before anything was asked, unless an attempt has a time."""
 
 
@@ -121,7 +131,7 @@ def unsent_words(step: Step) -> str:
         return ""
     if step.failure is None:
         return "not sent: it waits for what it reads"
-    return "not sent: what it reads failed" if step.failure.code == "upstream_failed" else "not sent"
+    return "not sent: what it reads failed" if step.failure.code == UPSTREAM_FAILED else "not sent"
 
 
 def find_paths(view: RunView, name: str) -> tuple[QueryPath, ...]:

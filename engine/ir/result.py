@@ -33,6 +33,9 @@ FAILURE_CODES: dict[str, str] = {
 }
 """Stable failure codes: code → meaning. Published in docs/reference."""
 
+UPSTREAM_FAILED = "upstream_failed"
+"""The code of calls that were blocked: they were not made, because what they read failed."""
+
 LEAVES_DOUBT = frozenset(
     {
         "cancelled",

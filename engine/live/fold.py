@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.ir import event as ev
 from engine.ir.ids import OperatorId
-from engine.ir.result import RowStatus, RunReport
+from engine.ir.result import UPSTREAM_FAILED, RowStatus, RunReport
 from engine.live.drafts import RunningDraft
 from engine.live.lanes import Lanes
 from engine.live.membership import KnownPlans, WindowMembers
@@ -187,7 +187,7 @@ class LiveState:
         if event.final:
             how: Settled = "recalled" if event.recalled else "failed"
             pairs = self._settle(event)
-            blocked = how == "failed" and event.failure.code == "upstream_failed"
+            blocked = how == "failed" and event.failure.code == UPSTREAM_FAILED
             self._operators.settle(pairs, how, event.at, running=was_out, blocked=blocked)
         elif was_out:
             pairs = self._windows.pairs(event.node, event.operator, event.members)

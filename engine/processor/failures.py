@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.ir.result import Failed, Failure
+from engine.ir.result import UPSTREAM_FAILED, Failed, Failure
 from engine.processor.nodes import NodeState
 
 CANCELLED = Failure(code="cancelled", message="cancelled on request")
@@ -22,13 +22,13 @@ def attributed(failure: Failure, node: NodeState, ended_s: float | None = None) 
 def upstream(node: NodeState, cause: Failed) -> Failed:
     """The failure of a reader: its own code, the root's words."""
     root = cause.failure
-    text = root.message if root.code == "upstream_failed" else f"{root.operator}: {root.message}"
-    return Failed(failure=Failure(code="upstream_failed", message=text, operator=node.operator.id))
+    text = root.message if root.code == UPSTREAM_FAILED else f"{root.operator}: {root.message}"
+    return Failed(failure=Failure(code=UPSTREAM_FAILED, message=text, operator=node.operator.id))
 
 
 def graver(known: Failure | None, new: Failure) -> Failure:
     """The failure a row reports: the root cause rather than its consequences; quarantine first."""
-    if known is None or known.code == "upstream_failed":
+    if known is None or known.code == UPSTREAM_FAILED:
         return new
     return new if new.code == "quarantined" else known
 

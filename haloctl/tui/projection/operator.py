@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from engine.ir.ids import OperatorId
+from engine.ir.result import UPSTREAM_FAILED
 from engine.live.state import LATENCY_BOUNDS_S, LiveSnapshot, OperatorLive
 from haloctl.operator_nodes import Fate, OperatorNode
 from haloctl.tui.pieces import BLANK, Line, Piece, fact, line
@@ -39,7 +40,7 @@ def node_columns(nodes: Sequence[OperatorNode]) -> dict[str, list[Any]]:
 
 def fate_cells(fate: Fate) -> dict[str, Any]:
     """The cells that change while the run goes on."""
-    usage, blocked = fate.usage, fate.code == "upstream_failed"
+    usage, blocked = fate.usage, fate.code == UPSTREAM_FAILED
     return {
         "state": "blocked" if blocked else fate.status,
         "at": fate.started_s,

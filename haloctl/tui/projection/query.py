@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from engine.ir.result import UPSTREAM_FAILED
 from haloctl.query_path import QueryPath, Step, unsent_words
 from haloctl.tui.json_text import text_of
 from haloctl.tui.pieces import BLANK, Line, Tone, fact, folded, heading, line
@@ -42,7 +43,7 @@ def step_state(step: Step) -> State:
         case "completed":
             return "cached" if step.from_cache else "done"
         case "failed":
-            blocked = step.failure is not None and step.failure.code == "upstream_failed"
+            blocked = step.failure is not None and step.failure.code == UPSTREAM_FAILED
             return "blocked" if blocked else "failed"
         case "skipped":
             return "skipped"
