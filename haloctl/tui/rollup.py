@@ -32,7 +32,12 @@ class Rollup:
         self._before = np.concatenate((np.zeros((1, len(SPAN_KINDS))), np.cumsum(seconds, axis=0)))
 
     def between(self, kind: SpanKind, edges: Times) -> Times:
-        """Seconds of a kind between each of `edges` and the next, as far as they lie before `until_s`."""
+        """Seconds of a kind between each of `edges` and the next, as far as they lie before `until_s`.
+
+        What ran at the same moment is not known here: nothing is "mixed".
+        """
+        if kind == "mixed":
+            return np.zeros(len(edges) - 1)
         before = self._before[:, SPAN_KINDS.index(kind)]
         seconds: Times = np.diff(np.interp(np.minimum(edges, self.until_s), self._edges, before))
         return seconds

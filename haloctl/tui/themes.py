@@ -16,8 +16,8 @@ from engine.ir.ids import Record
 State = Literal["pending", "queued", "running", "done", "cached", "failed", "blocked", "skipped"]
 """How a query, a node or an operator stands. blocked: not made, because what it reads failed."""
 
-SpanKind = Literal["load", "prefill", "decode", "tool", "wait"]
-"""What a worker or a kind of tool spent a while on."""
+SpanKind = Literal["load", "prefill", "mixed", "decode", "tool", "wait"]
+"""What a worker or a kind of tool spent a while on. mixed: prefill of some calls beside decode of others."""
 
 
 class Look(Record, frozen=True, kw_only=True):
@@ -45,6 +45,7 @@ STATES: Final[dict[State, Look]] = {
 SPANS: Final[dict[SpanKind, Look]] = {
     "load": Look(glyph="▒", css="color: $warning;"),
     "prefill": Look(glyph="▓", css="color: $accent;"),
+    "mixed": Look(glyph="▚", css="color: $accent;"),
     "decode": Look(glyph="█", css="color: $primary;"),
     "tool": Look(glyph="■", css="color: $success;"),
     "wait": Look(glyph="─", css="color: $foreground-disabled;"),

@@ -8,6 +8,7 @@ from typing import Final, get_args
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import field
 
 from engine.ir.ids import Record
 from haloctl.tui.coverage import Coverage, Times
@@ -16,6 +17,8 @@ from haloctl.tui.themes import SpanKind
 
 _NOTHING: Final = Coverage()
 KINDS: Final[tuple[SpanKind, ...]] = get_args(SpanKind)
+_COMPUTING: Final[tuple[SpanKind, SpanKind]] = ("prefill", "decode")
+_MODEL_ROWS: Final = [KINDS.index(kind) for kind in (*_COMPUTING, "mixed")]
 SPANS_KEPT: Final = 1 << 17
 """Spans of a lane whose labels can still be read; the time of older ones stays in the picture."""
 
@@ -37,12 +40,34 @@ class EpochMark(Record, frozen=True, kw_only=True):
     label: str
 
 
+class _Covered(Record, frozen=True, kw_only=True):
+    """What a lane's time went into: by kind, in prefill or decode or both, and in anything but waiting."""
+
+    kinds: dict[SpanKind, Coverage] = field(default_factory=dict)
+    computing: Coverage = _NOTHING
+    busy: Coverage = _NOTHING
+
+    def plus(self, spans: Iterable[Span]) -> _Covered:
+        """The same with more spans."""
+        times: dict[SpanKind, list[tuple[float, float]]] = defaultdict(list)
+        for span in spans:
+            times[span.kind].append((span.start_s, span.end_s))
+        kinds, computing, busy = dict(self.kinds), self.computing, self.busy
+        for kind, pairs in times.items():
+            starts, ends = np.array(pairs).T
+            kinds[kind] = kinds.get(kind, _NOTHING).plus(starts, ends)
+            if kind in _COMPUTING:
+                computing = computing.plus(starts, ends)
+            if kind != "wait":
+                busy = busy.plus(starts, ends)
+        return _Covered(kinds=kinds, computing=computing, busy=busy)
+
+
 class _Lane:
-    """One lane: its covered time by kind, and its spans in order of their starts."""
+    """One lane: its covered time, and its spans in order of their starts."""
 
     def __init__(self) -> None:
-        self.kinds: dict[SpanKind, Coverage] = {}
-        self.busy = Coverage()
+        self.covered = _Covered()
         self.spans: list[Span] = []
         self.starts, self.ends = np.empty(0), np.empty(0)
         self.running: tuple[Span, ...] = ()
@@ -51,7 +76,7 @@ class _Lane:
 
     def add(self, spans: list[Span]) -> None:
         self.revision += 1
-        self.kinds, self.busy = self._with(spans)
+        self.covered = self.covered.plus(spans)
         at = int(np.searchsorted(self.starts, min(span.start_s for span in spans)))
         tail = sorted(self.spans[at:] + spans, key=_start)
         self.spans[at:] = tail
@@ -68,28 +93,24 @@ class _Lane:
         running = [span for span in reversed(self.running) if span.start_s < end_s and span.end_s >= start_s]
         return running + [self.spans[i] for i in np.flatnonzero(hits)[::-1]]
 
-    def _with(self, spans: Iterable[Span]) -> tuple[dict[SpanKind, Coverage], Coverage]:
-        """Covered time by kind and without waiting, with `spans` added to what is kept."""
-        times: dict[SpanKind, list[tuple[float, float]]] = defaultdict(list)
-        for span in spans:
-            times[span.kind].append((span.start_s, span.end_s))
-        kinds, busy = dict(self.kinds), self.busy
-        for kind, pairs in times.items():
-            starts, ends = np.array(pairs).T
-            kinds[kind] = kinds.get(kind, Coverage()).plus(starts, ends)
-            if kind != "wait":
-                busy = busy.plus(starts, ends)
-        return kinds, busy
+    def seconds(self, edges: Times) -> npt.NDArray[np.float64]:
+        """Seconds between edges, a row a kind: of spans where all are known, of the rollup before that."""
+        now = self.now()
+        known = edges if self.rollup is None else np.maximum(edges, self.rollup.until_s)
+        table = np.zeros((len(KINDS), len(edges) - 1))
+        for kind, covered in now.kinds.items():
+            table[KINDS.index(kind)] = covered.between(known)
+        if all(kind in now.kinds for kind in _COMPUTING):
+            rows = [KINDS.index(kind) for kind in _COMPUTING]
+            mixed = np.maximum(table[rows].sum(axis=0) - now.computing.between(known), 0.0)
+            table[rows] -= mixed
+            table[KINDS.index("mixed")] = mixed
+        if self.rollup is not None:
+            table += [self.rollup.between(kind, edges) for kind in KINDS]
+        return table
 
-    def seconds(self, kind: SpanKind, coverage: Coverage, edges: Times) -> Times:
-        """Seconds of a kind between edges: from spans where all are known, from the rollup before that."""
-        if self.rollup is None:
-            return coverage.between(edges)
-        known = coverage.between(np.maximum(edges, self.rollup.until_s))
-        return known + self.rollup.between(kind, edges)
-
-    def now(self) -> tuple[dict[SpanKind, Coverage], Coverage]:
-        return self._with(self.running) if self.running else (self.kinds, self.busy)
+    def now(self) -> _Covered:
+        return self.covered.plus(self.running) if self.running else self.covered
 
 
 def _start(span: Span) -> float:
@@ -154,25 +175,23 @@ class Timeline:
     def columns(self, lane: str, edges: Times) -> tuple[npt.NDArray[np.intp], Times]:
         """For each column between `edges`: the index in `KINDS` that took most of it, and its share of it.
 
-        Waiting shows only where nothing else happened. A share of 0 means that nothing did.
+        Prefill and decode stand for the time in which the lane did nothing but that, "mixed" for both at
+        once; the share is that of all three together. Waiting shows only where nothing else happened. A share
+        of 0 means that nothing did.
         """
-        found = self._lanes[lane]
-        kinds, _ = found.now()
-        widths = np.diff(edges)
-        table = np.zeros((len(KINDS), len(widths)))
-        for kind in KINDS if found.rollup is not None else kinds:
-            table[KINDS.index(kind)] = found.seconds(kind, kinds.get(kind, _NOTHING), edges) / widths
+        table = self._lanes[lane].seconds(edges) / np.diff(edges)
         wait = KINDS.index("wait")
         table[wait][table.sum(axis=0) > table[wait]] = 0.0
         most = table.argmax(axis=0)
-        return most, np.minimum(table[most, np.arange(len(widths))], 1.0)
+        table[_MODEL_ROWS] = table[_MODEL_ROWS].sum(axis=0)
+        return most, np.minimum(table[most, np.arange(table.shape[1])], 1.0)
 
     def utilisation(self, lane: str, start_s: float, end_s: float) -> float:
         """Share of the time between two moments in which the lane did anything but wait, from 0 to 1."""
         if end_s <= start_s:
             return 0.0
         found, edges = self._lanes[lane], np.array([start_s, end_s])
-        _, busy = found.now()
+        busy = found.now().busy
         if found.rollup is None:
             seconds = busy.between(edges)
         else:

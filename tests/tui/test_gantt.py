@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import ClassVar
 
 import pytest
@@ -39,6 +40,8 @@ def spans(seed: int = 1, until_s: float = 60.0) -> list[Span]:
                     )
                 )
                 at += length
+    for start_s, end_s, kind in [(30.0, 33.0, "prefill"), (31.0, 36.0, "decode"), (40.2, 41.0, "prefill")]:
+        made.append(Span(lane="worker-1", start_s=start_s, end_s=end_s, kind=kind, label="answer/beside"))
     for tool in ("sql", "http"):
         for start in (draw.uniform(0, until_s) for _ in range(40)):
             made.append(
@@ -306,6 +309,25 @@ def test_a_timeline_can_be_shown_whole():
         return chart.render_line(1).text
 
     assert drive(then=swap).startswith("only")
+
+
+async def prefill_beside_decode(chart, pilot):
+    """Decode from 0 to 40 s, beside it prefill from 20 to 40 s, then prefill alone: lane, and legend."""
+    chart.add([Span(lane="worker", start_s=0.0, end_s=40.0, kind="decode")])
+    chart.add([Span(lane="worker", start_s=20.0, end_s=60.0, kind="prefill")])
+    await pilot.pause()
+    lane, legend = (chart.render_line(y).text for y in (1, chart.inner_height - 1))
+    return re.sub(r"(.)\1+", r"\1", lane[chart.label_cells :]), legend
+
+
+def test_prefill_beside_decode_is_told_from_either_alone(monkeypatch):
+    lane, legend = drive(app=Chart(filled=False), size=(110, 8), then=prefill_beside_decode)
+    assert re.fullmatch("█▝?▀▖?█▌? 10%", lane)
+    assert "▀ mixed" in legend
+    monkeypatch.setenv("NO_COLOR", "1")
+    lane, legend = drive(app=Chart(filled=False), size=(110, 8), then=prefill_beside_decode)
+    assert lane == "█▚▓ 10%"
+    assert "▚ mixed" in legend
 
 
 def test_hostile_names_are_shown_as_text():

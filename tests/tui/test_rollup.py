@@ -78,7 +78,7 @@ def test_who_joins_late_sees_how_time_went_before_the_spans_that_are_kept(late):
     for start_s, end_s in ((0.0, 20.0), (40.0, 60.0), (late.at - kept_s - 5, late.at - kept_s + 5)):
         assert timeline.utilisation("w0", start_s, end_s) == pytest.approx(0.75, abs=0.03)
         kind, share = shares(timeline, start_s, end_s)
-        assert (kind, share) == ("decode", pytest.approx(0.5, abs=0.03))
+        assert (kind, share) == ("decode", pytest.approx(0.75, abs=0.03))
     assert dict(timeline.rolled("w0", 10.0, 20.0)) == {
         "decode": pytest.approx(0.5, abs=0.03),
         "prefill": pytest.approx(0.25, abs=0.03),

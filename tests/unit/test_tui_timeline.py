@@ -33,9 +33,25 @@ def test_the_kind_that_took_most_of_a_column_fills_it():
 
 def test_spans_side_by_side_count_once():
     timeline = Timeline()
-    timeline.add([span(0, 4), span(0, 4), span(2, 4, "prefill")])
+    timeline.add([span(0, 4), span(0, 4), span(3, 4, "prefill")])
     assert timeline.utilisation("w", 0, 8) == 0.5
     assert drawn(timeline, [0, 4, 8]) == [("decode", 1.0), None]
+
+
+def test_prefill_beside_decode_is_neither():
+    timeline = Timeline()
+    timeline.add([span(0, 6), span(2, 4, "prefill"), span(4, 6), span(6, 7, "prefill")])
+    timeline.show_running([span(6.5, 8)], 8)
+    assert drawn(timeline, [0, 2, 4, 6, 6.5, 7, 8]) == [
+        ("decode", 1.0),
+        ("mixed", 1.0),
+        ("decode", 1.0),
+        ("prefill", 1.0),
+        ("mixed", 1.0),
+        ("decode", 1.0),
+    ]
+    assert drawn(timeline, [1, 5, 9]) == [("mixed", 1.0), ("decode", 0.75)]
+    assert timeline.utilisation("w", 0, 8) == 1.0
 
 
 def test_waiting_is_not_work():

@@ -20,7 +20,10 @@ _FAINT: Final = {3: 0.0, 2: 0.3, 1: 0.55}
 """How far the colour of each level fades into the background."""
 _LEVELS: Final = len(_BOUNDS) + 1
 _HALVES: Final = _LEVELS * len(KINDS)
-_WAIT: Final = KINDS.index("wait")
+_WAIT, _MIXED = KINDS.index("wait"), KINDS.index("mixed")
+_PREFILL, _DECODE = KINDS.index("prefill"), KINDS.index("decode")
+_BESIDE: Final = {_PREFILL: (_DECODE, "▖", "▗"), _DECODE: (_PREFILL, "▘", "▝")}
+"""For what is beside a mixed half: what that half holds besides it, and its quarter, left or right."""
 
 Cell: TypeAlias = tuple[str, Style]
 
@@ -28,8 +31,9 @@ Cell: TypeAlias = tuple[str, Style]
 class Palette:
     """Cells over a widget's own style `base`, made once for a theme.
 
-    `plain` tells kinds by their glyphs, for terminals without colour. `thin` leaves the upper half of each
-    cell free, so that lanes on lines next to each other stay apart.
+    Where prefill and decode went on at once, prefill is drawn above decode, or one colour between the two
+    where a half is all there is. `plain` tells kinds by their glyphs, for terminals without colour. `thin`
+    leaves the upper half of each cell free, so that lanes on lines next to each other stay apart.
     """
 
     def __init__(self, look: Callable[[str], Style], base: Style, *, plain: bool, thin: bool) -> None:
@@ -42,6 +46,7 @@ class Palette:
         self.idle: Cell = ("▄", Style(color=tint) + self._under) if thin and not plain else (" ", self._under)
         self._wait = "▁" if thin and not plain else SPANS["wait"].glyph
         self._kinds = [look(f"gantt--{kind}") for kind in KINDS]
+        self._kinds[_MIXED] = _between(self._kinds[_PREFILL], self._kinds[_DECODE])
         self._shades = [
             {level: _faded(style, Color.from_rich_color(tint), faint) for level, faint in _FAINT.items()}
             for style in self._kinds
@@ -50,6 +55,8 @@ class Palette:
 
     def legend(self, kind: SpanKind) -> Cell:
         """The sample of a kind."""
+        if kind == "mixed" and not (self._plain or self._thin):
+            return self._made(_MIXED, _LEVELS - 1, _MIXED, _LEVELS - 1)
         filled = SPANS[kind].glyph if self._plain else "▄" if self._thin else "█"
         return self._wait if kind == "wait" else filled, self._kinds[KINDS.index(kind)]
 
@@ -81,14 +88,36 @@ class Palette:
             return "▗" if self._thin else "▐", self._in(right, right_level)
         if self._thin:
             return "▄", self._in(*max((left, left_level), (right, right_level), key=lambda half: half[1]))
+        if left == _MIXED == right:
+            level = max(left_level, right_level)
+            return self._over("▀", (_PREFILL, level), (_DECODE, level))
+        if left == _MIXED and right in _BESIDE:
+            other, quarter, _ = _BESIDE[right]
+            return self._over(quarter, (other, left_level), (right, right_level))
+        if right == _MIXED and left in _BESIDE:
+            other, _, quarter = _BESIDE[left]
+            return self._over(quarter, (other, right_level), (left, left_level))
         return self._both(self._shades[left][left_level], self._shades[right][right_level])
 
     def _in(self, kind: int, level: int) -> Style:
         return Style(color=self._shades[kind][level].rich_color) + self._under
 
+    def _over(self, part: str, upper: tuple[int, int], under: tuple[int, int]) -> Cell:
+        """A part of a cell in one kind and level, the rest of it in another."""
+        front, back = self._shades[upper[0]][upper[1]], self._shades[under[0]][under[1]]
+        return part, Style(color=front.rich_color, bgcolor=back.rich_color)
+
     def _both(self, left: Color, right: Color) -> Cell:
         style = Style(color=left.rich_color, bgcolor=right.rich_color)
         return "█" if left == right else "▌", style
+
+
+def _between(style: Style, other: Style) -> Style:
+    """The colour half-way between two."""
+    assert style.color is not None
+    assert other.color is not None
+    middle = Color.from_rich_color(style.color).blend(Color.from_rich_color(other.color), 0.5)
+    return style + Style(color=middle.rich_color)
 
 
 def _faded(style: Style, background: Color, faint: float) -> Color:
