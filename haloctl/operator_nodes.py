@@ -125,11 +125,12 @@ class OperatorReader:
                     usage=done.usage,
                     attempts=done.attempts,
                 )
-            case Failed(failure=failure, started_s=started_s, finished_s=finished_s):
+            case Failed(failure=failure, started_s=started_s, finished_s=finished_s, worker=worker):
                 self._failed = self._failed or key
                 took_s = None if started_s is None or finished_s is None else finished_s - started_s
                 return Fate(
                     status="failed",
+                    worker=worker or "",
                     started_s=started_s,
                     took_s=None if took_s is None else max(0.0, took_s),
                     attempts=failure.attempts,

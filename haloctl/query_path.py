@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from engine.errors import HaloError, InputError
 from engine.ir.consolidated import ConsolidatedPlan, PlanNode
-from engine.ir.ids import ContentKey, Json, NodeId, OperatorId, QueryIndex, Record
+from engine.ir.ids import ContentKey, Json, NodeId, OperatorId, QueryIndex, Record, WorkerId
 from engine.ir.logical import LlmOperator, Operator
 from engine.ir.request import Message
 from engine.ir.result import (
@@ -46,6 +46,7 @@ class Step(Record, frozen=True, kw_only=True):
     reason: str | None = None
     usage: Usage | None = None
     provenance: Provenance | None = None
+    worker: WorkerId | None = None
     started_s: float | None = None
     finished_s: float | None = None
     attempts: int = 0
@@ -207,6 +208,7 @@ def _step(
                 "text": outcome.text,
                 "usage": outcome.usage,
                 "provenance": outcome.provenance,
+                "worker": None if outcome.provenance is None else outcome.provenance.worker,
                 "started_s": outcome.started_s,
                 "finished_s": outcome.finished_s,
                 "attempts": outcome.attempts,
@@ -216,6 +218,7 @@ def _step(
             facts = {
                 "status": "failed",
                 "failure": failure,
+                "worker": outcome.worker,
                 "started_s": outcome.started_s,
                 "finished_s": outcome.finished_s,
                 "attempts": failure.attempts,

@@ -112,13 +112,14 @@ class Completed(Record, tag="completed", frozen=True, kw_only=True):
 
 
 class Failed(Record, tag="failed", frozen=True, kw_only=True):
-    """A node that failed for good. The times are those of its last attempt; None where none was made, as for
-    readers of what failed, and in journals of earlier releases.
+    """A node that failed for good. Times and worker are those of its last attempt; None where none was made,
+    as for readers of what failed, and in journals of earlier releases. A tool's call has no worker.
     """
 
     failure: Failure
     started_s: float | None = None
     finished_s: float | None = None
+    worker: WorkerId | None = None
 
 
 class Skipped(Record, tag="skipped", frozen=True, kw_only=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.ir.ids import WorkerId
+from engine.ir.logical import LlmOperator
 from engine.ir.result import UPSTREAM_FAILED, Failed, Failure
 from engine.processor.nodes import NodeState
 
@@ -16,7 +18,8 @@ def attributed(failure: Failure, node: NodeState, ended_s: float | None = None) 
     known = msgspec.structs.replace(failure, operator=node.operator.id, attempts=max(node.attempts, 1))
     if ended_s is None:
         return Failed(failure=known)
-    return Failed(failure=known, started_s=node.dispatched_s, finished_s=ended_s)
+    worker = WorkerId(node.lane) if isinstance(node.operator, LlmOperator) else None
+    return Failed(failure=known, started_s=node.dispatched_s, finished_s=ended_s, worker=worker)
 
 
 def upstream(node: NodeState, cause: Failed) -> Failed:
@@ -35,8 +38,7 @@ def graver(known: Failure | None, new: Failure) -> Failure:
 
 def shared(leader: Failed, node: NodeState) -> Failed:
     """The failure of the node that did the work, as that of `node`, which waited for its value."""
-    own = attributed(leader.failure, node)
-    return msgspec.structs.replace(own, started_s=leader.started_s, finished_s=leader.finished_s)
+    return msgspec.structs.replace(leader, failure=attributed(leader.failure, node).failure)
 
 
 def quarantined(node: NodeState, worker: str, reason: str, at: float) -> Failed:

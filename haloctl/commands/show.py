@@ -133,7 +133,7 @@ def _timing(step: Step) -> str:
         return "  from the result cache"
     if step.started_s is None or step.finished_s is None:
         return ""
-    lane = f" on {step.provenance.worker}" if step.provenance else ""
+    lane = f" on {step.worker}" if step.worker else ""
     took = render.duration(step.finished_s - step.started_s)
     return f"  at {step.started_s:.1f} s, took {took}{lane}"
 

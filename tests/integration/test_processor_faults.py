@@ -170,7 +170,7 @@ async def test_a_failed_call_has_the_times_of_its_last_attempt_and_its_readers_h
         (path,) = find_paths(view, "#0")
         nodes = OperatorReader(view.directory, OperatorId("w/facts")).read().new
     made, held = path.steps
-    assert (made.status, made.attempts, made.sent) == ("failed", 2, True)
+    assert (made.status, made.attempts, made.sent, made.worker) == ("failed", 2, True, None)
     assert (made.started_s, made.finished_s) == (began_s, failed_s)
     assert made.finished_s - made.started_s >= 0.05
     assert (nodes[0].fate.started_s, nodes[0].fate.took_s) == (began_s, failed_s - began_s)

@@ -13,9 +13,12 @@ from engine.ir.ids import ModelName
 from engine.ir.logical import LogicalPlan
 from engine.ir.options import NAIVE, Mechanisms, RunOptions
 from engine.ir.request import ModelFile, ModelOptions
+from engine.journal.view import RunView
 from engine.testing.plans import batch, flat_profiles, llm, workflow
 from engine.testing.poison_backend import CRASH, ENDLESS, HANG, KILL, REFUSE
 from engine.testing.runs import Ran, Setup, run_batches
+from haloctl.operator_nodes import OperatorReader
+from haloctl.query_path import Step, find_paths
 
 POISON = {"HALOCTL_BACKEND_MODULES": "poison=engine.testing.poison_backend"}
 QUICK = RunOptions(heartbeat_s=1.0, backoff_s=0.05, backoff_max_s=0.2)
@@ -63,6 +66,13 @@ def assert_right(rows, questions: list[str]) -> None:
             assert question.split()[-1] in row["outputs"]["answer"]
 
 
+def steps_of(folder: Path, query: str) -> tuple[Step, ...]:
+    """The path of one row through the run."""
+    with RunView(folder / "run") as view:
+        [path] = find_paths(view, query)
+    return path.steps
+
+
 def attempts_of(ran: Ran, node: int) -> int:
     return sum(isinstance(e, NodeDispatched) and e.node == node for e in ran.events)
 
@@ -98,6 +108,10 @@ async def test_a_row_whose_worker_is_killed_from_outside_every_time_is_given_up(
     ran = await run(tmp_path, questions, setup("w0"))
     assert [row["status"] for row in ran.rows] == ["ok"] * 3 + ["failed"] + ["ok"] * 4
     assert ran.rows[3]["error"]["code"] == "worker_lost"
+    failed, held = steps_of(tmp_path, "#3")
+    nodes = OperatorReader(tmp_path / "run", failed.operator).read().new
+    assert (failed.status, failed.worker, held.worker) == ("failed", "w0", None)
+    assert [node.fate.worker for node in nodes if node.fate.status == "failed"] == ["w0"]
 
 
 async def test_a_worker_that_never_starts_leaves_its_work_to_the_other(tmp_path):

@@ -112,7 +112,7 @@ _TONES: Final[Mapping[State, Tone]] = {
 def _facts(step: Step) -> Iterator[Line]:
     took = _took(step)
     if step.started_s is not None and took is not None:
-        where = f" on {step.provenance.worker}" if step.provenance is not None else ""
+        where = f" on {step.worker}" if step.worker is not None else ""
         yield fact("time", f"at {duration(step.started_s)}, took {duration(took)}{where}")
     if step.usage is not None:
         usage = step.usage
