@@ -43,13 +43,20 @@ def drive(source, *keys, size=(120, 40), then=None, keymap=None):
     async def run():
         app = RunApp(source, clock=lambda: 0.0, keys=keymap)
         async with app.run_test(size=size, notifications=True) as pilot:
-            await pilot.pause(0.1)
+            await begun(app, pilot)
             for key in keys:
                 await pilot.press(key)
                 await settled(app, pilot)
             return await then(app, pilot) if asyncio.iscoroutinefunction(then) else then and then(app)
 
     return asyncio.run(run())
+
+
+async def begun(app, pilot):
+    """Until the first page stands, behind the first picture, and what the source tells at once is on it."""
+    while screen(app).page is None or not any(worker.group == "source" for worker in app.workers):
+        await pilot.pause(0.01)
+    await pilot.pause(0.1)
 
 
 async def settled(app, pilot):
@@ -302,7 +309,7 @@ def test_the_users_own_key_for_leaving_leaves_what_is_over_too(recorded):
     async def run(source):
         app = RunApp(source, clock=lambda: 0.0, keys={"run.detach": "f4"})
         async with app.run_test(size=(100, 30)) as pilot:
-            await pilot.pause(0.1)
+            await begun(app, pilot)
             await pilot.press("q")
             assert app.return_value is None
             await pilot.press("f4")
@@ -317,7 +324,7 @@ def test_q_leaves_with_the_last_view(recorded):
     async def run():
         app = RunApp(recorded(1.2), clock=lambda: 0.0)
         async with app.run_test(size=(100, 30)) as pilot:
-            await pilot.pause(0.1)
+            await begun(app, pilot)
             await pilot.press("q")
             await pilot.pause(0.1)
         return app.return_value
@@ -463,19 +470,33 @@ def test_the_focus_is_where_it_was_when_one_comes_back_to_a_page(recorded):
     drive(recorded(), "3", "1", then=lambda app: isinstance(app.focused, DagView) or 1 / 0)
 
 
+LEFT_LOG = ("7", "shift+tab", "j", "tab")
+"""Keys to the lines that the worker `left` wrote: above it in the list stands the run itself."""
+
+
+def test_the_log_page_begins_with_what_happened_in_the_run(recorded):
+    def look(app):
+        said = shown(app, "#lines")
+        assert "begins" in said
+        assert "left is ready" in said
+        assert str(page(app).query_one("#lines").border_title).startswith("run · ")
+
+    drive(recorded(9), "7", then=look)
+
+
 def test_the_log_page_follows_filters_and_stops_when_one_scrolls_up(recorded):
     def filtered(app):
         assert shown(app, "#lines").splitlines() == ["warning: slow disk"]
 
-    drive(recorded(), "7", "slash", *"slow", "enter", then=filtered)
+    drive(recorded(), *LEFT_LOG, "slash", *"slow", "enter", then=filtered)
 
     async def scrolled(app, pilot):
         await pilot.press("pageup")
         await pilot.pause(0.6)
         assert "following" not in str(page(app).query_one("#lines").border_title)
 
-    drive(recorded(), "7", size=(100, 20), then=scrolled)
-    drive(recorded(), "7", then=lambda app: "\x1b" not in shown(app, "#lines") or 1 / 0)
+    drive(recorded(), *LEFT_LOG, size=(100, 20), then=scrolled)
+    drive(recorded(), *LEFT_LOG, then=lambda app: "\x1b" not in shown(app, "#lines") or 1 / 0)
 
 
 def test_a_worker_opened_from_its_table_shows_its_log(recorded):

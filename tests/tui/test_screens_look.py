@@ -25,7 +25,10 @@ def show(source, size, steps):
     """Run the interface over a source, and take steps in it."""
 
     async def run():
-        async with RunApp(source, clock=lambda: 0.0).run_test(size=size) as pilot:
+        app = RunApp(source, clock=lambda: 0.0)
+        async with app.run_test(size=size) as pilot:
+            while not any(worker.group == "source" for worker in app.workers):
+                await pilot.pause(0.01)  # the first page stands before the source is listened to
             await rest(pilot)
             await steps(pilot)
 

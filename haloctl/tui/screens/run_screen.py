@@ -87,8 +87,9 @@ class RunScreen(Screen[ViewState]):
 
     def on_mount(self) -> None:
         """Draw the frame at once: what its pages need takes as long to import as all there is by now."""
-        self._flush()
-        self.call_after_refresh(self._begin)
+        self._draw()
+        # By way of the application: while that mounts nothing is drawn, and "after refresh" is at once.
+        self.app.call_later(self.call_after_refresh, self._begin)
 
     async def _begin(self) -> None:
         """Behind the first picture: show a page, begin to listen, and to draw."""
@@ -131,9 +132,12 @@ class RunScreen(Screen[ViewState]):
 
     def _flush(self) -> None:
         """Draw what changed since the last time."""
-        if not self._dirty or not self.is_mounted:
-            return
-        self._dirty = False
+        if self._dirty and self.is_mounted:
+            self._dirty = False
+            self._draw()
+
+    def _draw(self) -> None:
+        """Bring everything that is seen up to date."""
         self.set_class(self.view.link in ("reconnecting", "gone"), "stale")
         if self.view.link != self._link:
             self._link = self.view.link
