@@ -6,7 +6,10 @@ enter moves the focus when the keys typed behind it are waiting in the old field
 
 from __future__ import annotations
 
+from asyncio import Task
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from textual import events
@@ -14,8 +17,12 @@ from textual.app import App
 from textual.dom import DOMNode
 
 Result = TypeVar("Result")
+ROUNDS: Final = 3
+"""How often the way of a key is gone behind it: an enter submits a field, which posts that, and who hears of
+it opens something, which is posted too.
+"""
 PATIENCE_S: Final = 1.0
-"""A key is waited for so long: a widget may go away with it, and then nothing says that it is done."""
+"""A key is waited for so long by those behind it: what takes longer must not hold the keyboard."""
 
 
 class OrderedKeys(App[Result]):
@@ -25,7 +32,9 @@ class OrderedKeys(App[Result]):
         super().__init__()
         self._typed: deque[events.Key | events.Paste] = deque()
         self._turn = 0
+        self._place = 0
         self._at_work = False
+        self._watched: tuple[Task[None], Callable[[Task[None]], None]] | None = None
 
     async def on_event(self, event: events.Event) -> None:
         """Keys in turn, everything else as it comes; what bubbles up is a key's own end."""
@@ -33,10 +42,10 @@ class OrderedKeys(App[Result]):
             await super().on_event(event)
             return
         self._typed.append(event)
-        if self._at_work:
-            self.set_timer(PATIENCE_S, lambda turn=self._turn: self._give_up(turn))
-        else:
+        if not self._at_work:
             await self._next()
+        elif len(self._typed) == 1:
+            self._bear_with(self._turn)
 
     async def _next(self) -> None:
         """The next key goes to what has the focus by now."""
@@ -46,20 +55,47 @@ class OrderedKeys(App[Result]):
         self._turn += 1
         target: DOMNode = self.focused or self.screen
         await super().on_event(self._typed.popleft())
-        path = [node for node in target.ancestors_with_self if node is not self]
-        self._follow(path, self._turn)
+        if self._typed:
+            self._bear_with(self._turn)
+        self._follow(target.ancestors_with_self * ROUNDS)
 
-    def _follow(self, path: list[DOMNode], turn: int) -> None:
-        """Go where a key goes, behind it: from what had the focus up to the application."""
-        if turn != self._turn:
+    def _follow(self, path: list[DOMNode]) -> None:
+        """Go where a key goes, behind it: from what had the focus up to the application, and again."""
+        self._place += 1
+        for at, node in enumerate(path, 1):
+            onward = partial(self._go_on, path[at:], self._place)
+            if (node is self or node._task is not None) and node.call_later(onward):
+                self._watch(node._task, onward)
+                return
+        self.call_later(self._end, self._turn)
+
+    def _go_on(self, path: list[DOMNode], place: int) -> None:
+        if place == self._place:
+            self._unwatch()
+            self._follow(path)
+
+    def _watch(self, task: Task[None] | None, onward: Callable[[], None]) -> None:
+        """Go on as well when the task that reads a node's messages ends before it reads what was sent."""
+        if task is None:  # the application's
             return
-        if not (path and path[0].call_later(self._follow, path[1:], turn)):
-            self.call_later(self._end, turn)
+
+        def gone(_task: Task[None]) -> None:
+            onward()
+
+        task.add_done_callback(gone)
+        self._watched = task, gone
+
+    def _unwatch(self) -> None:
+        if self._watched is not None:
+            task, gone = self._watched
+            task.remove_done_callback(gone)
+            self._watched = None
+
+    def _bear_with(self, turn: int) -> None:
+        self.set_timer(PATIENCE_S, partial(self._end, turn))
 
     async def _end(self, turn: int) -> None:
-        if turn == self._turn:
-            await self._next()
-
-    async def _give_up(self, turn: int) -> None:
         if turn == self._turn and self._at_work:
+            self._place += 1
+            self._unwatch()
             await self._next()
