@@ -169,6 +169,11 @@ class RunView:
         for place, payload, digest in self._rows((int, bytes, bytes), statement, (after,)):
             yield place, _EVENTS(self._checked("event", digest, payload, payload)).events
 
+    def last_event_place(self) -> int:
+        """The place of the batch of events that was committed last; 0 before the first."""
+        rows = self._rows((int,), "SELECT seq FROM event ORDER BY seq DESC LIMIT 1")
+        return next((place for (place,) in rows), 0)
+
     def plans(self, skip: int = 0) -> Iterator[PlanRecord]:
         """The windows' plans, in order, without the first `skip`."""
         for payload in self._plan_payloads(skip):

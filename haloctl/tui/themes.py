@@ -38,7 +38,9 @@ STATES: Final[dict[State, Look]] = {
     "done": Look(glyph="●", css="color: $success;"),
     "cached": Look(glyph="◆", css="color: $accent;"),
     "failed": Look(glyph="✖", css="color: $error; text-style: bold;", plain_css="text-style: bold reverse;"),
-    "blocked": Look(glyph="⊘", css="color: $error 75%;", plain_css="text-style: underline;"),
+    "blocked": Look(
+        glyph="⊘", css="color: $error 75%;", plain_css="color: $foreground; text-style: underline;"
+    ),
     "skipped": Look(glyph="○", css="color: $foreground-muted;", plain_css="text-style: strike;"),
 }
 

@@ -73,7 +73,7 @@ import time
 
 
 def look_up(question):
-    time.sleep(0.05 + len(question) % 7 / 20)
+    time.sleep(0.06 + len(question) % 7 / 16)
     if "nowhere" in question:
         raise ValueError(f"nothing is known of {question}")
     return {"words": len(question.split()), "first": question.split()[0]}

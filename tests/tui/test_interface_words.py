@@ -45,7 +45,7 @@ def test_the_status_line_answers_healthy_how_far_how_long(view):
         "ETA",
         "0/2 busy",
         "tok/s",
-        "KV 49%",
+        "KV 50%",
         "attached",
     ):
         assert part in said

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.ir.event import EpochStarted
+from engine.journal.view import RunView
 from haloctl.tui.app import RunApp
 from haloctl.tui.model import Gone, Lost, Replayed
 from haloctl.tui.replay_source import WHOLE_S, ReplaySource
@@ -90,6 +92,9 @@ def test_a_journal_that_cannot_be_read_is_said_to_be_so(tmp_path: Path):
 
 
 def test_keys_play_step_and_move_and_orders_are_refused(trace):
+    with RunView(trace) as view:
+        first_epoch_s = next(event.at for event in view.events() if isinstance(event, EpochStarted))
+
     async def run():
         app = RunApp(ReplaySource(trace, Clock()), clock=lambda: 0.0)
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
@@ -117,7 +122,7 @@ def test_keys_play_step_and_move_and_orders_are_refused(trace):
             assert on.at_s == pytest.approx(on.end_s * 0.05)
             assert (await place_after("left_square_bracket")).at_s == 0.0
             assert (await place_after("full_stop")).at_s > 0.0
-            assert (await place_after("right_curly_bracket")).at_s > 0.5
+            assert (await place_after("right_curly_bracket")).at_s == pytest.approx(first_epoch_s)
             shown = {binding.action for _, binding, enabled, _ in screen.active_bindings.values() if enabled}
             assert not shown & {"pause", "requeue", "cancel"}
             before = screen.view.replay.at_s

@@ -1,4 +1,4 @@
-"""Page 7: what the run and its workers wrote, line by line as it comes."""
+"""Page 7: what happened in the run, and what its processes wrote, line by line as it comes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
+from engine.journal.folder import FILE_NAME
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import log_line
 from haloctl.tui.row_table import Column
 from haloctl.tui.run_logs import LogTail, log_files
+from haloctl.tui.run_story import RunStory
 from haloctl.tui.screens.follow_panel import FollowPanel
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.widgets.table import VTable
@@ -28,7 +30,7 @@ _FILES = (Column(key="name", title="Log"), Column(key="size", title="Bytes", kin
 
 
 class LogsPage(PageView):
-    """Files at the left, lines at the right. Scrolling up stops following."""
+    """The run and its logs at the left, lines at the right. Scrolling up stops following."""
 
     FIRST: ClassVar[str] = "#lines"
     DEFAULT_CSS = """
@@ -48,7 +50,7 @@ class LogsPage(PageView):
         super().__init__(feeds, id=id)
         self._files = ListRows(_FILES)
         self._paths: tuple[Path, ...] = ()
-        self._tail: LogTail | None = None
+        self._tail: LogTail | RunStory | None = None
         self._kept: deque[str] = deque(maxlen=LINES_KEPT)
         self._words = ""
         self._wanted: str | None = None
@@ -69,12 +71,13 @@ class LogsPage(PageView):
         """Look for files and lines."""
         if not view.directory:
             return
-        self._paths = log_files(Path(view.directory))
+        directory = Path(view.directory)
+        self._paths = (directory / FILE_NAME, *log_files(directory))
         table = self.query_one(VTable)
         table.changed(self._files.replace(_file_cells(self._paths)))
         if view.worker is not None and view.worker != self._wanted and self._paths:
             self._wanted = view.worker
-            names = [path.stem for path in self._paths]
+            names = [_name(path) for path in self._paths]
             if view.worker in names:
                 table.move_to(names.index(view.worker))
         self._read()
@@ -84,7 +87,8 @@ class LogsPage(PageView):
         path = self._paths[row] if row is not None and row < len(self._paths) else None
         fresh = path is not None and (self._tail is None or self._tail.path != path)
         if fresh and path is not None:
-            self._tail, self.panel.follows = LogTail(path), True
+            self._tail = RunStory(path) if path.name == FILE_NAME else LogTail(path)
+            self.panel.follows = True
             self._kept.clear()
         new = () if self._tail is None else self._tail.read()
         self._kept.extend(new)
@@ -104,7 +108,7 @@ class LogsPage(PageView):
 
     def _tell(self) -> None:
         panel = self.panel
-        name = "" if self._tail is None else self._tail.path.stem
+        name = "" if self._tail is None else _name(self._tail.path)
         shown, total = len(panel.lines), len(self._kept)
         count = f"{shown:,} of {total:,}" if self._words else f"{total:,} lines"
         panel.border_title = f"{name or 'Lines'} · {count}{' · following' if panel.follows else ''}"
@@ -154,11 +158,18 @@ class LogsPage(PageView):
         return "\n".join(text for text in self._kept if self._words in text.casefold())
 
 
+def _name(path: Path) -> str:
+    """What a source of lines is called: the run, a worker, the process that leads the run."""
+    return "run" if path.name == FILE_NAME else path.stem
+
+
 def _file_cells(paths: tuple[Path, ...]) -> list[dict[str, object]]:
-    cells: list[dict[str, object]] = []
-    for path in paths:
-        try:
-            cells.append({"name": path.stem, "size": path.stat().st_size})
-        except OSError:
-            cells.append({"name": path.stem, "size": None})
-    return cells
+    """The journal holds more than its lines, so it has no size here."""
+    return [{"name": _name(path), "size": None if path.name == FILE_NAME else _size(path)} for path in paths]
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
