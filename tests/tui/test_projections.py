@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from engine.ir.ids import OperatorId
+from engine.ir.ids import NodeId, OperatorId
 from engine.journal.view import RunView
 from engine.live import totals as live
-from engine.live.state import LiveSnapshot, OperatorLive, QueryStatus
+from engine.live.state import LiveSnapshot, OperatorLive, QueryStatus, RunningNode
 from haloctl.operator_nodes import OperatorReader
 from haloctl.query_path import find_paths
 from haloctl.row_facts import gist, read_errors, read_names
@@ -15,7 +15,7 @@ from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import Joined, Turned, ViewState, reduce
 from haloctl.tui.operator_status import described, state_of
 from haloctl.tui.pieces import plain_text
-from haloctl.tui.projection.lanes import TimelineFeed, lane_names
+from haloctl.tui.projection.lanes import TimelineFeed, lane_names, running_spans, waiting_for_slots
 from haloctl.tui.projection.notice import notice
 from haloctl.tui.projection.operator import NODES, fact_lines, find, histogram, node_columns
 from haloctl.tui.projection.operators import graph_of, short_name, status_of
@@ -128,9 +128,30 @@ def test_workers_and_queues_say_what_is_in_hand(state_at):
     assert "↳ stimuli" in queues
     running = list(running_cells(state, 1.2))
     assert len(running) == len(state.running)
-    assert {cells["phase"] for cells in running} <= {"call", "prefill", "decode"}
+    assert {cells["phase"] for cells in running} <= {"call", "wait", "prefill", "decode"}
     assert all(cells["since"] >= 0 for cells in running)
     assert list(worker_cells(LiveSnapshot(), 0.0)) == []
+
+
+def test_nodes_beyond_a_workers_slots_wait_and_are_not_drawn_as_prefill(state_at):
+    state = state_at(9.0)
+    left = next(worker for worker in state.workers if worker.id == "left")
+    assert left.slots * len(left.models) == 4
+    sent = [
+        RunningNode(
+            node=NodeId(at), operator=OperatorId("notes/topic"), lane="left", slot=at, since_s=float(at)
+        )
+        for at in range(6)
+    ]
+    decoding = [replace(node, first_token_s=5.5) for node in sent[:2]]
+    state = replace(state, running=(*decoding, *sent[2:]))
+    phases = [cells["phase"] for cells in running_cells(state, 6.0)]
+    assert phases == ["decode", "decode", "wait", "wait", "prefill", "prefill"]
+    drawn = [span for span in running_spans(state, 6.0) if span.kind != "decode" and span.start_s >= 2.0]
+    kinds = [(span.start_s, span.end_s, span.kind) for span in drawn]
+    assert kinds == [(2.0, 6.0, "wait"), (3.0, 6.0, "wait"), (4.0, 6.0, "prefill"), (5.0, 6.0, "prefill")]
+    unknown = replace(state, workers=tuple(replace(worker, slots=0) for worker in state.workers))
+    assert not waiting_for_slots(unknown)
 
 
 def test_a_worker_at_rest_has_nothing_waiting_whatever_it_last_reported(state_at):

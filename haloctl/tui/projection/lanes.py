@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.live.state import LiveSnapshot
+from engine.ir.ids import NodeId
+from engine.live.state import LiveSnapshot, RunningNode
 from engine.live.state import Span as LiveSpan
 from haloctl.tui.rollup import Rollup
 from haloctl.tui.themes import SpanKind
@@ -77,20 +78,43 @@ def span(found: LiveSpan) -> Span:
 
 
 def running_spans(state: LiveSnapshot, now_s: float) -> Iterator[Span]:
-    """What goes on now: loads, and nodes up to their first token and after it."""
+    """What goes on now: loads, and nodes before their slot, up to their first token, and after it."""
     workers = {str(worker.id) for worker in state.workers}
+    slotless = waiting_for_slots(state)
     for worker in state.workers:
         if worker.loading is not None:
             yield _until_now(worker.id, worker.loading_since_s, now_s, "load", worker.loading)
     for node in state.running:
         if node.lane not in workers:
             yield _until_now(node.lane, node.since_s, now_s, "tool", node.operator)
+        elif node.node in slotless:
+            yield _until_now(node.lane, node.since_s, now_s, "wait", node.operator)
         elif node.first_token_s is None:
             yield _until_now(node.lane, node.since_s, now_s, "prefill", node.operator)
         else:
             begun, first = node.since_s, node.first_token_s
             yield Span(lane=node.lane, start_s=begun, end_s=first, kind="prefill", label=node.operator)
             yield _until_now(node.lane, first, now_s, "decode", node.operator)
+
+
+def waiting_for_slots(state: LiveSnapshot) -> frozenset[NodeId]:
+    """Nodes in flight for which their worker has no slot yet, by number: what decodes holds one.
+
+    Which of the others hold the rest of the slots is told when they are done; until then it is taken to be
+    those sent out last, so that no prefill is drawn longer than it can have been for all of them.
+    """
+    found: list[NodeId] = []
+    for worker in state.workers:
+        slots = worker.slots * max(1, len(worker.models))
+        mine = [node for node in state.running if node.lane == worker.id]
+        before = sorted((node for node in mine if node.first_token_s is None), key=_sent, reverse=True)
+        if slots:
+            found += [node.node for node in before[max(0, slots - len(mine) + len(before)) :]]
+    return frozenset(found)
+
+
+def _sent(node: RunningNode) -> float:
+    return node.since_s
 
 
 def _until_now(lane: str, since_s: float, now_s: float, kind: SpanKind, label: str) -> Span:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from engine.live.state import LiveSnapshot, WorkerLive
 from haloctl.render import bytes_text
+from haloctl.tui.projection.lanes import waiting_for_slots
 from haloctl.tui.projection.operators import short_name
 from haloctl.tui.row_table import Column
 from haloctl.tui.themes import State
@@ -132,8 +133,10 @@ def queue_cells(state: LiveSnapshot) -> Iterator[Cells]:
 def running_cells(state: LiveSnapshot, now_s: float) -> Iterator[Cells]:
     """A line for each node in flight, lane by lane."""
     tools = {lane.lane for lane in state.lanes if lane.tool}
+    slotless = waiting_for_slots(state)
     for node in sorted(state.running, key=lambda node: (node.lane in tools, node.lane, node.since_s)):
-        phase = "call" if node.lane in tools else "prefill" if node.first_token_s is None else "decode"
+        begun = "prefill" if node.first_token_s is None else "decode"
+        phase = "call" if node.lane in tools else "wait" if node.node in slotless else begun
         yield {
             "lane": node.lane,
             "operator": short_name(state.shape, node.operator),
