@@ -26,7 +26,7 @@ MEANINGS: dict[int, str] = {
     INTERNAL: "a bug in haloctl, or workers kept crashing with nothing completed; a run is resumable",
     LOCKED: "another process is working on this run",
     IO: "a disk error, or a damaged journal",
-    STOPPED: "the run stopped before its end (time limit); it is resumable",
+    STOPPED: "the run stopped before its end (an order, or its time limit); it is resumable",
     INTERRUPTED: "stopped by SIGINT (Ctrl-C); the run is resumable",
     BROKEN_PIPE: "whoever read stdout went away",
     TERMINATED: "stopped by SIGTERM; the run is resumable",

@@ -76,7 +76,7 @@ class Totals(Record, frozen=True, kw_only=True):
         The mean of pairs and rows: the first calls are the cheap and much shared ones, and rows tend to
         finish together at the end.
         """
-        if self.finished:
+        if self.finished and self.rows >= self.rows_total:
             return 1.0
         if not self.pairs or not self.rows_total:
             return 0.0

@@ -78,10 +78,11 @@ def health(view: ViewState) -> Chip:
             return Chip(text="✖ gone", tone="bad", weight=10)
         case _:
             pass
-    if totals.finished:
-        bad = bool(totals.rows_failed) or (view.shown.report is not None and view.shown.report.status != "ok")
-        return Chip(text="● finished", tone="warn" if bad else "good", weight=10)
-    if view.link == "over":
+    report = view.shown.report
+    before_its_end = report is not None and report.status in ("stopped", "aborted")
+    if totals.finished and not before_its_end:
+        return Chip(text="● finished", tone="warn" if totals.rows_failed else "good", weight=10)
+    if totals.finished or view.link == "over":
         return Chip(text="■ stopped", tone="warn", weight=10)
     if view.frozen is not None:
         return Chip(text="‖ view stands still", tone="warn", weight=10)

@@ -57,7 +57,13 @@ def test_the_status_line_says_what_is_wrong_first(view):
     assert health(view(2.2, gone)).text == "✖ gone"
     assert "ETA" not in words(view(2.2, gone))
     assert health(view(2.2, Froze())).text == "‖ view stands still"
-    assert health(view(9)).text == "● finished"
+    done = view(9)
+    assert health(done).text == "● finished"
+    report = replace(done.live.report, status="stopped")
+    totals = replace(done.live.totals, rows=20, pairs_done=40)
+    cancelled = replace(done, live=replace(done.live, report=report, totals=totals))
+    assert health(cancelled).text == "■ stopped"
+    assert "38%" in words(cancelled)
     assert health(ViewState()).text == "◌ connecting"
     paused = view(2.2)
     totals = replace(paused.live.totals, doing="paused")
