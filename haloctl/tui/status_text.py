@@ -101,7 +101,8 @@ def _progress(totals: Totals) -> Iterable[Chip]:
 
 
 def _time(view: ViewState, totals: Totals) -> Iterable[Chip]:
-    eta = None if view.link in ("gone", "over") else totals.eta_s(view.now_s)
+    stands = view.link in ("gone", "over") or totals.doing == "paused"
+    eta = None if stands else totals.eta_s(view.now_s)
     if eta is not None:
         yield Chip(text=f"ETA {clock(eta) if eta >= 1 else '<1 s'}", tone="strong", weight=8)
     yield Chip(
