@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
+from haloctl import garbage
 from haloctl.shadowing import shadowed
-
-GARBAGE_EVERY = 20_000
-"""Objects made between two looks for garbage: what starting makes stays, and is not worth being looked
-through over and over, which at Python's own 700 takes a tenth of the time until the first picture."""
 
 
 def main() -> None:
     """Run the command line and exit with its code; never returns."""
-    gc.set_threshold(GARBAGE_EVERY)
+    garbage.put_off()
     complaint = shadowed()
     if complaint is not None:
         sys.stderr.write(f"haloctl: {complaint}\n")

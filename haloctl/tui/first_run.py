@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.errors import InvariantBroken
-from haloctl import render
+from haloctl import garbage, render
 from haloctl.settings import Settings
 from haloctl.terminal import borrowed, left_on_signals, require_terminal
-from haloctl.tui.first_run_app import Departure, FirstRunApp
+from haloctl.tui.departure import Departure
+from haloctl.tui.first_run_app import FirstRunApp
 
 
 def open_first_run(settings: Settings, config: Path | None) -> int:
@@ -18,6 +19,7 @@ def open_first_run(settings: Settings, config: Path | None) -> int:
     """
     require_terminal("haloctl batch WORKFLOW -i TABLE -o ANSWERS")
     app = FirstRunApp(settings, config=config, theme=settings.tui.theme, keys=settings.tui.keys)
+    garbage.leave_what_is_there()
     with borrowed(), left_on_signals(app.leave_by_signal):
         app.run()
     if app.return_code == 1:

@@ -1,52 +1,24 @@
-"""`haloctl run` without arguments: from a workflow to answers, batch after batch, on a warm session."""
+"""`haloctl run` without arguments, from outside: a frame at once, and behind it the steps to answers."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-from textual import work
+from textual import events
+from textual.app import ComposeResult
+from textual.widgets import Footer
 
-from engine.ir.ids import Record
-from haloctl import exit_codes
-from haloctl.offers import Examined, Offer, examine, find_offers
-from haloctl.session.client import Apart, Joined, News, Parted, SessionClient
-from haloctl.session.wire import Begun, Over, Said
 from haloctl.settings import Settings
-from haloctl.tui.draft import Draft, first_draft, free_output, request_of
-from haloctl.tui.model import ViewState
-from haloctl.tui.read_answers import read_answers
-from haloctl.tui.screens.first_run_proposal import ProposalScreen
-from haloctl.tui.screens.first_run_queries import QueriesScreen
-from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
-from haloctl.tui.screens.folding_panel import Fold
-from haloctl.tui.screens.run_screen import RunScreen
-from haloctl.tui.socket_source import SocketSource
+from haloctl.tui.departure import Departure
+from haloctl.tui.screens.first_run_steps import UNASKED, Steps
 from haloctl.tui.terminal_app import TerminalApp
 
 if TYPE_CHECKING:
-    from haloctl.workflow_files import Workflow
-
-CLOSING_S = 20.0
-"""How long the session may take to close a run whose last event was seen."""
-LEAVE_WHILE_RUNNING_S = 0.2
-_APART = (
-    "another terminal has the session with these settings: this one loads models of its own"
-    " · haloctl attach looks on at a run"
-)
-
-
-class Departure(Record, frozen=True, kw_only=True):
-    """How a person left: the exit code, and the folder of the run that goes on without them, if one does."""
-
-    code: int = 0
-    goes_on: str = ""
-    finished: tuple[str, ...] = ()
-    """Folders of runs that were finished meanwhile."""
+    from haloctl.session.client import SessionClient
+    from haloctl.tui.first_run_journey import Journey
 
 
 class FirstRunApp(TerminalApp[Departure]):
@@ -65,126 +37,53 @@ class FirstRunApp(TerminalApp[Departure]):
     ) -> None:
         super().__init__(theme=theme, keys=keys)
         self._settings = settings
+        self._config = config
         self._folder = folder or Path.cwd()
-        self.session = SessionClient(settings, config, self._hear)
-        self._overs: dict[str, Over] = {}
-        self._heard = asyncio.Event()
+        self._early: list[events.Key | events.Paste] | None = []
+
+    def compose(self) -> ComposeResult:
+        """The frame of the first step, which is drawn before what the step needs is imported."""
+        yield Steps(0, UNASKED)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """The steps begin behind the first picture."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """The first step; the session starts behind it."""
+        self.run_worker(self.journey.go(), group="flow")
+        self.run_worker(self.session.join(), group="session")
+
+    @cached_property
+    def journey(self) -> Journey:
+        """What happens here; imported when it begins, as it brings all screens, the session and numpy."""
+        from haloctl.tui.first_run_journey import Journey
+
+        return Journey(self, self._settings, self._config, self._folder)
+
+    @property
+    def session(self) -> SessionClient:
+        """This person's end of the session."""
+        return self.journey.session
 
     @property
     def finished(self) -> tuple[str, ...]:
         """Folders of the runs that are over, the first one first."""
-        return tuple(self._overs)
+        return self.journey.finished
 
-    def on_mount(self) -> None:
-        """The first step; the session starts behind it."""
-        self._flow()
-        self._warm_up()
-
-    @work(group="session")
-    async def _warm_up(self) -> None:
-        """Start the session while the person chooses; if it cannot be, the first proposal says why."""
-        await self.session.join()
-
-    @work(group="flow")
-    async def _flow(self) -> None:
-        chosen = ""
-        while True:
-            offers = await asyncio.to_thread(find_offers, self._folder)
-            screen = WorkflowsScreen(offers, self._examine, chosen)
-            choice = await self.push_screen_wait(screen)
-            if choice is None:
-                await self._leave()
-                return
-            offer, examined = choice
-            assert examined.workflow is not None  # the screen lets no other through
-            chosen = offer.name
-            if await self._batches(offer, examined.workflow):
-                return
-
-    async def _batches(self, offer: Offer, workflow: Workflow) -> bool:
-        """Batches of one workflow, one after another; True when the person has left haloctl."""
-        draft = first_draft(offer, self._folder)
-        answers: Fold | None = None
-        while True:
-            queries = QueriesScreen(workflow.plan, draft, answers, self._note(offer))
-            plan_it, draft = await self.push_screen_wait(queries)
-            if not plan_it:
-                return False
-            begun = await self._agreed(offer, workflow, draft)
-            if begun is None:
-                continue
-            view = await self.push_screen_wait(
-                RunScreen(SocketSource(Path(begun.directory), self.session.child))
-            )
-            if not await self._is_over(begun.directory, view):
-                await self._leave(goes_on=begun.directory)
-                return True
-            answers = await asyncio.to_thread(read_answers, Path(begun.directory))
-            output = free_output(self._folder, offer.name)
-            draft = replace(draft, kind="typed", typed=(), texts=(), output=output)
-
-    async def _is_over(self, directory: str, view: ViewState | None) -> bool:
-        """Whether a run that was left has ended: what the screen knew, the session may still be closing."""
-        ended = view is not None and (view.live.totals.finished or view.link in ("gone", "over"))
-        if ended:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSING_S):
-                    while directory not in self._overs and self.session.attached:
-                        await self._heard.wait()
-        return ended or directory in self._overs
-
-    async def _agreed(self, offer: Offer, workflow: Workflow, draft: Draft) -> Begun | None:
-        """The run, once the person has seen what it comes to and said yes."""
-        request = request_of(draft, workflow, self._settings)
-        typed = draft.typed if draft.kind == "typed" else ()
-        screen = ProposalScreen(offer.name, lambda: self.session.propose(request, typed), self.session.begin)
-        return await self.push_screen_wait(screen)
-
-    async def _leave(self, goes_on: str = "") -> None:
-        if goes_on:
-            await self.session.leave(wait_s=LEAVE_WHILE_RUNNING_S)
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed before the first step stands is meant for it."""
+        if self._early is not None and isinstance(event, events.Key | events.Paste):
+            self._early.append(event)
         else:
-            await self.session.leave()
-        last = next(reversed(self._overs.values()), None)
-        code = 0 if last is None or last.report is None else exit_codes.of_report(last.report)
-        self.exit(Departure(code=code, goes_on=goes_on, finished=self.finished))
+            await super().on_event(event)
 
-    def _examine(self, offer: Offer) -> Examined:
-        return examine(offer, self._settings)
+    def keys_may_come(self) -> None:
+        """The first step is being put up: what was typed goes to it, in the order in which it came."""
+        self.call_later(self._hand_on)
 
-    def _note(self, offer: Offer) -> str:
-        return f"{offer.name} · models are warm" if self._overs else offer.name
-
-    def _hear(self, news: News) -> None:
-        self._heard.set()
-        self._heard = asyncio.Event()
-        match news:
-            case Said(words=words):
-                if isinstance(self.screen, ProposalScreen):
-                    self.screen.hear(words)
-            case Over():
-                self._overs[news.directory] = news
-                self.notify(_over_words(news), timeout=8, markup=False)
-            case Joined(running=running):
-                if running is not None:
-                    self.notify(_still_running(running), timeout=12, markup=False)
-            case Apart():
-                self.notify(_APART, timeout=12, markup=False)
-            case Parted(words=words, unexpected=unexpected):
-                self.notify(words, severity="error" if unexpected else "warning", markup=False)
-
-
-def _still_running(directory: str) -> str:
-    name = Path(directory).name
-    return f"run {name} still goes on here, on its models; the next begins after it · haloctl attach {name}"
-
-
-def _over_words(over: Over) -> str:
-    if over.report is None:
-        return f"the run broke off: {over.words}"
-    if over.report.status in ("stopped", "aborted"):
-        return f"the run was {over.report.status}; haloctl resume {over.run} goes on"
-    rows = over.report.rows
-    failed = rows.failed + rows.quarantined
-    answered = f"{rows.ok:,} {'row' if rows.ok == 1 else 'rows'} answered"
-    return f"{answered}{f', {failed:,} failed' if failed else ''} · q asks something else"
+    async def _hand_on(self) -> None:
+        early, self._early = self._early or (), None
+        for event in early:
+            await super().on_event(event)

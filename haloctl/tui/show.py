@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.errors import InvariantBroken
 from engine.ir.ids import Record
+from haloctl import garbage
 from haloctl.settings import Settings
 from haloctl.terminal import borrowed, left_on_signals, require_terminal
 from haloctl.tui.app import RunApp
@@ -24,6 +25,7 @@ def show_run(source: Source, settings: Settings, *, instead: str) -> Left:
     """
     require_terminal(instead)
     app = RunApp(source, theme=settings.tui.theme, keys=settings.tui.keys)
+    garbage.leave_what_is_there()
     with borrowed(), left_on_signals(app.leave_by_signal):
         app.run()
     if app.return_code == 1:

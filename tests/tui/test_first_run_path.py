@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -18,7 +19,8 @@ from engine.ir.event import ModelLoaded, WorkerReady
 from engine.journal.view import RunView
 from engine.testing.waiting import write_waiting
 from haloctl.config import load_settings
-from haloctl.tui.first_run_app import Departure, FirstRunApp
+from haloctl.tui.departure import Departure
+from haloctl.tui.first_run_app import FirstRunApp
 from haloctl.tui.screens.first_run_proposal import ProposalScreen
 from haloctl.tui.screens.first_run_queries import QueriesScreen
 from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
@@ -256,3 +258,19 @@ def test_a_run_whose_session_is_killed_is_not_said_to_go_on(folder: Path):
     with (folder / "gate").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert left_after(app, steps) == Departure()
+
+
+def test_what_is_typed_before_the_first_step_stands_is_meant_for_it_in_order(folder: Path):
+    app = FirstRunApp(load_settings().settings)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        for key in ("enter", "escape", "enter"):  # into the first workflow, out of it, into it
+            app.post_message(events.Key(key, None))
+        assert not isinstance(app.screen, WorkflowsScreen)
+        await arrived(pilot, QueriesScreen)
+        await until(pilot, lambda: app.session.attached)
+        await pilot.press("escape")
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("q")
+
+    assert left_after(app, steps) == Departure()

@@ -12,6 +12,8 @@ from textual.widget import Widget
 from haloctl.tui.cells import one_line
 
 STEPS: Final = ("workflow", "queries", "plan", "run")
+UNASKED: Final = "nothing runs without your yes"
+"""What stands at the right of the first step."""
 
 
 class Steps(Widget):

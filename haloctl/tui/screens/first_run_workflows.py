@@ -17,7 +17,7 @@ from haloctl.graph.operators import workflow_graph
 from haloctl.offers import Examined, Offer
 from haloctl.tui.first_run_words import workflow_lines
 from haloctl.tui.row_table import Column, RowTable
-from haloctl.tui.screens.first_run_steps import Steps
+from haloctl.tui.screens.first_run_steps import UNASKED, Steps
 from haloctl.tui.screens.folding_panel import FoldingPanel
 from haloctl.tui.screens.pick_table import PickTable
 from haloctl.tui.screens.step_screen import HELP, StepScreen
@@ -61,7 +61,7 @@ class WorkflowsScreen(StepScreen[Choice | None]):
 
     def compose(self) -> ComposeResult:
         """Workflows, the graph of one, and what it takes."""
-        yield Steps(0, "nothing runs without your yes")
+        yield Steps(0, UNASKED)
         with Horizontal():
             yield PickTable(title="Workflows", empty="There are no workflows here.", id="offers")
             with Vertical():
