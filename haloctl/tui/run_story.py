@@ -40,7 +40,7 @@ class RunStory:
         if batches:
             self._place = batches[-1][0]
         told = ((event.at, event_words(event)) for _place, batch in batches for event in batch)
-        return tuple(one_line(f"{f'{at:.2f} s':<9} {words}", LINE_CELLS) for at, words in told if words)
+        return tuple(f"{f'{at:.2f} s':<9} {one_line(words, LINE_CELLS)}" for at, words in told if words)
 
 
 def event_words(event: ev.Event) -> str:

@@ -261,12 +261,13 @@ def test_a_batch_is_begun_and_watched_in_one_go_and_hostile_text_is_text_on_ever
         ("3", ("Error", "python_raised", hostile)),
         ("j\r", ("Path of row 1", "the row", "result", "python_raised", hostile)),
         ("j", ("gate/wait", "✖ failed", "Error", hostile)),
-        ("o", ("Operator", "Calls", "python_raised")),
+        ("o", ("Calls", "tool python", "✖ failed")),
         ("4j", ("gate/", hostile)),
         ("j", ("gate/echoed", "Result", "Prompt: user", hostile)),
         ("o", ("Calls", "echoed", "Worker")),
         ("6", ("Planned and actual", "Epochs by workers")),
-        ("7", ("the end", hostile)),
+        ("7", ("run · ", "error: gate/wait", hostile)),
+        ("\x1b[Zj", ("coordinator · ", "the end", hostile)),
     ):
         terminal.press(keys)
         terminal.wait_for(*words)

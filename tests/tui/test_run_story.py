@@ -55,6 +55,7 @@ def test_a_recorded_run_tells_its_story_from_beginning_to_end(trace):
     assert "error: notes/look_up" in said
     assert "over: " in lines[-1]
     assert "\x1b" not in said
+    assert {line[9] for line in lines} == {" "}
     assert lines == tuple(sorted(lines, key=lambda line: float(line.split()[0])))
 
 
