@@ -99,6 +99,7 @@ class EchoRuntime:
         self.chunk_tokens = 512
         self.tokens_per_step = int(options.extra.get("tokens_per_step", 16))
         self.stream_cells = 0
+        self.stale_after: int | None = None
         self.memory: SequenceMemory = self
         capabilities = {"schema", "sampling", "chat_template", "reproducible"}
         if self._sharing(file):

@@ -134,6 +134,9 @@ class Runtime(Protocol):
     """Most tokens one row with `samples` decodes."""
     stream_cells: int
     """Cells of all streams, beside `cells`; 0 for a runtime without."""
+    stale_after: int | None
+    """Tokens to compute until a kept prefix that none of them used has cost more than it is worth; None where
+    kept cells slow nothing."""
 
     def tokenize(self, text: str) -> Tokens: ...
 

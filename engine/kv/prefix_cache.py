@@ -18,7 +18,7 @@ COLD_PROMPTS = 4
 
 Every kept cell slows each batch, for attention must skip it, and a prompt's own ending seldom comes again.
 But those that share a beginning come one after another: the first is kept until the next has found it.
-Prefixes that were shared stay until memory is short.
+Prefixes that were shared stay until memory is short, or until they are *stale*.
 """
 
 
@@ -45,12 +45,24 @@ class Lease:
 
 
 class PrefixCache:
-    """Cells and sequences of one loaded model. With `sharing` off nothing is matched or kept."""
+    """Cells and sequences of one loaded model. With `sharing` off nothing is matched or kept.
 
-    def __init__(self, memory: SequenceMemory, cells: int, sequences: int, *, sharing: bool = True) -> None:
+    A prefix is stale when it was not used while `stale_after` tokens were computed; None: never.
+    """
+
+    def __init__(
+        self,
+        memory: SequenceMemory,
+        cells: int,
+        sequences: int,
+        *,
+        sharing: bool = True,
+        stale_after: int | None = None,
+    ) -> None:
         self.memory = memory
         self.cells = cells
         self.sharing = sharing
+        self.stale_after = stale_after
         self.tree = RadixTree()
         self.evicted_tokens = 0
         self._pool = SequencePool(sequences)
@@ -92,6 +104,7 @@ class PrefixCache:
         """Count cells that the runtime has just filled for `lease`."""
         lease.private += tokens
         self._private += tokens
+        self.tree.advance(tokens)
 
     def store(self, lease: Lease, tokens: Tokens) -> None:
         """Keep the lease's cells of `tokens`, its first ones, for others; does nothing without sharing.
@@ -121,6 +134,7 @@ class PrefixCache:
         self._private -= lease.private
         self.tree.unprotect(lease.node)
         self._evict_cold()
+        self._evict_stale()
 
     def make_room(self, cells: int) -> bool:
         """Evict least recently used prefixes until `cells` are free; False when it cannot be."""
@@ -178,7 +192,7 @@ class PrefixCache:
     def _take_sequence(self) -> int | None:
         sequence = self._pool.take()
         while sequence is None:
-            leaf = next(self.tree.evictable(), None)
+            leaf = self.tree.oldest()
             if leaf is None:
                 return None
             self._evict(leaf)
@@ -195,6 +209,12 @@ class PrefixCache:
     def _evict_cold(self) -> None:
         cold = [leaf for leaf in self.tree.evictable() if not leaf.hits]
         for leaf in cold[: max(0, len(cold) - COLD_PROMPTS)]:
+            self._evict(leaf)
+
+    def _evict_stale(self) -> None:
+        if self.stale_after is None:
+            return
+        while (leaf := self.tree.oldest()) and self.tree.clock - leaf.used_at > self.stale_after:
             self._evict(leaf)
 
     def _attach_pins(self) -> None:

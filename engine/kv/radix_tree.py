@@ -59,13 +59,16 @@ class Node:
 
 
 class RadixTree:
-    """Cached prefixes. `cells` counts the tokens of all edges, `used_cells` those on paths with users."""
+    """Cached prefixes. `cells` counts the tokens of all edges, `used_cells` those on paths with users.
+
+    `clock` is the time that ages are counted in; only `advance` moves it.
+    """
 
     def __init__(self) -> None:
         self.root = Node(None, (), None)
         self.cells = 0
         self.used_cells = 0
-        self._clock = 0
+        self.clock = 0
         self._leaves: OrderedDict[int, Node] = OrderedDict()  # least recently used first
 
     def __len__(self) -> int:
@@ -86,12 +89,15 @@ class RadixTree:
         self.touch(node)
         return node
 
+    def advance(self, ticks: int) -> None:
+        """Let everything grow older by so much."""
+        self.clock += ticks
+
     def touch(self, node: Node) -> None:
         """Mark the path to `node` as just used."""
-        self._clock += 1
         walk: Node | None = node
         while walk is not None:
-            walk.used_at = self._clock
+            walk.used_at = self.clock
             walk = walk.parent
         if node.sequence is not None:
             self._leaves.move_to_end(node.sequence)
@@ -148,6 +154,10 @@ class RadixTree:
     def evictable(self) -> Iterator[Node]:
         """Leaves without users, least recently used first. A snapshot: evicting makes new leaves."""
         return iter([leaf for leaf in self._leaves.values() if not leaf.users])
+
+    def oldest(self) -> Node | None:
+        """The leaf without users that was not used for the longest time."""
+        return next((leaf for leaf in self._leaves.values() if not leaf.users), None)
 
     def evict(self, leaf: Node) -> tuple[int, int | None]:
         """Remove a leaf's edge; returns (its sequence, tokens that sequence must still hold or None).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from engine.kv.prefix_cache import Lease, PrefixCache
 
@@ -48,6 +48,10 @@ class PrefixCacheMachine(RuleBasedStateMachine):
         self.cache = PrefixCache(self.memory, CELLS, SEQUENCES)
         self.running: list[tuple[Lease, tuple[int, ...]]] = []
         self.pins: list[tuple[int, tuple[int, ...]]] = []
+
+    @initialize(stale_after=st.sampled_from((None, 0, 15, 60)))
+    def grow_stale(self, stale_after: int | None) -> None:
+        self.cache.stale_after = stale_after
 
     @rule(tokens=TOKENS)
     def begin_and_compute(self, tokens: tuple[int, ...]) -> None:

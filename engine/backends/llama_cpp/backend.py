@@ -27,6 +27,10 @@ _BATCH_TOKENS = 512
 _CELLS_PER_SLOT = 2048
 """Cells set aside per slot when the user names no budget."""
 
+_PATIENCE = 4
+"""A kept prefix is dropped when it has cost this part of what computing it again takes: prompts come in
+prefix order, so one that comes again comes soon."""
+
 _DEFAULT_KV_BYTES = 1 << 30
 _LEAST_STREAM = 512
 """Shorter streams would take in few requests."""
@@ -119,6 +123,7 @@ class LlamaRuntime:
         except Exception:
             self._model.close()
             raise
+        self.stale_after = self._model.looks_per_token // _PATIENCE if sizes.unified else None
         self.memory: SequenceMemory = self._context
         self.cells = self._context.cells
         self._grammars = Grammars(vocabulary)

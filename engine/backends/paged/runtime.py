@@ -42,6 +42,7 @@ class PagedRuntime:
 
     tokens_per_step = 1
     stream_cells = 0
+    stale_after: int | None = None
 
     def __init__(
         self,

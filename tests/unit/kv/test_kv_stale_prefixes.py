@@ -1,0 +1,79 @@
+"""Prefixes that nobody has used for long are dropped before memory is short."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.kv.prefix_cache import PrefixCache
+
+SHARED = (1, 2, 3, 4, 5, 6, 7, 8)
+
+
+class NoCells:
+    """What the cache asks of a model's memory; the tree alone is looked at here."""
+
+    def copy(self, source: int, target: int, start: int, end: int) -> None: ...
+
+    def remove(self, sequence: int, start: int) -> None: ...
+
+
+def compute(cache: PrefixCache, tokens: tuple[int, ...]) -> None:
+    """One request from its first token to its last."""
+    lease = cache.begin(tokens, len(tokens) - 1)
+    assert lease is not None
+    cache.grow(lease, len(tokens) - lease.matched)
+    cache.store(lease, tokens)
+    cache.end(lease)
+
+
+def filled(stale_after: int | None) -> PrefixCache:
+    """A cache with a prefix that two requests have shared."""
+    cache = PrefixCache(NoCells(), cells=10_000, sequences=64, stale_after=stale_after)
+    compute(cache, (*SHARED, 20))
+    compute(cache, (*SHARED, 21))
+    assert cache.tree.match(SHARED) == len(SHARED)
+    return cache
+
+
+def others(cache: PrefixCache, requests: int, first: int = 100) -> None:
+    """Requests of ten tokens that share nothing."""
+    for number in range(first, first + requests):
+        compute(cache, (number,) * 10)
+
+
+def test_a_shared_prefix_goes_once_enough_was_computed_without_it():
+    cache = filled(stale_after=100)
+    others(cache, 8)
+    assert cache.tree.match(SHARED) == len(SHARED)
+    others(cache, 8, first=200)
+    assert cache.tree.match(SHARED) == 0
+
+
+def test_use_makes_it_young_again():
+    cache = filled(stale_after=100)
+    for round_ in range(5):
+        others(cache, 6, first=100 * (round_ + 1))
+        compute(cache, (*SHARED, 1000 + round_))
+    assert cache.tree.match(SHARED) == len(SHARED)
+
+
+def test_a_pinned_prefix_never_goes():
+    cache = filled(stale_after=100)
+    cache.pin(SHARED)
+    others(cache, 50)
+    assert cache.tree.match(SHARED) == len(SHARED)
+
+
+@pytest.mark.parametrize("requests", [8, 16, 50])
+def test_where_kept_cells_cost_nothing_it_stays_until_memory_is_short(requests):
+    cache = filled(stale_after=None)
+    others(cache, requests)
+    assert cache.tree.match(SHARED) == len(SHARED)
+
+
+def test_what_is_kept_stays_bounded_by_what_was_computed_lately():
+    cache = PrefixCache(NoCells(), cells=10_000, sequences=64, stale_after=100)
+    for number in range(100):
+        for ending in range(2):
+            compute(cache, (number,) * 9 + (1000 + ending,))
+        assert cache.tree.cells <= 100 + 2 * 10
