@@ -146,8 +146,7 @@ class SteppedBackend:
         if self._cache.make_room(len(tokens)) and self._runtime.load_state(
             lease.sequence, value.data, len(tokens)
         ):
-            self._cache.grow(lease, len(tokens))
-            self._cache.store(lease, tokens)
+            self._cache.restore(lease, tokens)
             present = self._cache.tree.match(tokens)
             self._restored += len(tokens)
         self._cache.end(lease)

@@ -182,7 +182,7 @@ class PrefixReused(Record, tag=True, frozen=True, kw_only=True):
 
 
 class PrefixEvicted(Record, tag=True, frozen=True, kw_only=True):
-    """Prefix tokens dropped under memory pressure since the last such event."""
+    """Prefix tokens dropped since the last such event: memory was short, or nobody had used them for long."""
 
     at: float
     worker: WorkerId

@@ -101,10 +101,19 @@ class PrefixCache:
         return Lease(sequence=sequence, matched=node.depth, node=node)
 
     def grow(self, lease: Lease, tokens: int) -> None:
-        """Count cells that the runtime has just filled for `lease`."""
+        """Count cells that the runtime has just computed for `lease`: all others were skipped so often."""
+        self._add(lease, tokens)
+        self.tree.advance(tokens)
+
+    def restore(self, lease: Lease, tokens: Tokens) -> None:
+        """Keep cells that were filled from a saved state. They count as shared: for that they were saved."""
+        self._add(lease, len(tokens))
+        self.store(lease, tokens)
+        self.tree.hit(lease.node)
+
+    def _add(self, lease: Lease, tokens: int) -> None:
         lease.private += tokens
         self._private += tokens
-        self.tree.advance(tokens)
 
     def store(self, lease: Lease, tokens: Tokens) -> None:
         """Keep the lease's cells of `tokens`, its first ones, for others; does nothing without sharing.
@@ -128,10 +137,13 @@ class PrefixCache:
         self._attach_pins()
 
     def end(self, lease: Lease) -> None:
-        """Give back the lease's sequence and private cells; what the tree adopted stays."""
+        """Give back the lease's sequence and private cells. What the tree adopted stays, but for what is cold
+        or stale now.
+        """
         self.memory.remove(lease.sequence, 0)
         self._pool.give_back(lease.sequence)
         self._private -= lease.private
+        self.tree.touch(lease.node)
         self.tree.unprotect(lease.node)
         self._evict_cold()
         self._evict_stale()

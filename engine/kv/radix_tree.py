@@ -69,7 +69,7 @@ class RadixTree:
         self.cells = 0
         self.used_cells = 0
         self.clock = 0
-        self._leaves: OrderedDict[int, Node] = OrderedDict()  # least recently used first
+        self._leaves: OrderedDict[int, Node] = OrderedDict()  # of those as old as another, first used first
 
     def __len__(self) -> int:
         """Number of leaves."""
@@ -153,11 +153,13 @@ class RadixTree:
 
     def evictable(self) -> Iterator[Node]:
         """Leaves without users, least recently used first. A snapshot: evicting makes new leaves."""
-        return iter([leaf for leaf in self._leaves.values() if not leaf.users])
+        unused = (leaf for leaf in self._leaves.values() if not leaf.users)
+        return iter(sorted(unused, key=lambda leaf: leaf.used_at))
 
     def oldest(self) -> Node | None:
         """The leaf without users that was not used for the longest time."""
-        return next((leaf for leaf in self._leaves.values() if not leaf.users), None)
+        unused = (leaf for leaf in self._leaves.values() if not leaf.users)
+        return min(unused, key=lambda leaf: leaf.used_at, default=None)
 
     def evict(self, leaf: Node) -> tuple[int, int | None]:
         """Remove a leaf's edge; returns (its sequence, tokens that sequence must still hold or None).
@@ -174,15 +176,14 @@ class RadixTree:
         if parent.children or parent is self.root:
             return sequence, None
         parent.sequence = sequence
-        oldest = next(iter(self._leaves.values()), parent)
         self._leaves[sequence] = parent
-        if parent.used_at <= oldest.used_at:
-            self._leaves.move_to_end(sequence, last=False)
+        self._leaves.move_to_end(sequence, last=False)
         return sequence, parent.depth
 
     def leaves(self) -> tuple[Node, ...]:
         """All leaves, most recently used first."""
-        return tuple(reversed(self._leaves.values()))
+        oldest_first = sorted(self._leaves.values(), key=lambda leaf: leaf.used_at)
+        return tuple(reversed(oldest_first))
 
     def check_integrity(self) -> None:
         """Raise AssertionError when any invariant of this module is broken (tests call it)."""

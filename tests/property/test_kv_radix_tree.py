@@ -84,6 +84,24 @@ class PrefixCacheMachine(RuleBasedStateMachine):
             lease, tokens = self.running.pop(pick % len(self.running))
             assert self.memory.text(lease.sequence) == tokens
             self.cache.end(lease)
+            self.nothing_is_stale()
+
+    @rule(tokens=TOKENS)
+    def restore(self, tokens: tuple[int, ...]) -> None:
+        lease = self.cache.begin(tokens, 0) if len(self.running) < SEQUENCES - 2 else None
+        if lease is None:
+            return
+        if self.cache.make_room(len(tokens)):
+            self.memory.write(lease.sequence, 0, tokens)
+            self.cache.restore(lease, tokens)
+        self.cache.end(lease)
+        self.nothing_is_stale()
+
+    def nothing_is_stale(self) -> None:
+        tree, limit = self.cache.tree, self.cache.stale_after
+        ages = [tree.clock - leaf.used_at for leaf in tree.evictable()]
+        assert ages == sorted(ages, reverse=True)
+        assert limit is None or all(age <= limit for age in ages)
 
     @rule(tokens=TOKENS)
     def pin(self, tokens: tuple[int, ...]) -> None:

@@ -77,3 +77,31 @@ def test_what_is_kept_stays_bounded_by_what_was_computed_lately():
         for ending in range(2):
             compute(cache, (number,) * 9 + (1000 + ending,))
         assert cache.tree.cells <= 100 + 2 * 10
+
+
+def test_what_a_long_running_request_uses_is_young_when_it_ends():
+    cache = filled(stale_after=100)
+    leases = [cache.begin((*SHARED, 30 + number), len(SHARED)) for number in range(4)]
+    for lease in leases:
+        cache.grow(lease, 90)
+    for lease in leases:
+        cache.end(lease)
+    assert cache.tree.match(SHARED) == len(SHARED)
+
+
+def test_restored_prefixes_leave_one_another_alone():
+    cache = PrefixCache(NoCells(), cells=10_000, sequences=64, stale_after=100)
+    prefixes = [(number,) * 50 for number in range(16)]
+    for prefix in prefixes:
+        lease = cache.begin(prefix, 0)
+        cache.restore(lease, prefix)
+        cache.end(lease)
+    assert [cache.tree.match(prefix) for prefix in prefixes] == [50] * 16
+
+
+def test_the_oldest_goes_first_though_it_became_a_leaf_only_now():
+    cache = filled(stale_after=None)
+    others(cache, 3)
+    while (oldest := cache.tree.oldest()) is not None:
+        assert oldest.used_at == min(leaf.used_at for leaf in cache.tree.leaves())
+        assert cache.make_room(cache.free + 1)
