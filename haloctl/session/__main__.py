@@ -1,8 +1,9 @@
-"""Entry of a session's process: `python -P -m haloctl.session FOLDER --told FD` (never typed)."""
+"""Entry of a session's process: `python -P -m haloctl.session FOLDER --line FD` (never typed)."""
 
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 from pathlib import Path
 
@@ -14,10 +15,11 @@ def main() -> int:
     """Be a session until it is over; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -P -m haloctl.session", description=__doc__)
     parser.add_argument("folder", type=Path, help="where this process prints, and notes where it listens")
-    parser.add_argument("--told", type=int, required=True, help="descriptor that hears where it listens")
+    parser.add_argument("--line", type=int, required=True, help="socket of the front end that started it")
     parser.add_argument("--config", type=Path, default=None)
     options = parser.parse_args()
-    return run_session(load_settings(options.config).settings, options.folder, options.told)
+    with socket.socket(fileno=options.line) as line:
+        return run_session(load_settings(options.config).settings, options.folder, line)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ class SessionClient:
         self._started: Started | None = None
         self._attached: Attached | None = None
         self._let_in: asyncio.Future[str] | None = None
+        self._left = False
         self._occupied = False
 
     @property
@@ -118,13 +119,23 @@ class SessionClient:
             if self._writer is not None or await self._found():
                 return None
             try:
-                self._started = await asyncio.to_thread(start_session, self._settings, self._config)
+                started = await asyncio.to_thread(start_session, self._settings, self._config)
             except OSError as error:
                 return _gone(0, f"no session can be started: {error}")
-            listens = await asyncio.to_thread(self._started.wait_listens)
-            if not listens.socket:
-                return Refused(number=0, code="session", message=listens.refusal, fix=listens.fix)
-            return await self._attach(listens.socket)
+            try:
+                self._started = started
+                return await self._join_first(started)
+            finally:
+                started.let_go()  # where it was not joined, it ends
+
+    async def _join_first(self, started: Started) -> Refused | None:
+        """Join a session that was started here, unless the person left meanwhile."""
+        if self._left:
+            return _gone(0, "left before there was a session")
+        listens = await asyncio.to_thread(started.wait_listens)
+        if not listens.socket:
+            return Refused(number=0, code="session", message=listens.refusal, fix=listens.fix)
+        return await self._attach(listens.socket)
 
     async def _found(self) -> bool:
         """Join a session that an earlier front end left with a run under way, if there is one."""
@@ -139,7 +150,16 @@ class SessionClient:
         return False
 
     async def leave(self, *, wait_s: float = LEAVE_S) -> None:
-        """End the session; what runs goes on to its end. Waits for its goodbye, but not for a run."""
+        """End the session for good; what runs goes on to its end. Waits for its goodbye, but not for a run.
+
+        One that is being started ends too, without having been joined.
+        """
+        self._left = True
+        if self._joining.locked() and self._started is not None:
+            self._started.let_go()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s), self._joining:
+                pass  # nobody joins any more
         if self._writer is None or self._listening is None:
             return
         self._send(EndSession())

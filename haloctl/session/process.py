@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import trio
@@ -21,27 +20,27 @@ from haloctl.session.starting import Listens
 from haloctl.settings import Settings
 
 
-def run_session(settings: Settings, folder: Path, told: int) -> int:
-    """Be a session until it is over; says on `told` where it listens. Returns the exit code."""
-    os.set_inheritable(told, False)
+def run_session(settings: Settings, folder: Path, line: socket.socket) -> int:
+    """Be a session until it is over; says on `line` where it listens. Returns the exit code."""
+    line.set_inheritable(False)
     _sweep(folder.parent)
-    with os.fdopen(told, "wb") as stream:
-        try:
-            trio.run(_serve, settings, folder, stream)
-        except ControlError as error:
-            _say(stream, Listens(refusal=error.message, fix=error.fix or ""))
-            return error.exit_code
+    try:
+        trio.run(_serve, settings, folder, line)
+    except ControlError as error:
+        _say(line, Listens(refusal=error.message, fix=error.fix or ""))
+        return error.exit_code
     shutil.rmtree(folder, ignore_errors=True)  # a folder that is left tells of a session that ended badly
     return 0
 
 
-async def _serve(settings: Settings, folder: Path, told: BinaryIO) -> None:
+async def _serve(settings: Settings, folder: Path, line: socket.socket) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with listening(folder) as listener, open_pool() as pool:
             server = SessionServer(folder.name, settings, pool, settings.run.session_idle_s)
-            _say(told, Listens(socket=str(noted_path(folder))))
+            _say(line, Listens(socket=str(noted_path(folder))))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_watch, signals, server)
+                nursery.start_soon(_hold, trio.socket.from_stdlib_socket(line), server)
                 await server.serve(listener)
                 nursery.cancel_scope.cancel()
 
@@ -51,11 +50,18 @@ async def _watch(signals: AsyncIterator[int], server: SessionServer) -> None:
         server.stop()
 
 
-def _say(told: BinaryIO, listens: Listens) -> None:
+async def _hold(line: trio.socket.SocketType, server: SessionServer) -> None:
+    """Until who started the session has joined it, or is gone."""
+    with suppress(OSError):
+        await line.recv(1)
+    server.forsake()
+
+
+def _say(line: socket.socket, listens: Listens) -> None:
     """Once; a front end that is gone already does not matter."""
     with suppress(OSError):
-        told.write(msgspec.json.encode(listens))
-        told.close()
+        line.sendall(msgspec.json.encode(listens))
+        line.shutdown(socket.SHUT_WR)
 
 
 def _sweep(sessions: Path) -> None:

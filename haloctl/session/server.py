@@ -53,6 +53,7 @@ class SessionServer:
         self._changed = trio.Event()
         self._at_work = 0
         self._asked_to_end = False
+        self._met = False
         self._stopping = False
         self._wait_s = FIRST_CONTACT_S
 
@@ -71,6 +72,11 @@ class SessionServer:
         self._batches.stop(at_once=self._stopping)
         self._stopping = True
         self._end()
+
+    def forsake(self) -> None:
+        """Who started the session is gone: if nobody has joined it, nobody will."""
+        if not self._met:
+            self._end()
 
     async def _wait_end(self) -> str:
         while True:
@@ -110,7 +116,7 @@ class SessionServer:
 
     async def _converse(self, client: _Client) -> None:
         """With the front end that has the session now, until it leaves."""
-        self._client, self._wait_s = client, self._idle_s
+        self._client, self._wait_s, self._met = client, self._idle_s, True
         self._asked_to_end = self._stopping  # whoever comes back during a run keeps the session
         self._note_change()
         directory = self._batches.directory

@@ -21,6 +21,8 @@ import psutil
 import pyte
 import pytest
 
+from haloctl.session.server import FIRST_CONTACT_S
+
 COMMAND = Path(sys.executable).parent / "haloctl"
 COLUMNS, ROWS = 100, 30
 PATIENCE_S = 120.0
@@ -215,6 +217,14 @@ def test_however_the_front_end_dies_its_session_ends(on_echo: Path, terminal: Te
     code = terminal.wait_end()
     assert code == (-number if number == signal.SIGKILL else 128 + number)
     _gone, alive = psutil.wait_procs([session, *workers], timeout=60)
+    assert alive == []
+
+
+def test_who_leaves_at_once_leaves_no_session_behind(on_echo: Path, terminal: Terminal):
+    terminal.wait_for("market-brief")
+    terminal.press("q")
+    assert terminal.wait_end() == 0
+    _gone, alive = psutil.wait_procs(sessions(on_echo), timeout=FIRST_CONTACT_S / 2)
     assert alive == []
 
 

@@ -21,6 +21,7 @@ from engine.testing.waiting import write_waiting
 from engine.wire.framing import FrameDecoder, encode_frames
 from haloctl.config import load_settings
 from haloctl.request import BatchRequest, TableSource
+from haloctl.session.server import FIRST_CONTACT_S
 from haloctl.session.starting import Started, start_session
 from haloctl.session.wire import (
     Attach,
@@ -145,6 +146,7 @@ async def session() -> AsyncIterator[tuple[Started, str]]:
     finally:
         started.popen.kill()
         started.popen.wait()
+        started.let_go()
     assert not is_there(listens.socket)
 
 
@@ -277,6 +279,24 @@ async def test_an_idle_session_ends(folder: Path, monkeypatch: pytest.MonkeyPatc
         await front_end.expect(Attached)
         goodbye = await front_end.expect(Goodbye)
         assert "nothing was asked" in goodbye.words
+
+
+async def test_a_session_that_nobody_joined_ends_when_who_started_it_lets_go(folder: Path):
+    """It listened by then; nobody will ever come, and it does not wait for it."""
+    async with session() as (started, _path):
+        started.let_go()
+        with trio.fail_after(FIRST_CONTACT_S / 2):
+            await trio.to_thread.run_sync(started.popen.wait, abandon_on_cancel=True)
+    assert started.popen.returncode == 0
+    assert not started.log.parent.exists()
+
+
+async def test_a_session_that_was_joined_goes_on_when_its_starter_lets_go(folder: Path):
+    async with session() as (started, path), attached(path) as front_end:
+        await front_end.expect(Attached)
+        started.let_go()
+        _proposed, over = await front_end.ask("out.jsonl", "still here?")
+        assert over.report.rows.ok == 1
 
 
 async def test_workers_die_with_a_killed_session_and_its_run_can_go_on(folder: Path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from haloctl.config import load_settings
 from haloctl.request import BatchRequest, TableSource
 from haloctl.session.client import Apart, Joined, News, SessionClient
 from haloctl.session.finding import fingerprint
+from haloctl.session.server import FIRST_CONTACT_S
 from haloctl.session.wire import Begun, Over, Proposed, Refused
 from haloctl.workflow_files import read_texts
 
@@ -111,6 +114,24 @@ def test_a_session_that_somebody_sits_at_is_left_alone(folder: Path):
 
     for client in asyncio.run(story()):
         client.wait_ended(60)
+
+
+def test_leaving_while_a_session_is_being_started_ends_it_without_joining_it(folder: Path):
+    async def story() -> subprocess.Popen[bytes]:
+        client = FrontEnd().client
+        joining = asyncio.create_task(client.join())
+        async with asyncio.timeout(60):
+            while client.child is None:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        client.child.send_signal(signal.SIGSTOP)  # it does not get as far as listening
+        await client.leave()
+        assert isinstance(await joining, Refused)
+        assert not client.attached
+        client.child.send_signal(signal.SIGCONT)
+        return client.child
+
+    assert asyncio.run(story()).wait(FIRST_CONTACT_S / 2) == 0
+    assert list((folder / "cache" / "sessions").iterdir()) == []
 
 
 def test_only_who_would_start_the_same_session_shares_it(folder: Path, monkeypatch: pytest.MonkeyPatch):
