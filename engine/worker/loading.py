@@ -54,9 +54,12 @@ def find_preparer(environment: Mapping[str, str] = os.environ) -> Preparer:
 
 
 def describe_build(backend: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Version of a backend's runtime, for the handshake."""
-    modules = dict(_entries(environment))
-    return modules[backend] if backend in modules else backend_build(backend)
+    """Version of a backend's runtime, for the handshake. Imports it, so that no load has to."""
+    module = dict(_entries(environment)).get(backend)
+    if module is None:
+        return backend_build(backend)
+    own = getattr(importlib.import_module(module), "backend_build", None)
+    return module if own is None else str(own(backend))
 
 
 def _entries(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from engine.backends.registry import load_backend
@@ -27,6 +30,16 @@ def test_named_module_loads_its_backend_and_leaves_the_others():
     echo = load(ModelFile(name=ModelName("m"), backend="echo", path="/none"), 1 << 20)
     assert not isinstance(echo, PoisonBackend)
     assert describe_build("poison", environment) == "engine.testing.poison_backend"
+
+
+def test_saying_what_computes_imports_it_so_that_no_load_has_to():
+    said = "engine.testing.fixed_answers"
+    script = (
+        "import sys; from engine.worker.loading import describe_build;"
+        f"print(describe_build('llama_cpp', {{'{VARIABLE}': 'llama_cpp={said}'}}), 'llama_cpp' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == [said, "True"]
 
 
 def test_what_is_compiled_first_is_the_named_module_s_own_affair(tmp_path, monkeypatch):
