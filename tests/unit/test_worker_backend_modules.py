@@ -34,9 +34,10 @@ def test_named_module_loads_its_backend_and_leaves_the_others():
 
 def test_saying_what_computes_imports_it_so_that_no_load_has_to():
     said = "engine.testing.fixed_answers"
+    environment = {VARIABLE: f"llama_cpp={said}"}
     script = (
         "import sys; from engine.worker.loading import describe_build;"
-        f"print(describe_build('llama_cpp', {{'{VARIABLE}': 'llama_cpp={said}'}}), 'llama_cpp' in sys.modules)"
+        f"print(describe_build('llama_cpp', {environment}), 'llama_cpp' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.split() == [said, "True"]
