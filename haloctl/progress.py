@@ -69,7 +69,7 @@ def open_display(live: LiveState, mode: Mode = "auto", *, stream: TextIO | None 
 def summary_line(glance: Glance) -> str:
     """One line for people: rows, failures, speed, reuse and what is left."""
     totals, eta = glance.totals, glance.eta_s
-    known = f"{totals.rows_total}" + ("" if totals.rows_known or totals.finished else "+")
+    known = f"{totals.rows_total}" + ("" if totals.rows_known else "+")
     parts = [f"{totals.rows}/{known} rows" if totals.rows_total else totals.doing]
     if totals.rows_failed:
         parts.append(f"{totals.rows_failed} failed")

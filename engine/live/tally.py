@@ -233,8 +233,9 @@ class Tally:
         self._queued[event.lane] = event.queued
         self._columns["queued"][-1] = sum(self._queued.values())
 
-    def _on_finished(self, _event: ev.RunFinished) -> None:
-        self._totals.change(doing="finished", finished=True)
+    def _on_finished(self, event: ev.RunFinished) -> None:
+        to_its_end = event.report.status in ("ok", "failed_rows")
+        self._totals.change(doing="finished", finished=True, rows_known=self.totals.rows_known or to_its_end)
 
     def _do(self, what: str) -> None:
         """Say what the run is about; that somebody stops or pauses it matters more than anything else."""

@@ -7,6 +7,8 @@ from engine.ir.ids import Record, RunId
 SERIES_S = 600
 """Seconds of history kept, a point each."""
 RATE_WINDOW_S = 10
+_NOT_WHOLE = 0.99
+"""The most that is said to be done of a run that ended before its last row."""
 
 
 class Series(Record, frozen=True, kw_only=True):
@@ -24,8 +26,9 @@ class Series(Record, frozen=True, kw_only=True):
 class Totals(Record, frozen=True, kw_only=True):
     """Counts of a run so far. `pairs` are (query, operator) pairs planned; rows are queries.
 
-    `rows_total` grows with every planned window and is final once `rows_known`. prompt_logical counts the
-    prompt of every pair served, prompt_tokens of every node executed: computed + reused.
+    `rows_total` grows with every planned window and is final once `rows_known`; a run stopped between two
+    windows ends without knowing. prompt_logical counts the prompt of every pair served, prompt_tokens of every
+    node executed: computed + reused.
     """
 
     run: RunId = RunId("")
@@ -76,15 +79,20 @@ class Totals(Record, frozen=True, kw_only=True):
         The mean of pairs and rows: the first calls are the cheap and much shared ones, and rows tend to
         finish together at the end.
         """
-        if self.finished and self.rows >= self.rows_total:
+        whole = self.rows_known and self.rows >= self.rows_total
+        if self.finished and whole:
             return 1.0
         if not self.pairs or not self.rows_total:
             return 0.0
-        return (min(1.0, self.pairs_done / self.pairs) + min(1.0, self.rows / self.rows_total)) / 2
+        done = (min(1.0, self.pairs_done / self.pairs) + min(1.0, self.rows / self.rows_total)) / 2
+        return min(done, _NOT_WHOLE) if self.finished else done
 
     def eta_s(self, at: float) -> float | None:
-        """Seconds to go at `at`: first the plan's estimate, then more and more from the pace so far."""
-        if self.finished or not self.pairs:
+        """Seconds to go at `at`: first the plan's estimate, then more and more from the pace so far.
+
+        None where that cannot be told: a paused run stands still, and one that stops leaves its work undone.
+        """
+        if self.finished or self.paused or self.draining or not self.pairs:
             return None
         planned = max(0.0, self.estimate_s - at)
         done = self.fraction

@@ -91,7 +91,7 @@ def health(view: ViewState) -> Chip:
 
 
 def _progress(totals: Totals) -> Iterable[Chip]:
-    known = number(totals.rows_total) + ("" if totals.rows_known or totals.finished else "+")
+    known = number(totals.rows_total) + ("" if totals.rows_known else "+")
     yield Chip(text=f"{number(totals.rows)}/{known} rows", weight=9)
     yield Chip(text=f"{totals.fraction:.0%}", tone="strong", weight=8)
     if totals.rows_failed:
@@ -101,8 +101,7 @@ def _progress(totals: Totals) -> Iterable[Chip]:
 
 
 def _time(view: ViewState, totals: Totals) -> Iterable[Chip]:
-    stands = view.link in ("gone", "over") or totals.doing == "paused"
-    eta = None if stands else totals.eta_s(view.now_s)
+    eta = None if view.link in ("gone", "over") else totals.eta_s(view.now_s)
     if eta is not None:
         yield Chip(text=f"ETA {clock(eta) if eta >= 1 else '<1 s'}", tone="strong", weight=8)
     yield Chip(

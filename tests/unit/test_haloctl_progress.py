@@ -4,13 +4,17 @@ import io
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from engine.ir.event import (
     ModelLoading,
     NodeCompleted,
     NodeFailed,
     QueryFinished,
+    RunContinued,
+    RunDraining,
     RunFinished,
+    RunPaused,
     RunStarted,
     TokensDecoded,
     WindowPlanned,
@@ -19,7 +23,7 @@ from engine.ir.event import (
 from engine.ir.result import Failure, NodeCounts, RowCounts, RunReport, TokenCounts, Usage
 from engine.live.fold import LiveState
 from engine.live.tally import Tally
-from haloctl.progress import Glance, open_display, summary_line
+from haloctl.progress import Glance, open_display, snapshot, summary_line
 
 REPORT = RunReport(
     run="r1",
@@ -91,6 +95,31 @@ def test_eta_comes_from_the_estimate_then_more_and_more_from_the_pace():
     for event in events[33:-1]:
         tally.absorb(event)
     assert tally.eta_s == 0.0
+
+
+@pytest.mark.parametrize(
+    "standing", [RunPaused(at=6.0), RunDraining(at=6.0), RunDraining(at=6.0, at_once=True)]
+)
+def test_a_run_that_stands_still_or_stops_promises_no_end(standing):
+    live = LiveState()
+    for event in (*list(story())[:33], standing):
+        live.absorb(event)
+    glance = Glance(6.0, live.tally.totals, 20.0)
+    assert "ETA" not in summary_line(glance)
+    assert snapshot(glance)["eta_s"] is None
+    live.absorb(RunContinued(at=7.0))
+    assert (live.tally.eta_s is None) == isinstance(standing, RunDraining)
+
+
+def test_a_run_stopped_between_windows_is_not_told_as_whole():
+    told = {}
+    for status in ("ok", "stopped"):
+        live = LiveState(window_queries=20)
+        for event in (*list(story())[:-1], RunFinished(at=10.5, report=replace(REPORT, status=status))):
+            live.absorb(event)
+        totals = live.tally.totals
+        told[status] = (totals.rows_known, totals.fraction, summary_line(Glance(10.5, totals, 0.0))[:11])
+    assert told == {"ok": (True, 1.0, "20/20 rows "), "stopped": (False, 0.99, "20/20+ rows")}
 
 
 def test_tokens_of_a_failed_attempt_do_not_count():
