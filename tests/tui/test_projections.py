@@ -8,6 +8,7 @@ from engine.ir.ids import NodeId, OperatorId
 from engine.journal.view import RunView
 from engine.live import totals as live
 from engine.live.state import LiveSnapshot, OperatorLive, QueryStatus, RunningNode
+from engine.live.state import Span as LiveSpan
 from haloctl.operator_nodes import OperatorReader
 from haloctl.query_path import find_paths
 from haloctl.row_facts import gist, read_errors, read_names
@@ -133,25 +134,63 @@ def test_workers_and_queues_say_what_is_in_hand(state_at):
     assert list(worker_cells(LiveSnapshot(), 0.0)) == []
 
 
-def test_nodes_beyond_a_workers_slots_wait_and_are_not_drawn_as_prefill(state_at):
-    state = state_at(9.0)
-    left = next(worker for worker in state.workers if worker.id == "left")
-    assert left.slots * len(left.models) == 4
-    sent = [
-        RunningNode(
-            node=NodeId(at), operator=OperatorId("notes/topic"), lane="left", slot=at, since_s=float(at)
-        )
-        for at in range(6)
+def sent(operator, *moments, first=0):
+    return [
+        RunningNode(node=NodeId(at), operator=OperatorId(operator), lane="left", slot=at, since_s=since_s)
+        for at, since_s in enumerate(moments, first)
     ]
-    decoding = [replace(node, first_token_s=5.5) for node in sent[:2]]
-    state = replace(state, running=(*decoding, *sent[2:]))
+
+
+def busy(state, running, spans=(), **changes):
+    """The recorded run's `left` with four slots a model, and these calls on it."""
+    workers = tuple(replace(worker, slots=4, **changes) for worker in state.workers if worker.id == "left")
+    return replace(state, workers=workers, running=tuple(running), spans=tuple(spans))
+
+
+def test_nodes_beyond_a_workers_slots_wait_and_those_sent_first_are_served_first(state_at):
+    calls = sent("notes/topic", *map(float, range(6)))
+    calls[:2] = [replace(node, first_token_s=5.5) for node in calls[:2]]
+    state = busy(state_at(9.0), calls)
     phases = [cells["phase"] for cells in running_cells(state, 6.0)]
-    assert phases == ["decode", "decode", "wait", "wait", "prefill", "prefill"]
+    assert phases == ["decode", "decode", "prefill", "prefill", "wait", "wait"]
     drawn = [span for span in running_spans(state, 6.0) if span.kind != "decode" and span.start_s >= 2.0]
     kinds = [(span.start_s, span.end_s, span.kind) for span in drawn]
-    assert kinds == [(2.0, 6.0, "wait"), (3.0, 6.0, "wait"), (4.0, 6.0, "prefill"), (5.0, 6.0, "prefill")]
+    assert kinds == [(2.0, 6.0, "prefill"), (3.0, 6.0, "prefill"), (4.0, 6.0, "wait"), (5.0, 6.0, "wait")]
     unknown = replace(state, workers=tuple(replace(worker, slots=0) for worker in state.workers))
     assert not waiting_for_slots(unknown)
+
+
+def test_the_prefill_of_a_full_worker_is_drawn_from_when_its_slot_came_free(state_at):
+    ended = [
+        LiveSpan(lane=lane, slot=0, kind="decode", start_s=0.0, end_s=end_s, what=what)
+        for lane, end_s, what in (
+            ("left", 1.0, "notes/topic"),
+            ("left", 4.5, "notes/topic"),
+            ("right", 5.0, "notes/topic"),
+            ("left", 5.5, "notes/answer"),
+        )
+    ]
+    state = busy(state_at(9.0), sent("notes/topic", 0.5, 2.0, 3.0, 3.5, 4.0), ended)
+    drawn = [(span.start_s, span.end_s, span.kind) for span in running_spans(state, 6.0)]
+    assert drawn == [
+        (0.5, 6.0, "prefill"),
+        (2.0, 6.0, "prefill"),
+        (3.0, 6.0, "prefill"),
+        (3.5, 4.5, "wait"),
+        (4.5, 6.0, "prefill"),
+        (4.0, 6.0, "wait"),
+    ]
+
+
+def test_a_models_calls_wait_for_its_own_slots_however_many_models_are_resident(state_at):
+    state = state_at(9.0)
+    models = {operator.id.partition("/")[2]: operator.model for operator in state.shape.operators}
+    assert None is not models["topic"] != models["answer"] is not None
+    calls = [*sent("notes/topic", *map(float, range(6))), *sent("notes/answer", 0.0, first=6)]
+    both = busy(state, calls, models=(models["topic"], models["answer"]))
+    assert waiting_for_slots(both) == {4, 5}
+    loading = busy(state, calls, models=(models["topic"],))
+    assert waiting_for_slots(loading) == {4, 5, 6}
 
 
 def test_a_worker_at_rest_has_nothing_waiting_whatever_it_last_reported(state_at):

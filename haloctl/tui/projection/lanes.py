@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
-from engine.ir.ids import NodeId
-from engine.live.state import LiveSnapshot, RunningNode
+from engine.ir.ids import ModelName, NodeId, OperatorId
+from engine.live.state import LiveSnapshot, RunningNode, WorkerLive
 from engine.live.state import Span as LiveSpan
 from haloctl.tui.rollup import Rollup
 from haloctl.tui.themes import SpanKind
@@ -80,17 +82,20 @@ def span(found: LiveSpan) -> Span:
 def running_spans(state: LiveSnapshot, now_s: float) -> Iterator[Span]:
     """What goes on now: loads, and nodes before their slot, up to their first token, and after it."""
     workers = {str(worker.id) for worker in state.workers}
-    slotless = waiting_for_slots(state)
+    prefill_begun = _prefill_begun(state)
     for worker in state.workers:
         if worker.loading is not None:
             yield _until_now(worker.id, worker.loading_since_s, now_s, "load", worker.loading)
     for node in state.running:
         if node.lane not in workers:
             yield _until_now(node.lane, node.since_s, now_s, "tool", node.operator)
-        elif node.node in slotless:
-            yield _until_now(node.lane, node.since_s, now_s, "wait", node.operator)
         elif node.first_token_s is None:
-            yield _until_now(node.lane, node.since_s, now_s, "prefill", node.operator)
+            begun_s = prefill_begun[node.node]
+            if begun_s is None or begun_s > node.since_s:
+                until_s = now_s if begun_s is None else begun_s
+                yield _until_now(node.lane, node.since_s, until_s, "wait", node.operator)
+            if begun_s is not None:
+                yield _until_now(node.lane, begun_s, now_s, "prefill", node.operator)
         else:
             begun, first = node.since_s, node.first_token_s
             yield Span(lane=node.lane, start_s=begun, end_s=first, kind="prefill", label=node.operator)
@@ -98,19 +103,47 @@ def running_spans(state: LiveSnapshot, now_s: float) -> Iterator[Span]:
 
 
 def waiting_for_slots(state: LiveSnapshot) -> frozenset[NodeId]:
-    """Nodes in flight for which their worker has no slot yet, by number: what decodes holds one.
+    """Nodes in flight for which their worker has no slot yet, by number: what decodes holds one."""
+    return frozenset(node for node, begun in _prefill_begun(state).items() if begun is None)
 
-    Which of the others hold the rest of the slots is told when they are done; until then it is taken to be
-    those sent out last, so that no prefill is drawn longer than it can have been for all of them.
+
+def _prefill_begun(state: LiveSnapshot) -> dict[NodeId, float | None]:
+    """Nodes sent to workers and without a token: since when they have a slot, None where they have none yet.
+
+    Slots are a model's. Who has one is told when a call is done; until then it is taken to be those sent out
+    first. Where others wait, every slot was taken: theirs came free as the calls before them ended.
     """
-    found: list[NodeId] = []
-    for worker in state.workers:
-        slots = worker.slots * max(1, len(worker.models))
-        mine = [node for node in state.running if node.lane == worker.id]
-        before = sorted((node for node in mine if node.first_token_s is None), key=_sent, reverse=True)
-        if slots:
-            found += [node.node for node in before[max(0, slots - len(mine) + len(before)) :]]
-    return frozenset(found)
+    workers = {str(worker.id): worker for worker in state.workers}
+    models = {operator.id: operator.model for operator in state.shape.operators}
+    calls: dict[tuple[str, ModelName | None], list[RunningNode]] = defaultdict(list)
+    for node in state.running:
+        if node.lane in workers:
+            calls[node.lane, models.get(node.operator)].append(node)
+    begun: dict[NodeId, float | None] = {}
+    for (lane, model), sent in calls.items():
+        before = sorted((node for node in sent if node.first_token_s is None), key=_sent)
+        free = max(0, _slots(workers[lane], model) - len(sent) + len(before))
+        begun |= {node.node: node.since_s for node in before[:free]}
+        if before[free:]:
+            begun |= dict.fromkeys(node.node for node in before[free:])
+            ends = (each.end_s for each in reversed(state.spans) if _ended(each, lane, models, model))
+            latest = zip(reversed(before[:free]), ends, strict=False)
+            begun |= {node.node: max(node.since_s, end_s) for node, end_s in latest}
+    return begun
+
+
+def _slots(worker: WorkerLive, model: ModelName | None) -> int:
+    """Slots for calls of a model, or of all where it is not known whose they are; unlimited if unknown."""
+    if model is not None and model not in worker.models:
+        return 0
+    return (worker.slots if model is not None else worker.slots * max(1, len(worker.models))) or sys.maxsize
+
+
+def _ended(
+    found: LiveSpan, lane: str, models: Mapping[OperatorId, ModelName | None], model: ModelName | None
+) -> bool:
+    """Whether the span is the end of a call that had a slot for the model."""
+    return found.lane == lane and found.kind == "decode" and models.get(OperatorId(found.what)) == model
 
 
 def _sent(node: RunningNode) -> float:
