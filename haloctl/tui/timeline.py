@@ -18,7 +18,7 @@ from haloctl.tui.themes import SpanKind
 _NOTHING: Final = Coverage()
 KINDS: Final[tuple[SpanKind, ...]] = get_args(SpanKind)
 _COMPUTING: Final[tuple[SpanKind, SpanKind]] = ("prefill", "decode")
-_MODEL_ROWS: Final = [KINDS.index(kind) for kind in (*_COMPUTING, "mixed")]
+_MODEL_ROWS: Final = np.array([row for row, kind in enumerate(KINDS) if kind in (*_COMPUTING, "mixed")])
 SPANS_KEPT: Final = 1 << 17
 """Spans of a lane whose labels can still be read; the time of older ones stays in the picture."""
 
@@ -182,9 +182,12 @@ class Timeline:
         table = self._lanes[lane].seconds(edges) / np.diff(edges)
         wait = KINDS.index("wait")
         table[wait][table.sum(axis=0) > table[wait]] = 0.0
+        columns, model = np.arange(table.shape[1]), table[_MODEL_ROWS]
+        most_of_model = _MODEL_ROWS[model.argmax(axis=0)]
+        table[_MODEL_ROWS] = 0.0  # the three are compared with the others as one
+        table[most_of_model, columns] = model.sum(axis=0)
         most = table.argmax(axis=0)
-        table[_MODEL_ROWS] = table[_MODEL_ROWS].sum(axis=0)
-        return most, np.minimum(table[most, np.arange(table.shape[1])], 1.0)
+        return most, np.minimum(table[most, columns], 1.0)
 
     def utilisation(self, lane: str, start_s: float, end_s: float) -> float:
         """Share of the time between two moments in which the lane did anything but wait, from 0 to 1."""

@@ -54,6 +54,12 @@ def test_prefill_beside_decode_is_neither():
     assert timeline.utilisation("w", 0, 8) == 1.0
 
 
+def test_the_models_time_is_summed_before_it_is_compared_with_a_load():
+    timeline = Timeline()
+    timeline.add([span(0, 4, "load"), span(4, 8, "prefill"), span(6, 10)])
+    assert drawn(timeline, [0, 10]) == [("prefill", 0.6)]
+
+
 def test_waiting_is_not_work():
     timeline = Timeline()
     timeline.add([span(0, 5, "wait"), span(5, 10)])
