@@ -157,8 +157,7 @@ class Lanes:
         if running is None:
             return False
         self._come_back(running, at, failed=1)
-        kind: SpanKind = "tool" if self._lanes[running.lane].value.tool else "decode"
-        self._span(running, kind, running.since_s, at, ok=False)
+        self._failure(running, at)
         return True
 
     def empty(self, name: str, at: float) -> list[RunningDraft]:
@@ -216,6 +215,18 @@ class Lanes:
             self._span(node, "wait", node.since_s, begun)
         self._span(node, "prefill", begun, first_token)
         self._span(node, "decode", first_token, event.at)
+
+    def _failure(self, node: RunningDraft, at: float) -> None:
+        """An attempt that failed. Without a token, nothing is known but that it waited to have one."""
+        if self._lanes[node.lane].value.tool:
+            self._span(node, "tool", node.since_s, at, ok=False)
+            return
+        if node.first_token_s is None:
+            self._span(node, "wait", node.since_s, at, ok=False)
+            return
+        first_token = _between(node.since_s, node.first_token_s, at)
+        self._span(node, "prefill", node.since_s, first_token, ok=False)
+        self._span(node, "decode", first_token, at, ok=False)
 
     def _work(self, node: RunningDraft, kind: SpanKind, start_s: float, end_s: float) -> None:
         start_s = _between(node.since_s, start_s, end_s)
