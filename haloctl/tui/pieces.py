@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -37,6 +38,8 @@ class Piece(Record, frozen=True, kw_only=True):
     tone: Tone = "plain"
 
 
+_TROUBLE: Final = re.compile("(warn)|error|fatal|traceback", re.IGNORECASE)
+
 Line: TypeAlias = tuple[Piece, ...]
 BLANK: Final[Line] = ()
 
@@ -59,11 +62,11 @@ def fact(name: str, value: str, tone: Tone = "plain", *, width: int = 12) -> Lin
 
 
 def log_line(text: str) -> Line:
-    """A line of a log; what looks like trouble stands out."""
-    words = text.casefold()
-    if any(word in words for word in ("error", "fatal", "traceback")):
-        return line((text, "bad"))
-    return line((text, "warn" if "warn" in words else "plain"))
+    """A line of a log; what looks like trouble stands out. The first word of it decides: a warning may be of
+    an error.
+    """
+    found = _TROUBLE.search(text)
+    return line((text, "plain" if found is None else "warn" if found[1] else "bad"))
 
 
 def folded(text: str, width: int, tone: Tone = "plain", *, indent: str = "") -> tuple[Line, ...]:

@@ -66,7 +66,7 @@ def test_the_status_line_says_what_is_wrong_first(view):
     assert "38%" in words(cancelled)
     assert health(ViewState()).text == "◌ connecting"
     paused = view(2.2)
-    totals = replace(paused.live.totals, doing="paused")
+    totals = replace(paused.live.totals, doing="paused", paused=True)
     paused = replace(paused, live=replace(paused.live, totals=totals))
     assert health(paused).tone == "warn"
     assert "ETA" not in words(paused)
@@ -116,10 +116,15 @@ def test_folded_text_is_harmless_and_bounded():
 
 
 def test_log_lines_that_look_like_trouble_stand_out():
-    tones = [
-        log_line(text)[0].tone for text in ("all well", "WARNING: slow", "Traceback (most recent call last)")
-    ]
-    assert tones == ["plain", "warn", "bad"]
+    told = {
+        "all well": "plain",
+        "WARNING: slow": "warn",
+        "Traceback (most recent call last)": "bad",
+        "ValueError: nothing is known": "bad",
+        "1.20 s    warning: tried again: notes/look_up, node 7: sql_error: no": "warn",
+        "1.20 s    error: notes/look_up, node 7: sql_error: first a warning": "bad",
+    }
+    assert {text: log_line(text)[0].tone for text in told} == told
 
 
 def test_a_log_is_read_as_it_grows_line_by_line(tmp_path):
