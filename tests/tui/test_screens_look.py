@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
+from engine.ir.ids import OperatorId
 from engine.live.state import LiveSnapshot
 from haloctl.tui.app import RunApp
 from haloctl.tui.model import PAGES, Aftermath, Ended, Gone, Lost, Replayed, ReplayPlace
+from haloctl.tui.screens.opened import Opened
 from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.source import NOT_HEARD
 
@@ -81,6 +83,16 @@ def test_the_pages_of_a_finished_run_look(recorded, look_at, size):
         await look_at(pilot, "finished-plan")
 
     show(recorded(AT_THE_END), size, steps)
+
+
+def test_where_and_why_calls_failed_stands_beside_them(recorded, look_at):
+    async def steps(pilot):
+        pilot.app.screen.page.post_message(Opened(operator=OperatorId("notes/look_up")))
+        await rest(pilot)
+        await press(pilot, "slash", *"state", "colon", *"failed", "enter")
+        await look_at(pilot, "failed-operator")
+
+    show(recorded(AT_THE_END), (120, 40), steps)
 
 
 @pytest.mark.parametrize("size", SIZES)

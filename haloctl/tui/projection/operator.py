@@ -21,12 +21,12 @@ NODES: Final = (
     Column(key="rows", title="Rows", kind="count", width=5),
     Column(key="at", title="At", kind="seconds", width=7),
     Column(key="took", title="Took", kind="seconds", width=7),
+    Column(key="worker", title="Worker", kind="choice", width=8),
+    Column(key="error", title="Error", kind="choice"),
     Column(key="prompt", title="Prompt", kind="count", width=6),
     Column(key="reused", title="Reused", kind="count", width=6),
     Column(key="decoded", title="Decoded", kind="count", width=7),
     Column(key="tries", title="Tries", kind="count", width=5),
-    Column(key="worker", title="Worker", kind="choice", width=10),
-    Column(key="error", title="Error", kind="choice"),
 )
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 
