@@ -283,6 +283,7 @@ class LiveState:
     def _on_finished(self, event: ev.RunFinished) -> None:
         self._report = event.report
         self._give_back(self._lanes.empty_all(event.at))
+        self._rows.stop()
 
     def _give_back(self, lost: list[RunningDraft]) -> None:
         self._tally.forget_running(node.node for node in lost)

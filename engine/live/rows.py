@@ -15,6 +15,12 @@ _OF_STATUS: Mapping[str, QueryStatus] = {
 _MANY = 255
 _FINISHED = frozenset(_OF_STATUS.values())
 _ONLY_FINISHED = bytes(status if status in _FINISHED else 0 for status in range(256))
+_AT_REST = bytes(QueryStatus.PENDING if at == QueryStatus.RUNNING else at for at in range(256))
+
+
+def at_rest(status: bytes) -> bytes:
+    """Statuses of rows once nothing is under way any more: those that were running are not done."""
+    return status.translate(_AT_REST)
 
 
 class Rows:
@@ -60,6 +66,10 @@ class Rows:
         """A row is complete."""
         self._reach(row)
         self.status[row] = _OF_STATUS[status]
+
+    def stop(self) -> None:
+        """Nothing is under way any more."""
+        self.status = bytearray(at_rest(bytes(self.status)))
 
     def take_back(self, rows: Iterable[int]) -> None:
         """Rows that were finished are to run again."""

@@ -84,7 +84,7 @@ class Journey:
             if begun is None:
                 continue
             view = await self._app.push_screen_wait(
-                RunScreen(SocketSource(Path(begun.directory), self.session.child))
+                RunScreen(SocketSource(Path(begun.directory), self.session.child), asked_again=True)
             )
             if not await self._is_over(begun.directory, view):
                 await self._leave(goes_on=begun.directory)
@@ -95,7 +95,7 @@ class Journey:
 
     async def _is_over(self, directory: str, view: ViewState | None) -> bool:
         """Whether a run that was left has ended: what the screen knew, the session may still be closing."""
-        ended = view is not None and (view.live.totals.finished or view.link in ("gone", "over"))
+        ended = view is not None and view.ended
         if ended:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSING_S):

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from engine.ir.ids import OperatorId, QueryIndex, Record
 from engine.live.coalesce import LiveBatch, apply
+from engine.live.rows import at_rest
 from engine.live.state import LiveSnapshot
 
 Page: TypeAlias = Literal["overview", "workers", "queries", "query", "operator", "plan", "logs"]
@@ -65,6 +66,11 @@ class ViewState(Record, frozen=True, kw_only=True):
     def shown(self) -> LiveSnapshot:
         """The state on the screen."""
         return self.live if self.frozen is None else self.frozen
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing goes on any more: the run said so itself, or its process is not there."""
+        return self.live.totals.finished or self.link in ("gone", "over")
 
     @property
     def age_s(self) -> float:
@@ -223,10 +229,16 @@ def _heard(view: ViewState, update: Update) -> ViewState:
             link: Link = "reconnecting" if view.run else "connecting"
             return replace(view, link=link, words=words)
         case Gone(aftermath=aftermath):
-            return replace(view, link="gone", words=aftermath.words, aftermath=aftermath, frozen=None)
+            return _at_rest(view, "gone", aftermath)
         case Ended(words=words, go_on=go_on):
-            aftermath = Aftermath(words=words, go_on=go_on)
-            return replace(view, link="over", words=words, aftermath=aftermath, frozen=None)
+            return _at_rest(view, "over", Aftermath(words=words, go_on=go_on))
+
+
+def _at_rest(view: ViewState, link: Link, aftermath: Aftermath) -> ViewState:
+    """Nobody carries the run out any more: what was under way is not done, and waits again."""
+    operators = tuple(replace(each, running=0) if each.running else each for each in view.live.operators)
+    live = replace(view.live, operators=operators, queries=at_rest(view.live.queries))
+    return replace(view, link=link, live=live, words=aftermath.words, aftermath=aftermath, frozen=None)
 
 
 def _turned(view: ViewState, page: Page) -> ViewState:

@@ -200,6 +200,21 @@ def test_batches_of_any_chunking_give_what_raw_events_give(story, data):
         assert msgspec.structs.replace(known, at=now.at) == now
 
 
+@settings(max_examples=30, deadline=None)
+@given(story=stories(), data=st.data())
+def test_a_run_that_stops_early_leaves_nothing_running_and_finished_rows_as_they_are(story, data):
+    state = story.state()
+    for event in story.events[: data.draw(st.integers(1, len(story.events) - 1))]:
+        state.absorb(event)
+    before = state.snapshot().queries
+    report = msgspec.structs.replace(story.world.state.report(story.world.at), status="stopped")
+    state.absorb(RunFinished(at=story.world.at, report=report))
+    now = state.snapshot()
+    kept = [QueryStatus.PENDING if status == QueryStatus.RUNNING else status for status in before]
+    assert list(now.queries) == kept
+    assert all(operator.running == 0 for operator in now.operators)
+
+
 def test_what_a_viewer_was_not_told_is_counted():
     state = LiveState()
     before = state.snapshot()

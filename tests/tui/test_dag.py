@@ -448,6 +448,21 @@ def test_dag_without_colour(snap_compare, monkeypatch):
     snap_compare(Screen(graph, statuses=midway(graph)), terminal_size=(80, 24))
 
 
+def test_without_colour_the_legend_tells_glyphs_in_the_place_of_greys(monkeypatch):
+    graph = diamond_of_four()
+    words = ("computed", "coalesced", "cached", "failed", "blocked", "running")
+    coloured = drive(graph, statuses=midway(graph), size=(160, 20), then=last_line)
+    assert [word for word in words if f"   {word}" in coloured] == list(words)
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = drive(graph, statuses=midway(graph), size=(160, 20), then=last_line)
+    assert "◐ running  ● done  ◆ cached  ✖ failed  ⊘ blocked  ○ skipped" in plain
+    assert "computed" not in plain
+
+
+async def last_line(dag, _pilot):
+    return lines(dag)[-1]
+
+
 def test_dag_narrow_and_empty(snap_compare):
     graph = films()
     snap_compare(Screen(graph, statuses=midway(graph)), terminal_size=(44, 16), press=("down",))

@@ -268,7 +268,6 @@ def test_what_is_typed_before_the_first_step_stands_is_meant_for_it_in_order(fol
             app.post_message(events.Key(key, None))
         assert not isinstance(app.screen, WorkflowsScreen)
         await arrived(pilot, QueriesScreen)
-        await until(pilot, lambda: app.session.attached)
         await pilot.press("escape")
         await arrived(pilot, WorkflowsScreen)
         await pilot.press("q")

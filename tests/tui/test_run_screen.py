@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 from textual import events
@@ -12,7 +13,7 @@ from textual.containers import ScrollableContainer
 from textual.screen import Screen
 
 from engine.ir.ids import WorkerId
-from engine.live.state import LiveSnapshot
+from engine.live.state import LiveSnapshot, QueryStatus
 from engine.wire.orders import (
     CancelQuery,
     CancelRun,
@@ -28,6 +29,7 @@ from haloctl.tui.screens.notice_panel import NoticePanel
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.screens.text_panel import TextPanel
+from haloctl.tui.terminal_app import TerminalApp
 from haloctl.tui.widgets.chart import LineChart
 from haloctl.tui.widgets.dag import DagView
 from haloctl.tui.widgets.gantt import Gantt
@@ -197,6 +199,45 @@ def test_orders_that_come_too_late_are_answered_with_how_to_go_on(recorded):
         assert source.asked == []
 
     drive(source, "3", "x", "r", then=look)
+
+
+class InASession(TerminalApp):
+    """A run that was begun from a question, and leads to the next one."""
+
+    def __init__(self, source):
+        super().__init__()
+        self._source = source
+
+    def on_mount(self):
+        self.push_screen(RunScreen(self._source, lambda: 0.0, asked_again=True), callback=self.exit)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "news", "way_out"),
+    [
+        (1.2, (), ("Detach", "Leave; the run goes on")),
+        (9, (), ("Ask again", "To the next question")),
+        (9, (Ended(words="exit code 0: done"),), ("Ask again", "To the next question")),
+        (1.2, (Gone(aftermath=Aftermath(words="killed")),), ("Ask again", "To the next question")),
+    ],
+    ids=["running", "finished", "over", "gone"],
+)
+def test_in_a_session_q_says_that_it_leads_from_an_ended_run_to_the_next_question(
+    recorded, at_s, news, way_out
+):
+    async def run():
+        app = InASession(recorded(at_s, *news))
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await begun(app, pilot)
+            keys = [each.binding for each in app.screen.active_bindings.values() if each.binding.key == "q"]
+            assert [(key.description, key.tooltip) for key in keys] == [way_out]
+            said = "q leaves, the run" if way_out[0] == "Detach" else "q leads to the next question"
+            assert app.screen.leaving.startswith(said)
+            await pilot.press("q")
+            await pilot.pause(0.1)
+        return app.return_value
+
+    assert asyncio.run(run()) is not None
 
 
 def test_a_paused_run_is_told_to_go_on(recorded, state_at):
@@ -395,6 +436,21 @@ def test_a_run_that_is_gone_leaves_its_last_words_and_the_command_to_go_on(recor
         assert "last [bold]words[/]" in text
         assert "haloctl resume demo" in text
 
+    drive(recorded(1.2, gone), "3", then=look)
+
+
+def test_rows_of_a_run_that_was_killed_are_pending_and_found_as_such(recorded):
+    gone = Gone(aftermath=Aftermath(words="it was killed"))
+
+    async def look(app, pilot):
+        table = page(app).query_one(VTable)
+        states = Counter(table.rows.cells(row)[1] for row in range(table.rows.count))
+        assert (states["running"], states["pending"] > 0, states["done"] > 0) == (0, True, True)
+        await pilot.press("slash", *"state", "colon", *"pending", "enter")
+        await settled(app, pilot)
+        assert table.count == states["pending"]
+
+    assert QueryStatus.RUNNING in recorded(1.2).updates[0].state.queries
     drive(recorded(1.2, gone), "3", then=look)
 
 

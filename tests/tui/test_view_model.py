@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.ir.ids import OperatorId, QueryIndex, RunId
 from engine.live.coalesce import difference
-from engine.live.state import LiveSnapshot
+from engine.live.state import LiveSnapshot, OperatorLive, QueryStatus
 from engine.live.totals import Totals
 from haloctl.tui.model import (
     PAGES,
@@ -137,6 +138,24 @@ def test_opening_something_turns_to_its_page_and_back_leads_to_where_one_was():
 def test_a_run_that_is_over_is_not_shown_still():
     assert after(JOINED, Froze(), Ended(words="done")).frozen is None
     assert after(JOINED, Froze(), Gone(aftermath=Aftermath(words="killed"))).frozen is None
+
+
+@pytest.mark.parametrize("news", [Gone(aftermath=Aftermath(words="killed")), Ended(words="stopped")])
+def test_nothing_of_a_run_that_nobody_carries_out_is_running(news):
+    running = OperatorLive(id=OperatorId("w/a"), total=5, done=1, running=2)
+    rows = bytes([QueryStatus.OK, QueryStatus.RUNNING, QueryStatus.PENDING, QueryStatus.FAILED])
+    joined = Joined(run="r", directory="/r", state=LiveSnapshot(queries=rows, operators=(running,)))
+    assert not after(joined).ended
+    left = after(joined, news)
+    assert left.ended
+    assert list(left.shown.queries) == [
+        QueryStatus.OK,
+        QueryStatus.PENDING,
+        QueryStatus.PENDING,
+        QueryStatus.FAILED,
+    ]
+    assert [(each.running, each.waiting) for each in left.shown.operators] == [(0, 4)]
+    assert after(joined, view=left).shown.queries == rows
 
 
 def test_a_replay_says_where_it_stands():

@@ -9,6 +9,7 @@ from engine.ir.result import UPSTREAM_FAILED
 from haloctl.query_path import QueryPath, Step, unsent_words
 from haloctl.tui.json_text import text_of
 from haloctl.tui.pieces import BLANK, Line, Tone, fact, folded, heading, line
+from haloctl.tui.projection.queries import STATE_OF
 from haloctl.tui.row_table import Column
 from haloctl.tui.scales import duration
 from haloctl.tui.themes import STATES, State
@@ -35,6 +36,13 @@ def step_cells(path: QueryPath) -> Iterator[Mapping[str, Any]]:
             "tokens": None if step.usage is None else step.usage.prompt_tokens + step.usage.decoded_tokens,
             "shared": step.shared_with or None,
         }
+
+
+def row_state(path: QueryPath, statuses: bytes) -> State:
+    """The row as a whole: by its result, and before it has one as the live state has it."""
+    if path.result is not None:
+        return "done" if path.result.status == "ok" else "failed"
+    return STATE_OF[statuses[path.index]] if path.index < len(statuses) else "pending"
 
 
 def step_state(step: Step) -> State:

@@ -20,7 +20,7 @@ from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import Line, line, plain_text
-from haloctl.tui.projection.query import STEPS, path_lines, step_cells, step_lines
+from haloctl.tui.projection.query import STEPS, path_lines, row_state, step_cells, step_lines
 from haloctl.tui.screens import orders
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
@@ -109,15 +109,12 @@ class QueryPage(PageView):
         cells = () if self._path is None else tuple(step_cells(self._path))
         whole = {
             "operator": _WHOLE,
-            "state": "pending",
+            "state": "pending" if self._path is None else row_state(self._path, self.seen.shown.queries),
             "at": None,
             "took": None,
             "tokens": None,
             "shared": None,
         }
-        if self._path is not None:
-            status = "" if self._path.result is None else self._path.result.status
-            whole["state"] = "done" if status == "ok" else "failed" if status else "running"
         table.changed(self._steps.replace((whole, *cells) if cells else ()))
         if self._path is not None:
             table.border_title = f"Path of row {self._path.index}"

@@ -37,8 +37,10 @@ RUN_KEYS: Final = (
     Binding("y", "copy", "Copy", id="run.copy", show=False, tooltip="Copy what this page is about"),
     Binding("question_mark", "keys", "Keys", id="run.keys", tooltip="The keys that mean something here"),
     Binding("q", "detach", "Detach", id="run.detach", tooltip="Leave; the run goes on"),
-    # The same key, and the same name for the user's keys, where nothing goes on: replays, runs that are over.
+    # The same key, and the same name for the user's keys, where nothing goes on: replays, runs that are over;
+    # the last one where a session waits for the next question.
     Binding("q", "leave", "Leave", id="run.detach", tooltip="Leave this view"),
+    Binding("q", "ask_again", "Ask again", id="run.detach", tooltip="To the next question"),
 )
 """For live runs and replays; those that give orders hold for live runs only."""
 

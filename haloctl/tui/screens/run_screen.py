@@ -48,7 +48,10 @@ TICK_S = 1 / 4
 
 
 class RunScreen(Screen[ViewState]):
-    """Shows the run a source tells of, and takes orders for it. Dismissed with the last view."""
+    """Shows the run a source tells of, and takes orders for it. Dismissed with the last view.
+
+    `asked_again`: once the run has ended, leaving it leads to the next question.
+    """
 
     DEFAULT_CSS = """
     RunScreen { layout: vertical; background: $background; }
@@ -58,16 +61,19 @@ class RunScreen(Screen[ViewState]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*RUN_KEYS, *REPLAY_KEYS]
 
-    def __init__(self, source: Source, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, source: Source, clock: Callable[[], float] = time.monotonic, *, asked_again: bool = False
+    ) -> None:
         super().__init__()
         self.source = source
         self.view = ViewState()
         self._feeds: Feeds | None = None
         self._made: dict[Page, PageView] = {}
-        self._link = self.view.link
+        self._bound = (self.view.link, self.view.ended)  # what the keys were last chosen for
         self._dirty = True
         self._reading = False
         self._clock = clock
+        self._asked_again = asked_again
         self._started_s = clock()
 
     def compose(self) -> ComposeResult:
@@ -139,8 +145,8 @@ class RunScreen(Screen[ViewState]):
     def _draw(self) -> None:
         """Bring everything that is seen up to date."""
         self.set_class(self.view.link in ("reconnecting", "gone"), "stale")
-        if self.view.link != self._link:
-            self._link = self.view.link
+        if (self.view.link, self.view.ended) != self._bound:
+            self._bound = (self.view.link, self.view.ended)
             self.refresh_bindings()
         self.query_one(StatusLine).show(self.view)
         self.query_one(PageBar).show(self.view)
@@ -245,8 +251,8 @@ class RunScreen(Screen[ViewState]):
             return self.goes_on
         if action in ("play", "step", "speed", "skip"):
             return isinstance(self.source, Transport)
-        if action in ("detach", "leave"):
-            return (action == "detach") == self.goes_on
+        if action in ("detach", "leave", "ask_again"):
+            return action == self._way_out
         return True
 
     def action_freeze(self) -> None:
@@ -311,14 +317,27 @@ class RunScreen(Screen[ViewState]):
         """Leave, where nothing goes on without the view."""
         self.dismiss(self.view)
 
+    def action_ask_again(self) -> None:
+        """Leave, to the next question."""
+        self.dismiss(self.view)
+
     @property
     def goes_on(self) -> bool:
         """Whether there is a run that goes on when the view is left."""
         return self.source.takes_orders and self.view.link not in ("gone", "over")
 
     @property
+    def _way_out(self) -> str:
+        """The action that leaving is here."""
+        if self._asked_again and self.view.ended:
+            return "ask_again"
+        return "detach" if self.goes_on else "leave"
+
+    @property
     def leaving(self) -> str:
         """What Ctrl-C, which is a habit, says instead of leaving."""
+        if self._way_out == "ask_again":
+            return "q leads to the next question"
         if self.goes_on:
             return "q leaves, the run goes on; c cancels the run"
         return "q leaves the replay" if isinstance(self.source, Transport) else "q leaves"

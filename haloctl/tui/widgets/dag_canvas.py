@@ -17,7 +17,7 @@ from haloctl.graph.folding import fold
 from haloctl.graph.model import Graph
 from haloctl.tui.cells import fit, one_line
 from haloctl.tui.operator_status import OperatorStatus, counts_cells, described, together
-from haloctl.tui.themes import STATES, component_classes, looks_css
+from haloctl.tui.themes import STATES, State, component_classes, looks_css
 from haloctl.tui.widgets.dag_lines import FILLS, HOT, NEAR, Cell, EdgeCells, label_cells, notes_of_tree
 from haloctl.tui.widgets.panel import Panel
 
@@ -28,6 +28,8 @@ _LONGEST_LABEL: Final = 60
 _LEAST_NOTE: Final = 5
 """Columns beside a tree below which nothing is noted there."""
 _NOTHING: Final = Graph(nodes=(), edges=())
+_TOLD: Final[tuple[State, ...]] = ("running", "done", "cached", "failed", "blocked", "skipped")
+"""States whose glyphs are told where there is no colour."""
 
 
 class DagCanvas(Panel):
@@ -274,18 +276,27 @@ class DagCanvas(Panel):
         return f"{self._labels[at]} ({one_line(node.kind, 12)}) · {described(status)}"
 
     def _read_out(self) -> Strip:
-        """What `read_out` says, and at the right what the colours mean, where there is room for both."""
+        """What `read_out` says, and at the right what looks mean, where there is room for both."""
         width, said = self._width, self.read_out()
-        legend = [
-            piece
-            for fill in FILLS
-            for piece in (
-                Segment("  ", self.look(f"dag--fill-{fill}")),
-                Segment(f" {fill}  ", self.look("panel--muted")),
-            )
-        ]
+        legend = self._legend()
         margin = Segment(" " * _MARGIN, self.look(""))
         room = width - _MARGIN - sum(piece.cell_length for piece in legend)
         if cell_len(said) + 2 > room:
             legend, room = [], width - _MARGIN
         return Strip([margin, Segment(fit(said, room), self.look("")), *legend], width)
+
+    def _legend(self) -> list[Segment]:
+        """What stands behind the labels; without colour its greys are too alike, and the glyphs are told."""
+        samples: list[tuple[str, str, str]]
+        if self.app.no_color:
+            samples = [(STATES[state].glyph, f"dag--{state}", state) for state in _TOLD]
+        else:
+            samples = [("  ", f"dag--fill-{fill}", fill) for fill in FILLS]
+        return [
+            piece
+            for sample, look, words in samples
+            for piece in (
+                Segment(sample, self.look(look)),
+                Segment(f" {words}  ", self.look("panel--muted")),
+            )
+        ]
