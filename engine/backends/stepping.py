@@ -47,14 +47,15 @@ class SteppedBackend:
     ) -> None:
         self._runtime = runtime
         self._slots = slots
+        self._queue = WaitingQueue(ordered=ordered and sharing)
         self._cache = PrefixCache(
             runtime.memory,
             runtime.cells,
             runtime.sequences,
             sharing=sharing,
             stale_after=runtime.stale_after,
+            awaited=self._queue.shared,
         )
-        self._queue = WaitingQueue(ordered=ordered and sharing)
         self._sequences: dict[RequestId, Sequence] = {}
         self._by_waiting: dict[Waiting, Sequence] = {}
         self._running: list[Sequence] = []

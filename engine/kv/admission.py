@@ -80,6 +80,14 @@ class WaitingQueue:
                 return entry
         return None
 
+    def shared(self, tokens: Tokens) -> int:
+        """Most tokens that a waiting prompt has in common with `tokens`."""
+        near = self._entries
+        if self.ordered:  # neighbours in token order have most in common
+            at = bisect_left(near, Waiting(tokens, -1))
+            near = near[max(at - 1, 0) : at + 1]
+        return max((common_prefix(entry.tokens, tokens) for entry in near), default=0)
+
     def admitted(self, entry: Waiting) -> None:
         """Take an admitted request out; the walk goes on from it."""
         self.remove(entry)

@@ -7,19 +7,26 @@ once: in the tree, or as private to one lease.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from engine.kv.radix_tree import Node, RadixTree, Tokens
 from engine.kv.slots import SequencePool
 
-COLD_PROMPTS = 4
-"""Prompts kept that nobody has shared yet, the latest ones, however long.
+COLD_TOKENS = 512
+"""Tokens kept of prompts that nobody has shared and no waiting request will; the latest stays in any case.
 
 Every kept cell slows each batch, for attention must skip it, and a prompt's own ending seldom comes again.
-But those that share a beginning come one after another: the first is kept until the next has found it.
-Prefixes that were shared stay until memory is short, or until they are *stale*.
+But requests that share a beginning may come one by one. Prefixes that were shared stay until memory is short,
+or until they are *stale*.
 """
+
+LEAST_SHARED = 16
+"""Tokens that a waiting request must have in common with a prefix beyond what others keep anyway."""
+
+Shared = Callable[[Tokens], int]
+"""Most tokens that a waiting prompt has in common with these."""
 
 
 class SequenceMemory(Protocol):
@@ -47,7 +54,8 @@ class Lease:
 class PrefixCache:
     """Cells and sequences of one loaded model. With `sharing` off nothing is matched or kept.
 
-    A prefix is stale when it was not used while `stale_after` tokens were computed; None: never.
+    A prefix is stale when it was not used while `stale_after` tokens were computed; None: never. What is
+    `awaited` goes only when memory is short.
     """
 
     def __init__(
@@ -58,11 +66,13 @@ class PrefixCache:
         *,
         sharing: bool = True,
         stale_after: int | None = None,
+        awaited: Shared = lambda _: 0,
     ) -> None:
         self.memory = memory
         self.cells = cells
         self.sharing = sharing
         self.stale_after = stale_after
+        self._awaited_tokens = awaited
         self.tree = RadixTree()
         self.evicted_tokens = 0
         self._pool = SequencePool(sequences)
@@ -219,15 +229,28 @@ class PrefixCache:
             self._pool.give_back(sequence)
 
     def _evict_cold(self) -> None:
-        cold = [leaf for leaf in self.tree.evictable() if not leaf.hits]
-        for leaf in cold[: max(0, len(cold) - COLD_PROMPTS)]:
-            self._evict(leaf)
+        cold = [leaf for leaf in self.tree.evictable() if not leaf.hits and not self._awaited(leaf)]
+        kept = 0
+        for leaf in reversed(cold):
+            if kept and kept + len(leaf.edge) > COLD_TOKENS:
+                self._evict(leaf)
+            else:
+                kept += len(leaf.edge)
 
     def _evict_stale(self) -> None:
-        if self.stale_after is None:
-            return
-        while (leaf := self.tree.oldest()) and self.tree.clock - leaf.used_at > self.stale_after:
-            self._evict(leaf)
+        while stale := [leaf for leaf in self.tree.evictable() if self._stale(leaf)]:
+            for leaf in stale:
+                self._evict(leaf)
+
+    def _stale(self, leaf: Node) -> bool:
+        if self.stale_after is None or self.tree.clock - leaf.used_at <= self.stale_after:
+            return False
+        return not self._awaited(leaf)
+
+    def _awaited(self, leaf: Node) -> bool:
+        """Whether a waiting request will find enough of what this leaf alone keeps."""
+        others_keep = leaf.depth - len(leaf.edge)
+        return self._awaited_tokens(leaf.tokens()) >= others_keep + min(LEAST_SHARED, len(leaf.edge))
 
     def _attach_pins(self) -> None:
         for handle, (prefix, node) in self._pins.items():

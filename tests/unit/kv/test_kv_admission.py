@@ -131,3 +131,16 @@ def test_a_cache_of_one_prompt_is_enough(paths: list[tuple[int, ...]]) -> None:
         kept.append(entry.tokens)
     trie = {path[:end] for path in paths for end in range(1, len(path) + 1)}
     assert computed == pytest.approx(len(trie) * LONG)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    prompts=st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6).map(tuple), max_size=12),
+    asked=st.lists(st.integers(0, 2), min_size=1, max_size=6).map(tuple),
+    ordered=st.booleans(),
+)
+def test_the_most_shared_with_a_waiting_prompt_is_found(prompts, asked, ordered) -> None:
+    queue = WaitingQueue(ordered=ordered)
+    for arrival, tokens in enumerate(prompts):
+        queue.add(Waiting(tokens, arrival))
+    assert queue.shared(asked) == max((common_prefix(asked, tokens) for tokens in prompts), default=0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.kv.prefix_cache import PrefixCache
+from engine.kv.admission import Waiting, WaitingQueue
+from engine.kv.prefix_cache import COLD_TOKENS, PrefixCache
 
 SHARED = (1, 2, 3, 4, 5, 6, 7, 8)
 
@@ -105,3 +106,29 @@ def test_the_oldest_goes_first_though_it_became_a_leaf_only_now():
     while (oldest := cache.tree.oldest()) is not None:
         assert oldest.used_at == min(leaf.used_at for leaf in cache.tree.leaves())
         assert cache.make_room(cache.free + 1)
+
+
+def cold(cache: PrefixCache, numbers: range, tokens: int = 200) -> list[int]:
+    """Compute prompts that share nothing; those of which everything is kept."""
+    for number in numbers:
+        compute(cache, (number,) * tokens)
+    return [number for number in numbers if cache.tree.match((number,) * tokens) == tokens]
+
+
+def test_of_prompts_that_nobody_shares_the_latest_are_kept():
+    cache = PrefixCache(NoCells(), cells=10_000, sequences=64)
+    assert cold(cache, range(10)) == [8, 9]
+    assert cold(cache, range(20, 22), tokens=2 * COLD_TOKENS) == [21]
+
+
+def test_what_a_waiting_request_will_find_stays():
+    queue = WaitingQueue()
+    for arrival, number in enumerate((1, 3)):
+        queue.add(Waiting((number,) * 150 + (99,), arrival))
+    cache = PrefixCache(NoCells(), cells=10_000, sequences=64, stale_after=300, awaited=queue.shared)
+    assert cold(cache, range(10)) == [1, 3, 8, 9]
+    others(cache, 40)
+    assert [number for number in range(10) if cache.tree.match((number,) * 150) == 150] == [1, 3]
+    queue.remove(Waiting((3,) * 150 + (99,), 1))
+    others(cache, 40, first=500)
+    assert [number for number in range(10) if cache.tree.match((number,) * 150) == 150] == [1]
