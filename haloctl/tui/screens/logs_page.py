@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,7 +18,7 @@ from engine.journal.folder import FILE_NAME
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
-from haloctl.tui.pieces import log_line
+from haloctl.tui.pieces import Line, line, log_line
 from haloctl.tui.row_table import Column
 from haloctl.tui.run_logs import LogTail, log_files
 from haloctl.tui.run_story import RunStory
@@ -26,6 +27,7 @@ from haloctl.tui.screens.page import PageView
 from haloctl.tui.widgets.table import VTable
 
 LINES_KEPT = 20_000
+"""Lines of a log that can be read, the last ones; those before are counted."""
 _FILES = (Column(key="name", title="Log"), Column(key="size", title="Bytes", kind="quantity", width=6))
 
 
@@ -51,7 +53,9 @@ class LogsPage(PageView):
         self._files = ListRows(_FILES)
         self._paths: tuple[Path, ...] = ()
         self._tail: LogTail | RunStory | None = None
-        self._kept: deque[str] = deque(maxlen=LINES_KEPT)
+        self._reading = False
+        self._kept: deque[tuple[str, Line]] = deque(maxlen=LINES_KEPT)
+        self._left_out = 0
         self._words = ""
         self._wanted: str | None = None
 
@@ -77,9 +81,9 @@ class LogsPage(PageView):
         table.changed(self._files.replace(_file_cells(self._paths)))
         if view.worker is not None and view.worker != self._wanted and self._paths:
             self._wanted = view.worker
-            names = [_name(path) for path in self._paths]
-            if view.worker in names:
-                table.move_to(names.index(view.worker))
+            log = directory / "workers" / f"{view.worker}.log"
+            if log in self._paths:
+                table.move_to(self._paths.index(log))
         self._read()
 
     def _read(self) -> None:
@@ -90,12 +94,35 @@ class LogsPage(PageView):
             self._tail = RunStory(path) if path.name == FILE_NAME else LogTail(path)
             self.panel.follows = True
             self._kept.clear()
-        new = () if self._tail is None else self._tail.read()
-        self._kept.extend(new)
-        if new or fresh:
+            self._left_out = 0
             self._show_lines()
+        if isinstance(self._tail, LogTail):
+            self._take(self._tail.read())
+        elif self._tail is not None and not self._reading:
+            self._read_story(self._tail)
         self.panel.keep_up()
         self._tell()
+
+    @work(group="rows")
+    async def _read_story(self, story: RunStory) -> None:
+        """What the journal holds by now, in a thread and in pieces: what happened first is seen at once."""
+        self._reading = True
+        try:
+            while self._tail is story:
+                new = await asyncio.to_thread(story.read)
+                if self._tail is story:
+                    self._take(new)
+                if not story.behind:
+                    break
+        finally:
+            self._reading = False
+
+    def _take(self, new: tuple[str, ...]) -> None:
+        """Show lines that came; the oldest ones make room."""
+        if new:
+            self._left_out += max(0, len(self._kept) + len(new) - LINES_KEPT)
+            self._kept.extend((text, log_line(text)) for text in new)
+            self._show_lines()
 
     @property
     def panel(self) -> FollowPanel:
@@ -103,13 +130,17 @@ class LogsPage(PageView):
         return self.query_one("#lines", FollowPanel)
 
     def _show_lines(self) -> None:
-        self.panel.show(tuple(log_line(text) for text in self._kept if self._words in text.casefold()))
+        words = self._words
+        lines = [shown for text, shown in self._kept if not words or words in text.casefold()]
+        if self._left_out:
+            lines.insert(0, line((f"{self._left_out:,} earlier lines are left out", "muted")))
+        self.panel.show(tuple(lines))
         self._tell()
 
     def _tell(self) -> None:
-        panel = self.panel
+        panel, total = self.panel, len(self._kept)
         name = "" if self._tail is None else _name(self._tail.path)
-        shown, total = len(panel.lines), len(self._kept)
+        shown = len(panel.lines) - (self._left_out > 0)
         count = f"{shown:,} of {total:,}" if self._words else f"{total:,} lines"
         panel.border_title = f"{name or 'Lines'} · {count}{' · following' if panel.follows else ''}"
 
@@ -155,7 +186,7 @@ class LogsPage(PageView):
 
     def copied(self) -> str:
         """The lines that are shown."""
-        return "\n".join(text for text in self._kept if self._words in text.casefold())
+        return "\n".join(text for text, _shown in self._kept if self._words in text.casefold())
 
 
 def _name(path: Path) -> str:
