@@ -27,8 +27,8 @@ class Totals(Record, frozen=True, kw_only=True):
     """Counts of a run so far. `pairs` are (query, operator) pairs planned; rows are queries.
 
     `rows_total` grows with every planned window and is final once `rows_known`; a run stopped between two
-    windows ends without knowing. prompt_logical counts the prompt of every pair served, prompt_tokens of every
-    node executed: computed + reused.
+    windows ends without knowing. prompt_logical counts the prompt of every pair served, prompt_tokens of
+    every node executed: computed + reused.
     """
 
     run: RunId = RunId("")
