@@ -20,7 +20,7 @@ BATCHES_AT_ONCE: Final = 500
 
 
 class RunStory:
-    """Reads the events of a run's journal piece by piece, from the first one on, then where it stopped before."""
+    """Reads the events of a run's journal in pieces, from the first one on, and goes on where it stopped."""
 
     def __init__(self, path: Path) -> None:
         """`path` is the journal's."""
