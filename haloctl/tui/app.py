@@ -12,7 +12,10 @@ from haloctl.tui.terminal_app import TerminalApp
 
 
 class RunApp(TerminalApp[ViewState]):
-    """One run on the whole terminal. Its result is the last view; None when a signal ended it."""
+    """One run on the whole terminal. Its result is the last view; None when a signal ended it.
+
+    `begun` is called when the first page stands.
+    """
 
     def __init__(
         self,
@@ -21,11 +24,13 @@ class RunApp(TerminalApp[ViewState]):
         theme: str = "dark",
         keys: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        begun: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(theme=theme, keys=keys)
         self._source = source
         self._clock = clock
+        self._begun = begun
 
     def on_mount(self) -> None:
         """The run's screen is all there is."""
-        self.push_screen(RunScreen(self._source, self._clock), callback=self.exit)
+        self.push_screen(RunScreen(self._source, self._clock, begun=self._begun), callback=self.exit)

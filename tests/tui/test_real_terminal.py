@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -276,6 +277,18 @@ def test_a_batch_is_begun_and_watched_in_one_go_and_hostile_text_is_text_on_ever
     assert terminal.is_restored()
     is_clean(terminal.raw)
     assert len((folder / "gate-answers.jsonl").read_text().splitlines()) == 12
+
+
+def test_a_page_is_turned_to_as_soon_as_there_is_a_frame(tmp_path, trace, terminals):
+    (tmp_path / "haloctl.toml").write_text('[paths]\nruns = "runs"\n')
+    shutil.copytree(trace, tmp_path / "runs" / "r")
+    terminal = terminals("replay", "r", cwd=tmp_path)
+    terminal.wait_for("1 Overview")
+    terminal.press("3")
+    terminal.wait_for("Follow", "Who lives in Turin?")
+    terminal.press("q")
+    assert terminal.ended() == 0
+    assert terminal.is_restored()
 
 
 def test_without_a_terminal_the_interface_says_what_to_do_instead(live):

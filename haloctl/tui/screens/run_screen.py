@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -50,7 +51,8 @@ TICK_S = 1 / 4
 class RunScreen(Screen[ViewState]):
     """Shows the run a source tells of, and takes orders for it. Dismissed with the last view.
 
-    `asked_again`: once the run has ended, leaving it leads to the next question.
+    `asked_again`: once the run has ended, leaving it leads to the next question. `begun` is called when the
+    first page stands.
     """
 
     DEFAULT_CSS = """
@@ -62,13 +64,21 @@ class RunScreen(Screen[ViewState]):
     BINDINGS: ClassVar[list[BindingType]] = [*RUN_KEYS, *REPLAY_KEYS]
 
     def __init__(
-        self, source: Source, clock: Callable[[], float] = time.monotonic, *, asked_again: bool = False
+        self,
+        source: Source,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        asked_again: bool = False,
+        begun: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         self.source = source
         self.view = ViewState()
         self._feeds: Feeds | None = None
         self._made: dict[Page, PageView] = {}
+        self._turning = asyncio.Lock()  # keys, messages and the beginning turn pages in tasks of their own
+        self._arrived: PageView | None = None
+        self._has_begun = begun
         self._bound = (self.view.link, self.view.ended)  # what the keys were last chosen for
         self._dirty = True
         self._reading = False
@@ -99,11 +109,15 @@ class RunScreen(Screen[ViewState]):
 
     async def _begin(self) -> None:
         """Behind the first picture: show a page, begin to listen, and to draw."""
-        await self._turned(self.view.page)
+        await self._turn()
+        if self._is_left:
+            return
         self._flush()
         self.set_interval(FLUSH_S, self._flush)
         self.set_interval(TICK_S, self._tick)
         self.run_worker(self.source.follow(self.tell), group="source", exit_on_error=True)
+        if self._has_begun is not None:
+            self._has_begun()
 
     def tell(self, update: Update) -> None:
         """Take news from the run; they are drawn with the next flush."""
@@ -173,34 +187,43 @@ class RunScreen(Screen[ViewState]):
 
     # --- pages --------------------------------------------------------------------------------------
 
-    async def _turned(self, page: Page) -> None:
-        """Show a page, made now if it was not seen before; hide the others."""
-        pages = self.query_one("#pages", Container)
-        if page not in self._made:
-            from haloctl.tui.screens.pages import make_page
-
-            made = make_page(page, self.feeds)
-            await pages.mount(made)
-            self._made[page] = made
-        for name, other in self._made.items():
-            other.display = name == page
-        found = self.page
-        if found is not None:
+    async def _turn(self) -> None:
+        """Show the view's page, made now if it was not seen before; hide the others."""
+        async with self._turning:  # while a page is made, somebody else may turn to the same one
+            while (found := self.page) is None and not self._is_left:
+                await self._make(self.view.page)
+            if found is None or found is self._arrived or self._is_left:
+                return
+            for other in self._made.values():
+                other.display = other is found
+            self._arrived = found
             found.show(self.view)
             found.tick(self.view)
             found.arrive()  # at once: the next key may be waiting already, and means something on this page
         self.query_one(PageBar).show(self.view)
         self.refresh_bindings()
 
+    async def _make(self, page: Page) -> None:
+        from haloctl.tui.screens.pages import make_page
+
+        made = make_page(page, self.feeds)
+        await self.query_one("#pages", Container).mount(made)
+        self._made[page] = made
+
+    @property
+    def _is_left(self) -> bool:
+        """Whether the person has left, or a signal came: a page that was being made then is not whole."""
+        return not self.is_attached or self not in self.app.screen_stack
+
     async def _step(self, action: Action) -> None:
         """An action of the person that may turn the page."""
         before = self.view.page
-        leaving = self.page
         self.act(action)
         if self.view.page != before:
-            if leaving is not None:
-                leaving.leave()
-            await self._turned(self.view.page)
+            if self._arrived is not None:
+                self._arrived.leave()
+                self._arrived = None
+            await self._turn()
         elif self.page is not None:
             self.page.show(self.view)
             self.page.tick(self.view)
