@@ -16,8 +16,10 @@ def main() -> None:
         sys.stderr.write(f"haloctl: {complaint}\n")
         sys.exit(2)
     # Imported only now: the command line imports the packages that may be shadowed.
-    from haloctl.cli import run_command_line
+    from haloctl.cli import SCREENS, run_command_line
 
+    if not SCREENS.intersection(sys.argv[1:2]):
+        garbage.in_portions()
     sys.exit(run_command_line(sys.argv[1:]))
 
 

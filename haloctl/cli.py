@@ -39,6 +39,8 @@ COMMANDS = (
     "completion",
 )
 """Every command; `haloctl.commands.NAME` holds its function of the same name."""
+SCREENS = frozenset({"run", "attach", "replay"})
+"""Those that open the interface."""
 
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """What a disk, or whatever stdout is, may refuse at any time: no fault of haloctl's."""

@@ -24,7 +24,7 @@ import msgspec
 
 from engine.errors import ConfigError
 from engine.ir.ids import Record
-from haloctl import render
+from haloctl import garbage, render
 from haloctl.cli import guarded
 from haloctl.exit_codes import OK
 from haloctl.foreground import carry_out, go_on
@@ -141,6 +141,7 @@ def _read(end: socket.socket) -> bytes:
 
 def main(descriptor: int, log: Path) -> int:
     """Do what is said over the socket; returns the exit code of the run."""
+    garbage.in_portions()
     with socket.socket(fileno=descriptor) as theirs:
         start = msgspec.json.decode(_read(theirs), type=Start)
         begun = partial(_begun, theirs, log)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from haloctl import render
+from haloctl import garbage, render
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile
 from haloctl.live_runs import find_live
@@ -44,6 +44,7 @@ def attach(
     from haloctl.interruption import interruption
     from haloctl.process_end import UNKNOWN
 
+    garbage.in_portions()
     with interruption(f"the run goes on; come back with: haloctl attach {directory.name}"):
         after = follow(directory, progress if progress in ("json", "none") else "plain")
     if as_json:

@@ -7,12 +7,14 @@ import socket
 import sys
 from pathlib import Path
 
+from haloctl import garbage
 from haloctl.config import load_settings
 from haloctl.session.process import run_session
 
 
 def main() -> int:
     """Be a session until it is over; returns the exit code."""
+    garbage.in_portions()
     parser = argparse.ArgumentParser(prog="python -P -m haloctl.session", description=__doc__)
     parser.add_argument("folder", type=Path, help="where this process prints, and notes where it listens")
     parser.add_argument("--line", type=int, required=True, help="socket of the front end that started it")

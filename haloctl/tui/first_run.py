@@ -18,10 +18,11 @@ def open_first_run(settings: Settings, config: Path | None) -> int:
     Raises ConfigError without a terminal.
     """
     require_terminal("haloctl batch WORKFLOW -i TABLE -o ANSWERS")
-    app = FirstRunApp(settings, config=config, theme=settings.tui.theme, keys=settings.tui.keys)
-    garbage.leave_what_is_there()
-    with borrowed(), left_on_signals(app.leave_by_signal):
-        app.run()
+    tui = settings.tui
+    with garbage.on_a_screen() as begun:
+        app = FirstRunApp(settings, config=config, theme=tui.theme, keys=tui.keys, begun=begun)
+        with borrowed(), left_on_signals(app.leave_by_signal):
+            app.run()
     if app.return_code == 1:
         raise InvariantBroken("the terminal interface failed; runs that began go on without it")
     if app.signalled is not None:

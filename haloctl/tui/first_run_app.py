@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class FirstRunApp(TerminalApp[Departure]):
-    """Screens one after another; esc goes back a step, and what was filled in is kept."""
+    """Screens one after another; esc goes back a step, and what was filled in is kept.
+
+    `begun` is called when what the steps need is imported.
+    """
 
     LEAVING = "esc goes back a step, and out of the list of workflows it leaves"
 
@@ -34,11 +37,13 @@ class FirstRunApp(TerminalApp[Departure]):
         folder: Path | None = None,
         theme: str = "dark",
         keys: Mapping[str, str] | None = None,
+        begun: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(theme=theme, keys=keys)
         self._settings = settings
         self._config = config
         self._folder = folder or Path.cwd()
+        self._has_begun = begun
         self._early: list[events.Key | events.Paste] | None = []
 
     def compose(self) -> ComposeResult:
@@ -54,6 +59,8 @@ class FirstRunApp(TerminalApp[Departure]):
         """The first step; the session starts behind it."""
         self.run_worker(self.journey.go(), group="flow")
         self.run_worker(self.session.join(), group="session")
+        if self._has_begun is not None:
+            self._has_begun()
 
     @cached_property
     def journey(self) -> Journey:

@@ -24,10 +24,10 @@ def show_run(source: Source, settings: Settings, *, instead: str) -> Left:
     Raises ConfigError where there is no terminal, and for themes and keys that do not exist.
     """
     require_terminal(instead)
-    app = RunApp(source, theme=settings.tui.theme, keys=settings.tui.keys)
-    garbage.leave_what_is_there()
-    with borrowed(), left_on_signals(app.leave_by_signal):
-        app.run()
+    with garbage.on_a_screen() as begun:
+        app = RunApp(source, theme=settings.tui.theme, keys=settings.tui.keys, begun=begun)
+        with borrowed(), left_on_signals(app.leave_by_signal):
+            app.run()
     if app.return_code == 1:
         raise InvariantBroken("the terminal interface failed; the run itself is not harmed")
     view = app.return_value

@@ -94,18 +94,3 @@ def test_the_first_picture_reaches_the_terminal_before_what_comes_next_is_import
     assert {"haloctl.tui.terminal_app", word} <= found
     assert not found.intersection(NOT_YET)
     assert not any(name.endswith(("_page", "_journey")) for name in found)
-
-
-def test_garbage_is_looked_for_rarely_while_starting_and_then_not_in_what_starting_made():
-    done = modules_after("""
-import gc
-from haloctl import garbage
-garbage.put_off()
-while_starting = gc.get_threshold()[0]
-import haloctl.cli
-garbage.leave_what_is_there()
-assert while_starting >= 100_000 > gc.get_threshold()[0] > 700
-print(gc.get_freeze_count(), len(gc.get_objects()))
-""")
-    frozen, left = sorted(map(int, done), reverse=True)
-    assert frozen > 10 * left
