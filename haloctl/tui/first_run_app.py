@@ -87,7 +87,7 @@ class FirstRunApp(TerminalApp[Departure]):
             await super().on_event(event)
 
     def keys_may_come(self) -> None:
-        """The first step is being put up: what was typed goes to it, in the order in which it came."""
+        """The first step stands: what was typed goes to it, in the order in which it came."""
         self.call_later(self._hand_on)
 
     async def _hand_on(self) -> None:

@@ -260,14 +260,28 @@ def test_a_run_whose_session_is_killed_is_not_said_to_go_on(folder: Path):
         assert left_after(app, steps) == Departure()
 
 
-def test_what_is_typed_before_the_first_step_stands_is_meant_for_it_in_order(folder: Path):
-    app = FirstRunApp(load_settings().settings)
+class LateApp(FirstRunApp):
+    """One whose steps take their time to come up."""
+
+    async def push_screen_wait(self, *arguments: Any, **more: Any) -> Any:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return await super().push_screen_wait(*arguments, **more)
+
+
+@pytest.mark.parametrize("kind", [FirstRunApp, LateApp])
+def test_what_is_typed_before_the_first_step_stands_is_meant_for_it_in_order(
+    folder: Path, kind: type[FirstRunApp]
+):
+    write_waiting(folder)
+    app = kind(load_settings().settings)
 
     async def steps(pilot: Pilot[Any]) -> None:
-        for key in ("enter", "escape", "enter"):  # into the first workflow, out of it, into it
-            app.post_message(events.Key(key, None))
+        for key in ("down", "up", "down", "enter", *"gate"):  # to the second workflow, and into its form
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
         assert not isinstance(app.screen, WorkflowsScreen)
-        await arrived(pilot, QueriesScreen)
+        screen = await arrived(pilot, QueriesScreen)
+        await until(pilot, lambda: screen.drafted().texts == (("file", "gate"),))
         await pilot.press("escape")
         await arrived(pilot, WorkflowsScreen)
         await pilot.press("q")
