@@ -91,54 +91,69 @@ def test_a_journal_that_cannot_be_read_is_said_to_be_so(tmp_path: Path):
     assert "cannot be read" in last.aftermath.words
 
 
-def test_keys_play_step_and_move_and_orders_are_refused(trace):
-    with RunView(trace) as view:
-        first_epoch_s = next(event.at for event in view.events() if isinstance(event, EpochStarted))
+async def until(pilot, condition):
+    for _ in range(500):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it did not come to that")
+
+
+def replayed(trace, look):
+    """Drive a replay with `look(app, pilot, screen)` once it plays, and leave it."""
 
     async def run():
         app = RunApp(ReplaySource(trace, Clock()), clock=lambda: 0.0)
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
-
-            async def until(condition):
-                for _ in range(500):
-                    if condition():
-                        return
-                    await pilot.pause(0.02)
-                raise AssertionError("it did not come to that")
-
-            async def place_after(key):
-                before = screen.view.replay
-                await pilot.press(key)
-                await until(lambda: screen.view.replay != before)
-                return screen.view.replay
-
-            await until(lambda: isinstance(app.screen, RunScreen) and app.screen.view.replay is not None)
+            await until(
+                pilot, lambda: isinstance(app.screen, RunScreen) and app.screen.view.replay is not None
+            )
             screen = app.screen
-            await until(lambda: screen.query_one(TransportLine).display)
-            assert not (await place_after("space")).playing
-            assert (await place_after("greater_than_sign")).speed == 2.0
-            assert (await place_after("less_than_sign")).speed == 1.0
-            on = await place_after("right_square_bracket")
-            assert on.at_s == pytest.approx(on.end_s * 0.05)
-            assert (await place_after("left_square_bracket")).at_s == 0.0
-            assert (await place_after("full_stop")).at_s > 0.0
-            assert (await place_after("right_curly_bracket")).at_s == pytest.approx(first_epoch_s)
-            shown = {binding.action for _, binding, enabled, _ in screen.active_bindings.values() if enabled}
-            assert not shown & {"pause", "requeue", "cancel"}
-            before = screen.view.replay.at_s
-            await pilot.click(TransportLine, offset=(60, 0))
-            await until(lambda: screen.view.replay.at_s > before)
-            for page in ("2", "3", "4"):
-                await pilot.press(page)
-                shown = {b.action for _, b, enabled, _ in screen.active_bindings.values() if enabled}
-                assert not shown & {"pause", "requeue", "cancel", "cancel_row", "restart"}
-                assert "open" in shown
-            usable = {found.binding.tooltip for found in screen.active_bindings.values() if found.enabled}
-            assert "Leave this view" in usable
-            assert not any("goes on" in words for words in usable)
-            await pilot.press("ctrl+c")
-            await until(lambda: [note.message for note in app._notifications] == ["q leaves the replay"])
+            await until(pilot, lambda: screen.query_one(TransportLine).display)
+            await look(app, pilot, screen)
             await pilot.press("q")
-            await until(lambda: app.return_value is not None)
+            await until(pilot, lambda: app.return_value is not None)
 
     asyncio.run(run())
+
+
+def test_keys_and_clicks_play_step_and_move(trace):
+    with RunView(trace) as view:
+        first_epoch_s = next(event.at for event in view.events() if isinstance(event, EpochStarted))
+
+    async def look(_app, pilot, screen):
+        async def place_after(key):
+            before = screen.view.replay
+            await pilot.press(key)
+            await until(pilot, lambda: screen.view.replay != before)
+            return screen.view.replay
+
+        assert not (await place_after("space")).playing
+        assert (await place_after("greater_than_sign")).speed == 2.0
+        assert (await place_after("less_than_sign")).speed == 1.0
+        on = await place_after("right_square_bracket")
+        assert on.at_s == pytest.approx(on.end_s * 0.05)
+        assert (await place_after("left_square_bracket")).at_s == 0.0
+        assert (await place_after("full_stop")).at_s > 0.0
+        assert (await place_after("right_curly_bracket")).at_s == pytest.approx(first_epoch_s)
+        before = screen.view.replay.at_s
+        await pilot.click(TransportLine, offset=(60, 0))
+        await until(pilot, lambda: screen.view.replay.at_s > before)
+
+    replayed(trace, look)
+
+
+def test_a_replay_has_no_keys_for_orders_and_says_that_leaving_leaves_it(trace):
+    async def look(app, pilot, screen):
+        for page in ("1", "2", "3", "4"):
+            await pilot.press(page)
+            shown = {b.action for _, b, enabled, _ in screen.active_bindings.values() if enabled}
+            assert not shown & {"pause", "requeue", "cancel", "cancel_row", "restart"}
+            assert "open" in shown or page == "1"
+        usable = {found.binding.tooltip for found in screen.active_bindings.values() if found.enabled}
+        assert "Leave this view" in usable
+        assert not any("goes on" in words for words in usable)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: [note.message for note in app._notifications] == ["q leaves the replay"])
+
+    replayed(trace, look)
