@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.provenance import provenance
+from bench.provenance import provenance, record
 from bench.workloads.matrix import WORKLOADS
 from bench.workloads.one_batch import run_batch, write_table
 from bench.workloads.systems import SYSTEMS
@@ -54,8 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         lines = list(compared(Path(place), options.only, options.queries))
     if options.json is not None:
-        text = json.dumps({"provenance": before, "queries": options.queries, "workloads": lines}, indent=1)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        record(options.json, before, queries=options.queries, workloads=lines)
 
 
 def compared(folder: Path, names: Iterable[str], queries: int) -> Iterable[dict[str, Any]]:

@@ -9,12 +9,11 @@ computes prompts of several lengths, one after another and sharing nothing, and 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from bench.llama_backend import Bench, run
-from bench.provenance import provenance
+from bench.provenance import provenance, record
 from bench.workloads.bench_folder import default_folder
 from bench.workloads.models import CONTEXT_TOKENS, build_models
 from engine.contracts import Backend
@@ -44,8 +43,7 @@ def main() -> None:
             )
             sys.stdout.flush()
     if options.json is not None:
-        text = json.dumps({"provenance": before, "threads": options.threads, "figures": figures}, indent=1)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        record(options.json, before, threads=options.threads, figures=figures)
 
 
 def rates(bench: Bench, words: int) -> dict[str, float]:
@@ -53,7 +51,7 @@ def rates(bench: Bench, words: int) -> dict[str, float]:
     best = {"prompt_tokens": 0.0, "prefill": 0.0, "decode": 0.0}
     for _ in range(bench.repeat):
         backend = bench.load(slots=SEQUENCES, context_tokens=CONTEXT_TOKENS)
-        tokens, seconds = _prefilled(backend, bench, words)
+        tokens, seconds = prefilled(backend, bench, words, SEQUENCES)
         best["prompt_tokens"] = tokens / SEQUENCES
         best["prefill"] = max(best["prefill"], tokens / seconds)
         before = backend.statistics()
@@ -65,10 +63,10 @@ def rates(bench: Bench, words: int) -> dict[str, float]:
     return best
 
 
-def _prefilled(backend: Backend, bench: Bench, words: int) -> tuple[int, float]:
-    """Tokens and seconds of prompts that come one after another."""
+def prefilled(backend: Backend, bench: Bench, words: int, prompts: int) -> tuple[int, float]:
+    """Tokens and seconds of prompts that come one after another and share nothing."""
     before = backend.statistics()
-    for number in range(SEQUENCES):
+    for number in range(prompts):
         run(backend, [bench.request(number, words, 1)])
     after = backend.statistics()
     return after.computed_tokens - before.computed_tokens, after.prefill_s - before.prefill_s

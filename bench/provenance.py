@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -17,6 +19,12 @@ def provenance() -> dict[str, str | int | float]:
         "cores": len(os.sched_getaffinity(0)),
         "load_average": round(os.getloadavg()[0], 1),
     }
+
+
+def record(path: Path, measured: Mapping[str, str | int | float], **figures: object) -> None:
+    """Write figures as JSON, with the provenance taken before they were `measured`. Raises OSError."""
+    text = json.dumps({"provenance": measured, **figures}, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _commit() -> str:

@@ -10,13 +10,13 @@ for each bench model, beside what the backend takes it to be.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from statistics import linear_regression
 
 from bench.llama_backend import Bench, run
-from bench.provenance import provenance
+from bench.prompt_lengths import prefilled
+from bench.provenance import provenance, record
 from bench.workloads.bench_folder import default_folder
 from bench.workloads.models import CONTEXT_TOKENS, build_models, kv_bytes
 from engine.backends.llama_cpp.model import LlamaModel
@@ -44,8 +44,7 @@ def main() -> None:
         sys.stdout.write(_lines(figures[-1]))
         sys.stdout.flush()
     if options.json is not None:
-        text = json.dumps({"provenance": before, "threads": options.threads, "figures": figures}, indent=1)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        record(options.json, before, threads=options.threads, figures=figures)
 
 
 def _rates(bench: Bench, name: str) -> list[dict[str, float]]:
@@ -72,10 +71,8 @@ def _kept(backend: Backend, bench: Bench, number: int) -> PrefixHandle:
 
 def _rate(backend: Backend, bench: Bench) -> float:
     """Tokens a second of one prompt that shares nothing."""
-    before = backend.statistics()
-    run(backend, [bench.request(0, ASKED_WORDS, 1)])
-    after = backend.statistics()
-    return (after.computed_tokens - before.computed_tokens) / (after.prefill_s - before.prefill_s)
+    tokens, seconds = prefilled(backend, bench, ASKED_WORDS, 1)
+    return tokens / seconds
 
 
 def _worth(path: Path, name: str, rates: list[dict[str, float]]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from engine.kv.radix_tree import Tokens, common_prefix
 
 SHARED_TOKENS = 16
-"""Prefixes shorter than this are not worth ordering or waiting for."""
+"""Prefixes shorter than this are not worth ordering, waiting for, or keeping for a request that waits."""
 
 _GROUPS_EXAMINED = 64
 """Groups matched against the cache per decision; the rest keep their place by arrival."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.kv.admission import SHARED_TOKENS
 from engine.kv.radix_tree import Node, RadixTree, Tokens
 from engine.kv.slots import SequencePool
 
@@ -21,9 +22,6 @@ Every kept cell slows each batch, for attention must skip it, and a prompt's own
 But requests that share a beginning may come one by one. Prefixes that were shared stay until memory is short,
 or until they are *stale*.
 """
-
-LEAST_SHARED = 16
-"""Tokens that a waiting request must have in common with a prefix beyond what others keep anyway."""
 
 Shared = Callable[[Tokens], int]
 """Most tokens that a waiting prompt has in common with these."""
@@ -214,7 +212,7 @@ class PrefixCache:
     def _take_sequence(self) -> int | None:
         sequence = self._pool.take()
         while sequence is None:
-            leaf = self.tree.oldest()
+            leaf = next(self.tree.evictable(), None)
             if leaf is None:
                 return None
             self._evict(leaf)
@@ -250,7 +248,7 @@ class PrefixCache:
     def _awaited(self, leaf: Node) -> bool:
         """Whether a waiting request will find enough of what this leaf alone keeps."""
         others_keep = leaf.depth - len(leaf.edge)
-        return self._awaited_tokens(leaf.tokens()) >= others_keep + min(LEAST_SHARED, len(leaf.edge))
+        return self._awaited_tokens(leaf.tokens()) >= others_keep + min(SHARED_TOKENS, len(leaf.edge))
 
     def _attach_pins(self) -> None:
         for handle, (prefix, node) in self._pins.items():

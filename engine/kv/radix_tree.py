@@ -156,11 +156,6 @@ class RadixTree:
         unused = (leaf for leaf in self._leaves.values() if not leaf.users)
         return iter(sorted(unused, key=lambda leaf: leaf.used_at))
 
-    def oldest(self) -> Node | None:
-        """The leaf without users that was not used for the longest time."""
-        unused = (leaf for leaf in self._leaves.values() if not leaf.users)
-        return min(unused, key=lambda leaf: leaf.used_at, default=None)
-
     def evict(self, leaf: Node) -> tuple[int, int | None]:
         """Remove a leaf's edge; returns (its sequence, tokens that sequence must still hold or None).
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.backends.registry import load_backend
-from engine.ir.ids import ModelName, RequestId
-from engine.ir.request import Generated, GenerateRequest, Message, ModelFile, ModelOptions
+from engine.ir.ids import RequestId
+from engine.ir.request import Generated, GenerateRequest, Message
 from workflows.mini.build import ModelShape, build_model
 
 SYSTEM = Message(role="system", content="You are a careful analyst of orders, parts and suppliers. " * 8)
@@ -17,19 +16,12 @@ OTHERS = 12
 
 
 @pytest.fixture
-def load(tmp_path):
-    opened = []
-
+def load(tmp_path, open_llama):
     def open_backend(shape):
         path = build_model(tmp_path / f"{shape.width}.gguf", shape=shape)
-        options = ModelOptions(slots=2, threads=1, context_tokens=1024)
-        file = ModelFile(name=ModelName("m"), backend="llama_cpp", path=str(path), options=options)
-        opened.append(load_backend(file, 1 << 26))
-        return opened[-1]
+        return open_llama(path, slots=2, context_tokens=1024)
 
-    yield open_backend
-    for backend in opened:
-        backend.close()
+    return open_backend
 
 
 def reused(backend, number, *, system):

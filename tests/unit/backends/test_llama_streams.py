@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.backends.registry import load_backend
-from engine.ir.ids import ModelName, RequestId
-from engine.ir.request import Generated, GenerateRequest, Message, ModelFile, ModelOptions
+from engine.ir.ids import RequestId
+from engine.ir.request import Generated, GenerateRequest, Message
 from workflows.mini.build import ModelShape, build_model
 
 SHAPE = ModelShape(width=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context_tokens=2048)
@@ -19,21 +18,12 @@ def path(tmp_path_factory):
 
 
 @pytest.fixture
-def load(path):
-    opened = []
-
+def load(path, open_llama):
     def open_backend(cells, context_tokens=1024):
         kv_bytes = 2 * 2 * SHAPE.layers * SHAPE.kv_heads * SHAPE.head_width
-        options = ModelOptions(
-            slots=4, threads=1, context_tokens=context_tokens, kv_budget_bytes=cells * kv_bytes
-        )
-        file = ModelFile(name=ModelName("m"), backend="llama_cpp", path=str(path), options=options)
-        opened.append(load_backend(file, 1 << 26))
-        return opened[-1]
+        return open_llama(path, slots=4, context_tokens=context_tokens, kv_budget_bytes=cells * kv_bytes)
 
-    yield open_backend
-    for backend in opened:
-        backend.close()
+    return open_backend
 
 
 def ask(number, words=8, max_tokens=24):

@@ -103,7 +103,7 @@ def test_restored_prefixes_leave_one_another_alone():
 def test_the_oldest_goes_first_though_it_became_a_leaf_only_now():
     cache = filled(stale_after=None)
     others(cache, 3)
-    while (oldest := cache.tree.oldest()) is not None:
+    while (oldest := next(cache.tree.evictable(), None)) is not None:
         assert oldest.used_at == min(leaf.used_at for leaf in cache.tree.leaves())
         assert cache.make_room(cache.free + 1)
 
