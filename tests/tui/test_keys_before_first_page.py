@@ -29,7 +29,7 @@ async def run_screen_at(app, moment):
     await until(lambda: isinstance(app.screen, RunScreen), pause_s=0)
     screen = app.screen
     if moment == FIRST_PAGE:
-        await until(lambda: len(screen.query("#pages > *")) > 0, pause_s=0)
+        await until(lambda: len(screen.query("PageDeck > *")) > 0, pause_s=0)
         assert screen.page is None
     else:
         for _ in range(moment):
@@ -57,7 +57,7 @@ def test_a_page_turned_to_before_the_first_one_stands_is_made_once_and_keeps_its
             await until(lambda: any(found.value == "a" for found in screen.query(Input)))
             await until(lambda: follows(app))
             await pilot.pause()
-            shown = [page.id for page in screen.query("#pages > *") if page.display]
+            shown = [page.id for page in screen.query("PageDeck > *") if page.display]
             return screen.view.page, shown, isinstance(app.focused, Input)
 
     assert asyncio.run(run()) == ("queries", ["page-queries"], True)
@@ -72,7 +72,7 @@ def test_pages_turned_to_and_back_from_before_the_first_one_stands_end_where_the
             type_(app, "3", "6", "1")
             await until(lambda: follows(app) and screen.page is not None and not app._at_work)
             await pilot.pause()
-            pages = screen.query("#pages > *")
+            pages = screen.query("PageDeck > *")
             return [page.id for page in pages if page.display], sorted(page.id for page in pages)
 
     assert asyncio.run(run()) == (["page-overview"], ["page-overview", "page-plan", "page-queries"])
@@ -105,7 +105,7 @@ def test_a_click_and_a_key_that_turn_to_the_same_page_at_once_make_it_once(trace
             app.call_later(screen.action_turn, "plan")
             await until(lambda: screen.page is not None and screen.page.id == "page-plan")
             await pilot.pause()
-            pages = screen.query("#pages > *")
+            pages = screen.query("PageDeck > *")
             return [page.id for page in pages if page.display], len(pages)
 
     assert asyncio.run(run()) == (["page-plan"], 2)
