@@ -3,7 +3,7 @@
 The yardstick's limit takes the peak rates, measured with short prompts in an empty cache. Here each model
 computes prompts of several lengths, one after another and sharing nothing, and decodes 16 texts behind them.
 
-    python -m bench.prompt_lengths [--threads 1] [--repeat 3] [--json FILE]
+    python -m bench.prompt_lengths [--size large] [--threads 1] [--repeat 3] [--json FILE]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.llama_backend import Bench, run
 from bench.provenance import provenance, record
 from bench.workloads.bench_folder import default_folder
-from bench.workloads.models import CONTEXT_TOKENS, build_models
+from bench.workloads.models import CONTEXT_TOKENS, SIZES, build_models
 from engine.contracts import Backend
 
 WORDS = (30, 60, 120, 240, 480)
@@ -26,13 +26,15 @@ DECODED = 32
 def main() -> None:
     """A line for each model and length."""
     parser = argparse.ArgumentParser(prog="python -m bench.prompt_lengths", description=__doc__)
+    parser.add_argument("--size", choices=tuple(SIZES), default="small", help="of the models")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     before = provenance()
     figures = []
-    for name, path in build_models(default_folder() / "models").items():
+    folder = default_folder(options.size) / "models"
+    for name, path in build_models(folder, SIZES[options.size]).items():
         bench = Bench(path, options.threads, options.repeat)
         for words in WORDS:
             line = {"model": name, **rates(bench, words)}
@@ -43,7 +45,7 @@ def main() -> None:
             )
             sys.stdout.flush()
     if options.json is not None:
-        record(options.json, before, threads=options.threads, figures=figures)
+        record(options.json, before, size=options.size, threads=options.threads, figures=figures)
 
 
 def rates(bench: Bench, words: int) -> dict[str, float]:

@@ -18,7 +18,7 @@ from bench.llama_backend import Bench, run
 from bench.prompt_lengths import prefilled
 from bench.provenance import provenance, record
 from bench.workloads.bench_folder import default_folder
-from bench.workloads.models import CONTEXT_TOKENS, build_models, kv_bytes
+from bench.workloads.models import CONTEXT_TOKENS, SIZES, build_models, kv_bytes
 from engine.backends.llama_cpp.model import LlamaModel
 from engine.contracts import Backend, PrefixHandle
 from engine.ir.ids import ModelName
@@ -49,7 +49,9 @@ def main() -> None:
 
 def _rates(bench: Bench, name: str) -> list[dict[str, float]]:
     """Best prefill rate, in tokens a second, at each number of kept cells."""
-    backend = bench.load(slots=16, context_tokens=CONTEXT_TOKENS, kv_budget_bytes=kv_bytes(name))
+    backend = bench.load(
+        slots=16, context_tokens=CONTEXT_TOKENS, kv_budget_bytes=kv_bytes(SIZES["small"][name])
+    )
     pins: list[PrefixHandle] = []
     rates = []
     for kept in KEPT:

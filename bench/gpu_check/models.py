@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from bench.gpu_check.target import TINY, Figures, Target
-from bench.workloads.models import SHAPES as WORKLOAD_SHAPES
+from bench.workloads.models import SIZES
 from workflows.mini.build import build_model
 from workflows.mini.folder import folder_of_file
 from workflows.mini.random_folder import write_random_folder
@@ -31,7 +31,7 @@ def folders(target: Target, folder: Path, *shapes: str) -> Figures:
 def workloads(target: Target, folder: Path) -> Figures:
     """Write the workloads' models S, M and L in both forms, and their databases."""
     since = time.perf_counter()
-    for seed, (name, shape) in enumerate(WORKLOAD_SHAPES.items()):
+    for seed, (name, shape) in enumerate(SIZES["small"].items()):
         chosen = TINY if target.reference else shape
         file = build_model(gguf_of(folder, name), shape=chosen, seed=seed)
         folder_of_file(file, folder_of(folder, name))

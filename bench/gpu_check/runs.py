@@ -23,8 +23,7 @@ from bench.gpu_check.through_engine import (
     silent,
 )
 from bench.workloads.matrix import WORKLOADS
-from bench.workloads.models import CONTEXT_TOKENS
-from bench.workloads.models import SHAPES as MODELS
+from bench.workloads.models import CONTEXT_TOKENS, SIZES
 from bench.workloads.run_cell import LATENCY_SCALE, SEED
 from engine.ir.event import Event, TokensDecoded, WorkerLost, WorkerReady
 from engine.processor.worker_pool import WorkerPool, open_pool
@@ -103,7 +102,7 @@ class _Killer:
 
 async def _calibrate(pool: WorkerPool, settings: Settings) -> str:
     """Measure all models in both forms, so that they are placed by what they cost; says how many."""
-    fleet = assemble_fleet(settings, MODELS, silent)
+    fleet = assemble_fleet(settings, SIZES["small"], silent)
     await pool.fit(fleet.workers)
     known = form_digests(fleet.files, DigestBook(cache_folder(settings)))
     store = profile_store(cache_folder(settings))
@@ -126,7 +125,7 @@ def _settings(target: Target, folder: Path, databases: dict[str, Path], api: str
             context_tokens=CONTEXT_TOKENS,
             kv_memory="64MiB" if target.reference else "256MiB",
         )
-        for name in MODELS
+        for name in SIZES["small"]
     }
     made = settings_for(folder, models, workers)
     return _replaced(made, databases, api)

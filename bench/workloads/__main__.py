@@ -1,16 +1,17 @@
 """Run the yardstick, or what of it is chosen, and say what it came to.
 
-    python -m bench.workloads [--quick] [--only W1,64 haloctl ...] [--minutes N] [--fresh] [--folder DIR]
-                              [--json FILE]
-    python -m bench.workloads --check
+    python -m bench.workloads [--quick] [--only W1,64 haloctl ...] [--minutes N] [--fresh] [--size large]
+                              [--folder DIR] [--json FILE]
+    python -m bench.workloads --check [--size large]
     python -m bench.workloads --page bench/results/workloads.json
 
 Every finished run is kept in the folder at once: a benchmark that was stopped goes on where it was. The most
 telling runs come first; `--minutes` begins no other after so many. `--only` takes words that a run's name
 must hold, with commas between (W1,64,2w,all,haloctl), several times over. `--json` writes all results as one
-document, `--page` makes docs/yardstick.md and its pictures from one, with what people wrote about results in
-bench/results/workloads_notes.md. `--check` says in two minutes what the models cost beside one another, and
-which share loading has where they take turns.
+document, `--page` makes docs/yardstick.md and its pictures from one, with workloads_large.json beside it, if
+there is one, and what people wrote about results in bench/results/workloads_notes.md. `--size large` takes
+models four times as large, in a folder of their own. `--check` says in two minutes what the models cost
+beside one another, and which share loading has where they take turns.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from bench.workloads.drift import with_drift
 from bench.workloads.fleet import measure_fleet
 from bench.workloads.limit import distinct_work
 from bench.workloads.matrix import Cell, Fleet, all_cells, chosen
+from bench.workloads.models import SIZES
 from bench.workloads.notes import read_notes
 from bench.workloads.page import write_page
 from bench.workloads.results import (
     CellLine,
     FleetLine,
+    Results,
     append_line,
     read_document,
     read_lines,
@@ -51,13 +54,14 @@ def main() -> None:
     """Run what is asked for and not yet done."""
     options = _parse()
     if options.page is not None:
-        write_page(PAGE, read_document(options.page), read_notes(NOTES))
+        write_page(PAGE, read_document(options.page), read_notes(NOTES), _large(options.page))
         return
-    folder = BenchFolder.at(options.folder, options.threads)
+    where = options.folder or default_folder(options.size)
+    folder = BenchFolder.at(where, options.threads, SIZES[options.size])
     if options.check:
         check(folder)
         return
-    lines = options.folder / LINES
+    lines = where / LINES
     if options.fresh:
         lines.unlink(missing_ok=True)
     _note_other_commits(lines)
@@ -67,6 +71,12 @@ def main() -> None:
     print(summary(results))
     if options.json is not None:
         write_document(options.json, results)
+
+
+def _large(page: Path) -> Results:
+    """What was measured with large models; nothing where that was not."""
+    path = page.with_name("workloads_large.json")
+    return read_document(path) if path.exists() else Results()
 
 
 def _run_all(folder: BenchFolder, lines: Path, cells: Iterable[Cell], minutes: float) -> None:
@@ -105,7 +115,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, metavar="N", default=THREADS, help=f"of a worker ({THREADS})")
     parser.add_argument("--check", action="store_true", help="costs of the models, and the share of loading")
     parser.add_argument("--fresh", action="store_true", help="forget what was run before")
-    parser.add_argument("--folder", type=Path, default=default_folder())
+    parser.add_argument("--size", choices=tuple(SIZES), default="small", help="of the models")
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--page", type=Path, metavar="JSON")
     return parser.parse_args()

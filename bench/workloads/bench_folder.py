@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench.workloads.matrix import WORKLOADS, Cell, Fleet, Memory
-from bench.workloads.models import CONTEXT_TOKENS, build_models, kv_bytes
+from bench.workloads.models import CONTEXT_TOKENS, SIZES, Shapes, build_models, kv_bytes
 from bench.workloads.one_batch import write_table
 from engine.testing.fixed_answers_calls import CALLS_VARIABLE
 from engine.worker.loading import MODULES_VARIABLE
@@ -41,14 +41,16 @@ class BenchFolder:
     """What all cells share. `models` and `databases` are files; `threads` are those of a worker."""
 
     folder: Path
+    shapes: Shapes
     models: Mapping[str, Path]
     databases: Mapping[str, Path]
     threads: int = THREADS
 
     @classmethod
-    def at(cls, folder: Path, threads: int = THREADS) -> BenchFolder:
+    def at(cls, folder: Path, threads: int = THREADS, shapes: Shapes = SIZES["small"]) -> BenchFolder:
         """Build what is missing in `folder`."""
-        return cls(folder, build_models(folder / "models"), build_databases(folder / "data"), threads)
+        models = build_models(folder / "models", shapes)
+        return cls(folder, shapes, models, build_databases(folder / "data"), threads)
 
     def settings(self, fleet: Fleet, memory: Memory, api: str = "", calls: Path | None = None) -> Settings:
         """Settings of a fleet; `api` is an address calls may go to, `calls` a folder for the log of calls."""
@@ -59,7 +61,9 @@ class BenchFolder:
             threads=self.threads, slots=SLOTS, memory=f"{self.memory_bytes(memory)}B", env=environment
         )
         models = {
-            name: ModelSettings(gguf=str(path), kv_memory=f"{kv_bytes(name)}B", context_tokens=CONTEXT_TOKENS)
+            name: ModelSettings(
+                gguf=str(path), kv_memory=f"{kv_bytes(self.shapes[name])}B", context_tokens=CONTEXT_TOKENS
+            )
             for name, path in self.models.items()
         }
         # What the engine leaves open is taken from its own defaults, never from the user's file.
@@ -75,7 +79,7 @@ class BenchFolder:
 
     def memory_bytes(self, memory: Memory) -> int:
         """Of a worker: for all models side by side, or for the largest alone."""
-        sizes = [path.stat().st_size + kv_bytes(name) for name, path in self.models.items()]
+        sizes = [path.stat().st_size + kv_bytes(self.shapes[name]) for name, path in self.models.items()]
         return (sum(sizes) if memory == "all" else max(sizes)) + SLACK_BYTES
 
     def fleet_folder(self, fleet: Fleet) -> Path:
@@ -106,7 +110,7 @@ class BenchFolder:
         return path
 
 
-def default_folder() -> Path:
-    """Where benchmarks keep what they build, unless told otherwise."""
+def default_folder(size: str = "small") -> Path:
+    """Where benchmarks keep what they build for models of a size, unless told otherwise."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "haloctl" / "bench-workloads"
+    return Path(cache) / "haloctl" / ("bench-workloads" if size == "small" else f"bench-workloads-{size}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from bench.workloads.matrix import ABLATED_QUERIES, SETTINGS, WORKLOADS, Memory
-from bench.workloads.notes import GOALS, Notes
+from bench.workloads.notes import GOALS, LARGE, Notes
 from bench.workloads.plots import bars
 from bench.workloads.results import CellLine, Results, geometric_mean
 from bench.workloads.summary import load_share
@@ -110,14 +110,28 @@ def goal_sections(results: Results, notes: Notes, save: SavePicture) -> Iterator
     for goal in EXPECTED:
         series = {_setting(workers, memory): row for workers, memory, row in _measured(goal, results)}
         if series:
-            yield f"**{goal.title}**\n"
-            rows = [(setting, *_cells(goal, values)) for setting, values in series.items()]
-            yield from table(("", *WORKLOADS, "mean"), rows)
+            yield from _goal_table(goal, series)
             title = f"{goal.title} ({QUERIES} queries)"
             picture = bars(title, list(WORKLOADS), series, lines=goal.bounds)
             yield save(f"goal-{goal.name}", picture, goal.title)
         if goal.name in notes:
             yield f"{notes[goal.name]}\n"
+
+
+def large_sections(large: Results, notes: Notes) -> Iterator[str]:
+    """What was measured of each goal with large models, and what was written about it; no pictures."""
+    for goal in EXPECTED:
+        series = {_setting(workers, memory): row for workers, memory, row in _measured(goal, large)}
+        if series:
+            yield from _goal_table(goal, series)
+    if LARGE in notes:
+        yield f"{notes[LARGE]}\n"
+
+
+def _goal_table(goal: Goal, series: Mapping[str, Values]) -> Iterator[str]:
+    yield f"**{goal.title}**\n"
+    rows = [(setting, *_cells(goal, values)) for setting, values in series.items()]
+    yield from table(("", *WORKLOADS, "mean"), rows)
 
 
 def mechanism_lines(results: Results, notes: Notes) -> Iterator[str]:

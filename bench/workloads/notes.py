@@ -12,7 +12,9 @@ Notes: TypeAlias = Mapping[str, str]
 """Subject → Markdown."""
 
 GOALS = ("limit", "opwise", "estimate", "loading")
-SUBJECTS = (*GOALS, *ABLATIONS)
+LARGE = "large"
+"""What came of large models."""
+SUBJECTS = (*GOALS, LARGE, *ABLATIONS)
 _HEAD = "## "
 
 

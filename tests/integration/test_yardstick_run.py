@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from bench.workloads import models
 from bench.workloads.bench_folder import BenchFolder
 from bench.workloads.limit import decoded, distinct_work, drift
 from bench.workloads.matrix import Cell
@@ -27,9 +26,8 @@ def cell(system, **more):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "SHAPES", dict.fromkeys("SML", TINY))
-    made = BenchFolder.at(tmp_path)
+def folder(tmp_path):
+    made = BenchFolder.at(tmp_path, shapes=dict.fromkeys("SML", TINY))
     learn(made, cell("haloctl"))
     return made
 

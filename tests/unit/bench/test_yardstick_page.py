@@ -165,6 +165,19 @@ def test_workers_time_is_told_apart_and_adds_up(tmp_path, results):
     assert "| limit: prefill | 33% | – | – | – | – | – |" in page.read_text()
 
 
+def test_what_large_models_came_to_stands_apart(tmp_path, results):
+    page = tmp_path / "yardstick.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    large = Results(fleets=(fleet_line("W1"),), cells=(cell_line("W1", "haloctl", 2.5),))
+    write_page(page, results, {"large": "Attention weighs less."}, large)
+    text = page.read_text()
+    before, found, after = text.partition("### With models four times as large\n")
+    assert found
+    assert "| 1 worker, all models fit | **67%** |" in before
+    assert "| 1 worker, all models fit | 80% |" in after
+    assert "\nAttention weighs less.\n" in after.partition("###")[0]
+
+
 def test_notes_on_what_was_never_measured_are_refused_and_no_file_is_no_notes(tmp_path):
     assert read_notes(tmp_path / "none.md") == {}
     (tmp_path / "notes.md").write_text("## gredy\ntext\n")
