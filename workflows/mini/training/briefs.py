@@ -181,7 +181,7 @@ def question_on(dice: random.Random, split: Split, result: Result) -> tuple[str,
 
 def brief(dice: random.Random, split: Split) -> Example:
     """A brief on one table, or one sentence on each of several."""
-    count = dice.choice((1, 1, 1, 1, 2, 2, 3))
+    count = dice.choice((1, 1, 1, 2, 2, 3, 3))
     drawn = [a_table(dice, split) for _ in range(count)]
     results = [result for _, result in drawn]
     if count == 1:

@@ -26,14 +26,14 @@ MAKERS: Mapping[Family, Callable[[random.Random, Split], Example]] = {
     "form": form,
 }
 MIX: Mapping[Family, int] = {
-    "extract": 30,
+    "extract": 40,
     "classify": 34,
     "brief": 56,
-    "merge": 36,
+    "merge": 40,
     "shape": 42,
-    "market": 12,
-    "drill": 10,
-    "form": 4,
+    "market": 20,
+    "drill": 36,
+    "form": 6,
 }
 """Parts of each family; short answers get more examples, since they hold fewer tokens to learn from."""
 COPYING: Mapping[Family, int] = {**MIX, "drill": 170}

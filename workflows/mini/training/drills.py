@@ -24,12 +24,20 @@ _CELL = (
 )
 _ROW = ("Copy the row of {}.", "Which row begins with {}?", "Show the row of {}.")
 
+_TOPS = (
+    "Copy the {place} row of each table.",
+    "[The|Only the] {place} row of every table, please.",
+    "Table by table: the {place} row.",
+    "Go through the tables and copy the {place} row of each.",
+)
+_PLACES = {"first": 0, "last": -1}
+
 Turns = list[tuple[str, str]]
 
 
 def drill(dice: random.Random, _split: Split) -> Example:
-    """One exercise with up to five turns."""
-    kind, turns = dice.choice((_repeat, _lookup, _row, _cell))(dice)
+    """One exercise with up to seven turns."""
+    kind, turns = dice.choice(_EXERCISES)(dice)
     (question, answer), *more = turns
     return Example(
         family="drill",
@@ -67,11 +75,21 @@ def _row(dice: random.Random) -> tuple[str, Turns]:
 def _cell(dice: random.Random) -> tuple[str, Turns]:
     table = draw_table(dice, dice.choice(KINDS), "", rows=(2, 7))
     turns = []
-    for _ in range(dice.randint(1, 4)):
+    for _ in range(dice.randint(2, 7)):
         row, column = dice.choice(table.rows), dice.randrange(1, len(table.columns))
         question = dice.choice(_CELL).format(label=row[0], column=table.columns[column])
         turns.append((question, cell(row[column])))
     return "cell", _after(table.text, turns)
+
+
+def _tops(dice: random.Random) -> tuple[str, Turns]:
+    tables = [draw_table(dice, dice.choice(KINDS), "", rows=(1, 6)) for _ in range(dice.randint(2, 4))]
+    lines = [table.text.split("\n")[1:] for table in tables]
+    turns = []
+    for place in dice.sample(tuple(_PLACES), dice.randint(1, len(_PLACES))):
+        question = worded(dice, dice.choice(_TOPS)).format(place=place)
+        turns.append((question, "\n".join(rows[_PLACES[place]] for rows in lines)))
+    return "tops", _after("\n".join(f"{table.kind.title}:\n{table.text}" for table in tables), turns)
 
 
 def _after(text: str, turns: Turns) -> Turns:
@@ -92,3 +110,7 @@ def _word(dice: random.Random) -> str:
         number = dice.randint(0, 10 ** dice.randint(1, 9))
         return str(number) if dice.random() < 0.7 else f"{number / 100:.2f}"
     return _name(dice)
+
+
+_EXERCISES = (_repeat, _lookup, _row, _cell, _cell, _cell, _tops, _tops)
+"""Finding a cell by its column, and a row in one table after another, are what models fail at longest."""

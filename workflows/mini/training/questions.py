@@ -65,6 +65,10 @@ MARKET = {
             "In {region}, who were the [leading|main] {segment} customers during {year}?",
             "Tell me about our {segment} customers in {region} in {year}.",
             "Who buys {segment} from us in {region}? Take {year}.",
+            "[In|Within|Across] {region} in {year}, [who|show who|tell me who] bought most {segment}?",
+            "[Take|Look at] {region} in {year} and [list|show] the [top|biggest|main] {segment} customers.",
+            "For {year} in {region}, [list|write down] the [largest|best] [buyers|clients] of {segment}.",
+            "Of {region} in {year}, [tell me|I need] the [biggest|top] {segment} [buyers|clients|customers].",
             *_framed("customers|buyers|clients|largest customers|top buyers|best clients|people who buy"),
         ),
         (
@@ -243,6 +247,14 @@ FEEDBACK = Phrasings(
         "[Good morning|Hello], the {product} is dead. {wish}. {order} is the order.",
         "It is about a {product} which makes noise. {wish}. Order: {order}.",
         "Our new {product} broke at once. My order number is {order}. {wish}.",
+        "[I have|We have|There is|Here is] a [damaged|dead|faulty|cracked|defective] {product}. {wish}. "
+        "[It is order|My order number:|Order] {order}.",
+        "[I received|You delivered|My wife got|We were sent] a [damaged|bent|torn] {product}. {wish}. "
+        "[The number is|Number of the order:|Order no.] {order}.",
+        "[A|One] [faulty|cracked|wet|scratched] {product} came. [Order|Number] {order}. {wish}.",
+        "The {product} [broke|cracked|tore|rusted]. {wish}. [Order number|It was order] {order}.",
+        "{wish}. [I hold|I have|We got] a [cracked|dead|bad] {product} [from|of] order {order}.",
+        "{product}, order {order}. [Broken|Damaged|Faulty] on arrival. {wish}.",
     ),
     (
         "[Hello|Hi], order {order} is about a {product} that does not work. {wish}.",

@@ -71,7 +71,7 @@ def _object(dice: random.Random, split: Split, result: Result) -> tuple[str, str
 def _asked(dice: random.Random, result: Result) -> tuple[str, str, str]:
     """One to four keys, what they mean, and the object."""
     roles = dice.sample(tuple(_KEYS), dice.randint(1, 4))
-    if "figure" not in roles and dice.random() < 0.3:
+    if "figure" not in roles and dice.random() < 0.5:
         roles[dice.randrange(len(roles))] = "figure"  # which column is the hardest part
     keys = [dice.choice(_KEYS[role]) for role in roles]
     column = dice.randrange(1, len(result.columns))
@@ -108,7 +108,7 @@ def as_printed(value: Json) -> Json:
 
 def _followups(dice: random.Random, result: Result) -> tuple[tuple[str, str], ...]:
     turns = []
-    for _ in range(dice.randint(0, 4)):
+    for _ in range(dice.randint(1, 5)):
         if dice.random() < 0.7:
             _, meanings, answer = _asked(dice, result)
             turns.append((f"{dice.choice(_AGAIN)} {meanings}.", answer))
