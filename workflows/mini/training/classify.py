@@ -55,10 +55,11 @@ _JSON = Phrasings(
     ("You classify texts and answer with one JSON object: {meanings}.",),
 )
 _LEADS = ("{}", "Text: {}", "Message: {}")
+_FROM_NOW = ("From now on", "Now", "For the next text")
 
 
 def classify(dice: random.Random, split: Split) -> Example:
-    """One text and its class or classes."""
+    """One text and its class or classes; in training more texts follow."""
     domain = dice.choice(("feedback", "feedback", "films", "pages", "market"))
     template, combination, text, values, choices = _DOMAINS[domain](dice, split)
     key = next(iter(values))
@@ -68,14 +69,9 @@ def classify(dice: random.Random, split: Split) -> Example:
         system = system.format(labels=_listed(dice, choices[key]))
     else:
         name, system = _JSON.choose(dice, split)
-        asked = [key, *(other for other in values if other != key and dice.random() < 0.6)]
-        meanings = "; ".join(f"{field} is {_listed(dice, choices[field])}" for field in asked)
-        system = system.format(meanings=meanings)
+        asked = _some(dice, choices)
+        system = system.format(meanings=_meanings(dice, asked, choices))
     lead = dice.choice(_LEADS)
-    followups = []
-    for _ in range(dice.randint(0, 3) if split == "train" else 0):
-        _, _, another, others, _ = _DOMAINS[domain](dice, split)
-        followups.append((lead.format(another), _answer(others, key, asked)))
     return Example(
         family="classify",
         domain=domain,
@@ -83,8 +79,31 @@ def classify(dice: random.Random, split: Split) -> Example:
         combination=combination,
         messages=(("system", system), ("user", lead.format(text))),
         answer=_answer(values, key, asked),
-        followups=tuple(followups),
+        followups=_followups(dice, domain, lead, asked) if split == "train" else (),
     )
+
+
+def _followups(dice: random.Random, domain: str, lead: str, asked: list[str]) -> tuple[tuple[str, str], ...]:
+    """Up to five more texts; of several classes, now and then others are asked for from there on."""
+    turns = []
+    for _ in range(dice.randint(1, 5)):
+        _, _, text, values, choices = _DOMAINS[domain](dice, "train")
+        question = lead.format(text)
+        if asked and len(choices) > 1 and dice.random() < 0.3:
+            asked = _some(dice, choices)
+            question = f"{dice.choice(_FROM_NOW)} {_meanings(dice, asked, choices)}.\n{question}"
+        turns.append((question, _answer(values, next(iter(values)), asked)))
+    return tuple(turns)
+
+
+def _some(dice: random.Random, choices: dict[str, tuple[str, ...]]) -> list[str]:
+    """The first key, and any of the others."""
+    key, *others = choices
+    return [key, *(other for other in others if dice.random() < 0.6)]
+
+
+def _meanings(dice: random.Random, asked: list[str], choices: dict[str, tuple[str, ...]]) -> str:
+    return "; ".join(f"{field} is {_listed(dice, choices[field])}" for field in asked)
 
 
 def _answer(values: dict[str, Any], key: str, asked: list[str]) -> str:

@@ -85,9 +85,9 @@ def extract(dice: random.Random, split: Split) -> Example:
 def _followups(
     dice: random.Random, domain: str, asked: tuple[str, ...], lead: str
 ) -> tuple[tuple[str, str], ...]:
-    """Up to three more questions that tell the same parameters."""
+    """Up to four more questions that tell the same parameters."""
     turns = []
-    for _ in range(dice.randint(0, 3)):
+    for _ in range(dice.randint(0, 4)):
         _, _, text, values = _DOMAINS[domain](dice, "train")
         if set(asked) <= set(values):
             turns.append((lead.format(_aside(dice, text)), as_json({key: values[key] for key in asked})))

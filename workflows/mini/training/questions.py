@@ -21,6 +21,14 @@ _FRAMES = (
     "Let us look at {region} in {year}. How do <topic> look for {segment}?",
     "A question on {segment} in {region}: did <topic> change in {year}?",
     "Were <topic> [good|bad|fine] for {segment} in {year} in {region}?",
+    "For {region}, how were the <topic> of {segment} in {year}?",
+    "For {region}, {year}: <topic> of {segment}[, please|]?",
+    "For {segment} in {region} I [need|want] the <topic> of {year}.",
+    "From {region} in {year}, [show|send|tell] me the <topic> of {segment}.",
+    "With {region} and {year} in mind: <topic> of {segment}?",
+    "About {region}, {segment}: what of the <topic> in {year}?",
+    "On the <topic> of {year}: [what is new|how was it] in {region} for {segment}?",
+    "[During|In] {year} the {segment} line in {region} had <topic>. [How were they|Tell me more].",
 )
 
 
@@ -69,6 +77,9 @@ MARKET = {
             "[Take|Look at] {region} in {year} and [list|show] the [top|biggest|main] {segment} customers.",
             "For {year} in {region}, [list|write down] the [largest|best] [buyers|clients] of {segment}.",
             "Of {region} in {year}, [tell me|I need] the [biggest|top] {segment} [buyers|clients|customers].",
+            "For {region}, [name|list] the [biggest|main] [buyers|clients] of {segment} in {year}.",
+            "For {segment} in {region}, [name|who were] the [largest|best] customers in {year}?",
+            "[Name|Write down] who bought most {segment} in {region} during {year}.",
             *_framed("customers|buyers|clients|largest customers|top buyers|best clients|people who buy"),
         ),
         (
@@ -137,6 +148,10 @@ FILMS = Phrasings(
         "Tonight I want {genre}, made in {country}, no older than {first}, no newer than {last}.",
         "Take the films of {country}. Which of {first} to {last} are {genre} films?",
         "{country} made many films from {first} to {last}. Name the {genre} ones.",
+        "For {country}, [name|list] the {genre} films of {first} to {last}.",
+        "{genre} films: which did {country} make from {first} on, {last} at the latest?",
+        "No older than {first}, no newer than {last}: {genre} from {country}.",
+        "Let us see {country}'s {genre} of the years {first} to {last}.",
     ),
     (
         "Which films from {country}, {first} to {last}, are {genre}?",
@@ -160,6 +175,10 @@ PEOPLE = Phrasings(
         "{person} is a director I like. What came out since {first}?",
         "Is there a film by {person} since {first}?",
         "All films of {person}, please, from {first} on.",
+        "[Everything|All] that {person} made after {first}[, please|].",
+        "[Show|List] what {person} [shot|filmed|directed] [since|after] {first}.",
+        "From {first} on, what did {person} [make|shoot|direct]?",
+        "Did {person} make [a film|films|anything] after {first}?",
     ),
     ("What films has {person} directed since {first}?", "Show everything {person} made from {first} on."),
 )
@@ -184,6 +203,10 @@ PAGES = Phrasings(
         "From the {language} encyclopedia I want the {aspect} of {topic}.",
         "Is the {aspect} of {topic} explained in {language}?",
         "The topic is {topic}, the language {language}, and I care about its {aspect}.",
+        "[Show|Read] me the {language} article about {topic}; its {aspect} is what I need.",
+        "{aspect} of {topic}, {language} page.",
+        "On {topic}, the {language} page: [what of|anything about] the {aspect}?",
+        "[Find|Open] the {language} text on {topic} [with|for] its {aspect}.",
     ),
     (
         "What can I read in {language} about the {aspect} of {topic}?",
