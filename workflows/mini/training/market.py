@@ -127,10 +127,7 @@ def _sales(dice: random.Random, region: str, segment: str, year: int, scale: int
 
 def _deliveries(dice: random.Random, region: str, segment: str, year: int, scale: int) -> Read:
     modes = dice.sample(words.SHIP_MODES, len(words.SHIP_MODES))
-    rows = sorted(
-        ((mode, dice.randint(4, 90 * scale), round(dice.uniform(20, 95), 1)) for mode in modes),
-        key=lambda row: -row[2],
-    )
+    rows = sorted(((mode, *_late(dice, scale)) for mode in modes), key=lambda row: (-row[2], row[0]))
     table = _table(("mode", "parcels", "late_percent"), rows)
     worst, best = rows[0], rows[-1]
     return Read(
@@ -159,6 +156,19 @@ def _trade(dice: random.Random, region: str, segment: str, year: int, scale: int
 
 
 _READERS = {"sales": _sales, "deliveries": _deliveries, "trade": _trade}
+
+
+def _late(dice: random.Random, scale: int) -> tuple[int, float]:
+    """Parcels, and what percent of them came late: a true share, any figure, or nearly the same one."""
+    parcels = dice.randint(4, 90 * scale)
+    match dice.randrange(4):
+        case 0:
+            return parcels, round(dice.uniform(20, 95), 1)
+        case 1:
+            percent = round(dice.uniform(20, 95), dice.choice((0, 1)))
+            return max(4, int(percent) + dice.choice((-20, -10, -1, 0, 1, 10, 20))), percent
+        case _:
+            return parcels, round(100.0 * dice.randint(parcels // 4, parcels) / parcels, 1)
 
 
 def _ranked(
