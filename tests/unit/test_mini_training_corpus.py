@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from importlib.resources import files
 
 import jsonschema
@@ -27,7 +28,7 @@ from workflows.mini.training.corpus import MAKERS, STAGES, example, mixture, str
 from workflows.mini.training.example import FAMILIES, Phrasings, is_held
 from workflows.mini.training.grading import grade, numbers, prompt_text
 from workflows.mini.training.statements import STYLES, brief_text, row_text
-from workflows.mini.training.tables import KINDS, draw_table
+from workflows.mini.training.tables import KINDS, cell, draw_table
 
 
 def phrasings() -> list[Phrasings]:
@@ -68,13 +69,112 @@ def test_forms_of_the_workloads_are_filled_in_as_their_schemas_say():
     assert len(seen) == 6
 
 
+def words_in(text):
+    return set(re.findall(r"\w+", text))
+
+
+def turns(made):
+    """Every question of a conversation with its answer; the first is all that was given."""
+    return ((prompt_text(made), made.answer), *made.followups)
+
+
 def test_drills_are_answered_from_their_prompt():
-    for number in range(200):
+    seen = set()
+    for number in range(400):
         made = example(number, "train", family="drill")
-        for _, answer in ((None, made.answer), *made.followups):
-            said = "\n".join((prompt_text(made), *(question for question, _ in made.followups)))
-            assert all(line in said for line in answer.split("\n"))
+        said = words_in("\n".join(question for question, _ in turns(made)))
+        for _, answer in turns(made):
+            assert answer
+            assert words_in(answer) <= said
         assert grade(made, made.answer).right
+        seen.add(made.template)
+    assert seen == {f"drill.{kind}" for kind in DRILLS}
+
+
+DRILLS = ("repeat", "lookup", "alike", "row", "place", "cell", "objects", "columns", "tops")
+
+
+def asked_cells(question, columns, rows):
+    """What an object should hold, by the words of its question."""
+    asked = re.findall(r"(\w+) is the (\w+) of the (first|second|last) row", question)
+    places = {"first": 0, "second": 1, "last": -1}
+    return {key: rows[places[place]][columns.index(column)] for key, column, place in asked}
+
+
+def as_printed(values):
+    return {key: cell(value) for key, value in values.items()}
+
+
+def test_objects_of_drills_hold_the_cells_they_ask_for():
+    found = [example(number, "train", family="drill") for number in range(700)]
+    several = 0
+    for made in (one for one in found if one.template == "drill.objects"):
+        columns, *rows = [line.split(" | ") for line in prompt_text(made).split("\n") if " | " in line]
+        for question, answer in turns(made):
+            wanted = asked_cells(question, columns, rows)
+            assert as_printed(json.loads(answer)) == wanted
+            assert len(wanted) > 1
+            several += len(set(wanted.values())) > 1
+    assert several > 100
+
+
+def test_columns_of_drills_are_the_columns_asked_for():
+    found = [example(number, "train", family="drill") for number in range(700)]
+    forms = set()
+    for made in (one for one in found if one.template == "drill.columns"):
+        *lines, first = prompt_text(made).split("\n")
+        columns, *rows = [line.split(" | ") for line in lines]
+        for question, answer in ((first, made.answer), *made.followups):
+            names = [word for word in re.findall(r"\w+", question) if word in columns]
+            wanted = [[row[columns.index(name)] for name in names] for row in rows]
+            said = answer.split("\n")
+            if not answer.startswith("{"):
+                assert [line.split(" | ") for line in said] == wanted
+            elif "column by column" in question or "lists" in question:
+                lists = json.loads(answer)
+                assert list(lists) == names
+                assert [[cell(value) for value in row] for row in zip(*lists.values(), strict=True)] == wanted
+            else:
+                assert [as_printed(json.loads(line)) for line in said] == [
+                    dict(zip(names, row, strict=True)) for row in wanted
+                ]
+            forms.add((answer[0] == "{", len(said) > 1))
+    assert len(forms) >= 3
+
+
+def test_followups_of_shapes_read_the_table_given_last():
+    cells = tables = 0
+    for number in range(300):
+        made = example(number, "train", family="shape")
+        given = made.messages[-1][1]
+        system = made.messages[0][1]
+        for question, answer in made.followups:
+            if "\n" in question:
+                given, tables = question, tables + 1
+            asked = system if "\n" in question else question
+            columns, *rows = [line.split(" | ") for line in given.split("\n") if " | " in line]
+            wanted = asked_cells(asked, columns, rows)
+            said = json.loads(answer)
+            assert as_printed({key: said[key] for key in wanted}) == wanted
+            cells += len(wanted)
+    assert cells > 500
+    assert tables > 100
+
+
+def test_followups_of_merges_keep_every_figure_and_those_of_briefs_say_which_table():
+    more = 0
+    for number in range(200):
+        made = example(number, "train", family="merge")
+        for question, answer in made.followups:
+            if "\n" in question:
+                assert Counter(numbers(question)) == Counter(numbers(answer))
+                more += 1
+        made = example(number, "train", family="brief")
+        given = f"\n{made.messages[-1][1]}"
+        for question, _ in made.followups:
+            title = question.partition(": ")[0]
+            assert given.count(f"\n{title}:\n") <= 1, question
+    assert more > 100
 
 
 def spelt_out(texts):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from workflows.mini.training import words
-from workflows.mini.training.example import Example, Phrasings, Split, draw
+from workflows.mini.training.example import Example, Phrasings, Split, draw, worded
 from workflows.mini.training.statements import STYLES, Style, brief_text, row_text
 from workflows.mini.training.tables import KINDS, Result, TableKind, draw_table
 
@@ -50,6 +50,8 @@ ASKED: dict[Style, Phrasings] = {
             "The two most important rows, a sentence each.",
             "[Begin|Start] with the top row and go on with the second.",
             "Just the first two things a reader should know.",
+            "Two sentences on [what matters|the top of the table].",
+            "[Describe|Sum up] the two rows that stand out.",
         ),
         ("Write two sentences about what stands out.", "In two sentences, what do the figures say?"),
     ),
@@ -71,6 +73,11 @@ ASKED: dict[Style, Phrasings] = {
             "The best and the worst row, a sentence each.",
             "[Begin|Start] with the top row and end with the bottom one.",
             "Name [both ends|the two ends] of the table.",
+            "What does the table begin with, and what does it end with?",
+            "Go from the top [straight|right away] to the bottom: two sentences.",
+            "[Contrast|Compare] the best row [with|and] the very last one.",
+            "Leave out what lies between the first and the last row.",
+            "The two extremes, [a sentence each|please].",
         ),
         ("Compare the top with the bottom of the table.", "Write a brief on both ends of the table."),
     ),
@@ -123,7 +130,10 @@ REMARKS = (
 
 _SIZES = ((2, 7), (8, 16), (1, 1), (0, 0))
 """Least and most rows of a table: mostly few, some many, now and then one or none."""
-_SIZE_WEIGHTS = (83, 10, 5, 2)
+_SIZE_WEIGHTS: dict[Split, tuple[int, ...]] = {"train": (77, 13, 7, 3), "held": (83, 10, 5, 2)}
+"""What is rare is met more often in training, where it is learnt last."""
+_COUNTS: dict[Split, tuple[int, ...]] = {"train": (1, 1, 1, 2, 2, 3, 3, 3, 4), "held": (1, 1, 1, 2, 2, 3, 3)}
+"""How many tables a prompt holds."""
 
 
 def titled(dice: random.Random, split: Split, kind: TableKind) -> tuple[str, str]:
@@ -151,7 +161,7 @@ def a_table(dice: random.Random, split: Split, kind: TableKind | None = None) ->
     """A combination and a table of it."""
     chosen = kind or dice.choice(KINDS)
     combination, title = titled(dice, split, chosen)
-    rows = dice.choices(_SIZES, _SIZE_WEIGHTS)[0]
+    rows = dice.choices(_SIZES, _SIZE_WEIGHTS[split])[0]
     return combination, draw_table(dice, chosen, title, rows=rows)
 
 
@@ -181,8 +191,9 @@ def question_on(dice: random.Random, split: Split, result: Result) -> tuple[str,
 
 def brief(dice: random.Random, split: Split) -> Example:
     """A brief on one table, or one sentence on each of several."""
-    count = dice.choice((1, 1, 1, 2, 2, 3, 3))
-    drawn = [a_table(dice, split) for _ in range(count)]
+    count = dice.choice(_COUNTS[split])
+    alike = dice.choice(KINDS) if split == "train" and dice.random() < 0.25 else None
+    drawn = [a_table(dice, split, alike) for _ in range(count)]
     results = [result for _, result in drawn]
     if count == 1:
         template, question, answer = question_on(dice, split, results[0])
@@ -224,9 +235,27 @@ _EACH = Phrasings(
         "Say of each table what stands first.",
         "[Every|Each] table matters: one sentence on each.",
         "Name the leader of each table.",
+        "[Summarise|Describe|Sum up] the tables, a sentence for each.",
+        "In one sentence each, [summarise|describe] all tables.",
+        "[Summarise|Sum up] all [of them|the tables], one sentence a table.",
+        "Each of the tables in [one|a single] sentence, please.",
+        "There are several tables. [Summarise|Describe] each one in a sentence.",
     ),
     ("Summarise each table in one sentence.",),
 )
+_EACH_MORE: dict[Style, tuple[str, ...]] = {
+    "leader": ("Once more, one sentence for each table.", "The headlines again.", "What leads each?"),
+    "two": (
+        "Two sentences on each table.",
+        "The first two of every table, a sentence each.",
+        "Now the tables in two sentences each.",
+    ),
+    "ends": (
+        "Both ends of each table.",
+        "Of every table the [first|top] and the last row, a sentence each.",
+        "Now say of each table what leads and what is last.",
+    ),
+}
 
 
 def figures_in(answer: str, results: list[Result]) -> tuple[str, ...]:
@@ -236,11 +265,19 @@ def figures_in(answer: str, results: list[Result]) -> tuple[str, ...]:
 
 
 def _followups(dice: random.Random, split: Split, results: list[Result]) -> tuple[tuple[str, str], ...]:
+    """More questions, on all tables or on one; of two tables with one title neither is asked about alone."""
     if split == "held":
         return ()
+    titles = [result.title for result in results]
+    alone = [result for result in results if titles.count(result.title) == 1]
     turns = []
-    for _ in range(dice.randint(0, 5)):
-        result = dice.choice(results)
-        _, question, answer = question_on(dice, split, result)
-        turns.append((question if len(results) == 1 else f"{result.title}: {question}", answer))
+    for _ in range(dice.randint(1, 5)):
+        if len(results) > 1 and (not alone or dice.random() < 0.4):
+            style = dice.choice(STYLES)
+            answer = " ".join(brief_text(result, style) for result in results)
+            turns.append((worded(dice, dice.choice(_EACH_MORE[style])), answer))
+        else:
+            result = dice.choice(alone)
+            _, question, answer = question_on(dice, split, result)
+            turns.append((question if len(results) == 1 else f"{result.title}: {question}", answer))
     return tuple(turns)

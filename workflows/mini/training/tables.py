@@ -155,16 +155,26 @@ KINDS: tuple[TableKind, ...] = (
 )  # fmt: skip
 
 
-def draw_table(dice: random.Random, kind: TableKind, title: str, *, rows: tuple[int, int] = (2, 8)) -> Result:
-    """A table of `kind`; ranked ones are in falling order of their last measure, without repeated labels."""
+def draw_table(
+    dice: random.Random,
+    kind: TableKind,
+    title: str,
+    *,
+    rows: tuple[int, int] = (2, 8),
+    unknown: float = 0.01,
+) -> Result:
+    """A table of `kind`; ranked ones are in falling order of their last measure, without repeated labels.
+
+    A share `unknown` of the figures is null.
+    """
     labels = list(dict.fromkeys(kind.labels(dice, dice.randint(*rows))))
     made: list[tuple[Json, ...]] = [
-        (label, *(_value(dice, measure) for measure in kind.measures)) for label in labels
+        (label, *(_value(dice, measure, unknown) for measure in kind.measures)) for label in labels
     ]
     if kind.ranked:
         made.sort(key=lambda row: -1.0 if row[-1] is None else float(row[-1]), reverse=True)
     return Result(kind=kind, title=title, rows=tuple(made))
 
 
-def _value(dice: random.Random, measure: Measure) -> Json:
-    return None if dice.random() < 0.01 else measure.make(dice)
+def _value(dice: random.Random, measure: Measure, unknown: float) -> Json:
+    return None if dice.random() < unknown else measure.make(dice)
