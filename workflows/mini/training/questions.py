@@ -44,7 +44,7 @@ MARKET = {
             "How did the {segment} business in {region} do in {year}?",
             "Give me a brief on {segment} sales in {region}, {year}.",
             "Is revenue from {segment} in {region} growing? Look at {year}.",
-            "What [revenue|turnover] did {segment} bring [us|] in {region} in {year}?",
+            "What [revenue|turnover] did {segment} bring[ us|] in {region} in {year}?",
             "[Please show|Show me|I need] {year} revenue for {segment} customers in {region}.",
             "{region}, {year}: how much did we sell to the {segment} segment?",
             "For {year}, [sum up|summarise] sales of {segment} across {region}.",
@@ -116,7 +116,7 @@ MARKET = {
             "Tell me about suppliers of {segment} parts in {region} during {year}.",
             "In {region}, which suppliers did {segment} depend on in {year}?",
             "What do our suppliers charge for {segment} in {region}? Take {year}.",
-            *_framed("suppliers|main suppliers|supplier prices|vendors|those who supply us|supply partners"),
+            *_framed("suppliers|main suppliers|supplier prices|vendors|firms that supply us|supply partners"),
         ),
         (
             "Name the suppliers that serve {segment} in {region} during {year}.",
