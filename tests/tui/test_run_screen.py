@@ -124,9 +124,20 @@ def test_enter_on_a_row_opens_its_path_and_the_steps_can_be_read(recorded):
     drive(recorded(9), "3", "j", "j", "enter", "j", then=look)
 
 
-def test_neighbouring_rows_and_operators_are_a_key_away(recorded):
-    drive(recorded(9), "3", "enter", "n", "n", "N", then=lambda app: screen(app).view.query == 1 or 1 / 0)
-    drive(recorded(9), "enter", "n", "n", "N", then=lambda app: screen(app).view.operator or 1 / 0)
+@pytest.mark.parametrize(("way", "at"), [("n", 1), ("n n", 2), ("n n N", 1), ("n N N", 0)])
+def test_neighbouring_rows_and_operators_are_a_key_away(recorded, way, at):
+    source = recorded(9)
+    operators = [each.id for each in source.updates[0].state.operators]
+
+    def look(app):
+        assert (screen(app).view.page, screen(app).view.query) == ("query", at)
+
+    drive(source, "3", "enter", *way.split(), then=look)
+
+    def look_again(app):
+        assert (screen(app).view.page, screen(app).view.operator) == ("operator", operators[at])
+
+    drive(source, "enter", *way.split(), then=look_again)
 
 
 def test_from_a_step_to_its_operator_and_from_a_call_to_its_row(recorded):

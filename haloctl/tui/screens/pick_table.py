@@ -22,8 +22,8 @@ class PickTable(VTable):
 
 
 class SeenTable(PickTable):
-    """A table that is only looked at."""
+    """A table that is only looked at: enter means nothing in it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Choose", id="seen.choose", show=False),
-    ]
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is behind its rows."""
+        return action != "open" and super().check_action(action, parameters)
