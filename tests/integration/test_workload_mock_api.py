@@ -87,6 +87,18 @@ def test_calls_wait_side_by_side_and_do_not_hold_up_the_end(databases):
     assert gone(pid)
 
 
+def test_a_call_lasts_at_least_as_long_as_was_drawn_for_it(databases):
+    asked = "/films/reviews?[('genre', 'drama'), ('theme', 'river')]"
+    drawn = [draw_latency_s(ROUTES["/films/reviews"], asked, occurrence, 5) for occurrence in (1, 2)]
+    with MockApi(databases, latency_scale=0.1, seed=5) as api:
+        get(api.url + URL.replace("river", "nothing"))  # what is done once only is done
+        for one in drawn:
+            started = time.monotonic()
+            get(api.url + URL)
+            assert time.monotonic() - started >= 0.1 * one
+    assert min(drawn) > 0.5  # a call that waits for nothing would be told from these
+
+
 def test_latencies_are_gamma_distributed_and_repeatable():
     route = ROUTES["/orders/promotions"]
     drawn = [draw_latency_s(route, f"/{n}", 1, 0) for n in range(4000)]
@@ -132,3 +144,24 @@ def test_a_database_that_is_not_there_is_said(tmp_path, capfd):
     with pytest.raises(ConfigError, match="did not start"):
         MockApi({"films": tmp_path / "none.duckdb"}).__enter__()
     assert "none.duckdb" in capfd.readouterr().err
+
+
+def test_without_a_server_library_nothing_seems_to_have_started(databases, tmp_path, monkeypatch, capfd):
+    (tmp_path / "uvicorn.py").write_text("raise ImportError('not installed')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    api = MockApi(databases)
+    with pytest.raises(ConfigError, match="did not start"):
+        api.__enter__()
+    assert api.url == ""
+    assert gone(api.pid)
+    said = capfd.readouterr()
+    assert "http://" not in said.out
+    assert said.err.startswith("the mock API needs uvicorn\n  fix: pip install 'haloctl[workloads]'")
+
+
+def test_a_port_that_is_taken_is_said(databases, capfd):
+    with MockApi(databases) as api:
+        port = int(api.url.rpartition(":")[2])
+        with pytest.raises(ConfigError, match="did not start"):
+            MockApi(databases, port=port).__enter__()
+    assert f"port {port}: Address already in use\n  fix: another --port" in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 By hand: `python -m workflows.workloads.serve FOLDER [--port 8737] [--latency-scale 1]`, with a folder made by
 `python -m workflows.workloads.folder`; Ctrl-C stops it. From a program: `with MockApi(databases) as api:`.
+Either needs uvicorn (`pip install 'haloctl[workloads]'`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, HaloError
 
 if TYPE_CHECKING:
-    from workflows.workloads.api import Api
+    import uvicorn
 
 DEFAULT_PORT = 8737
 """Where the workloads look for the API unless a row's `api` says otherwise."""
@@ -75,25 +76,25 @@ class MockApi:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until a signal comes, or with --tied until standard input ends. Prints the address first."""
+    """Serve until a signal comes, or with --tied until standard input ends.
+
+    Prints the address once nothing is left that could fail. Raises ConfigError for what keeps it from that.
+    """
     given = _parse(arguments)
     databases = dict(entry.split("=", 1) for entry in given.database)
     if given.folder is not None:
         databases |= {path.stem: str(path) for path in given.folder.glob("*.duckdb")}
-    from workflows.workloads.api import Api  # DuckDB takes half a second to import, in this process only
-
-    api = Api(
-        {name: Path(path) for name, path in databases.items()},
-        latency_scale=given.latency_scale,
-        seed=given.seed,
-    )
+    server = _server(given, {name: Path(path) for name, path in databases.items()})
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((_HOST, given.port))
+        try:
+            listening.bind((_HOST, given.port))
+        except OSError as error:
+            raise ConfigError(f"port {given.port}: {error.strerror}", fix="another --port") from None
         listening.listen(1024)
         sys.stdout.write(f"http://{_HOST}:{listening.getsockname()[1]}\n")
         sys.stdout.flush()
-        _serve(api, listening, tied=given.tied)
+        _serve(server, listening, tied=given.tied)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -107,17 +108,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _serve(api: Api, listening: socket.socket, *, tied: bool) -> None:
+def _server(given: argparse.Namespace, databases: dict[str, Path]) -> uvicorn.Server:
+    """Everything but the socket. Raises ConfigError without uvicorn, or for a database that does not open."""
     try:
         import uvicorn
     except ImportError:
-        raise ConfigError("the mock API needs uvicorn", fix="pip install uvicorn") from None
+        raise ConfigError("the mock API needs uvicorn", fix="pip install 'haloctl[workloads]'") from None
+    import duckdb  # half a second to import, in this process only
+
+    from workflows.workloads.api import Api
+
+    try:
+        api = Api(databases, latency_scale=given.latency_scale, seed=given.seed)
+    except duckdb.Error as error:
+        raise ConfigError(str(error), fix="python -m workflows.workloads.folder FOLDER") from None
     # Calls that still wait for their latency at the end are cut off after a second.
     config = uvicorn.Config(
         api, log_level="error", lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=60
     )
-    server = uvicorn.Server(config)
+    config.load()
+    return uvicorn.Server(config)
 
+
+def _serve(server: uvicorn.Server, listening: socket.socket, *, tied: bool) -> None:
     def stop_at_end_of_input() -> None:
         sys.stdin.buffer.read()
         server.should_exit = True
@@ -129,4 +142,8 @@ def _serve(api: Api, listening: socket.socket, *, tied: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HaloError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
