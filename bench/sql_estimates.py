@@ -2,8 +2,9 @@
 
     python -m bench.sql_estimates duckdb:///tmp/tpch.duckdb [postgresql://…]
 
-The databases hold TPC-H (workflows.tpch.data.build_database, …other_databases.load_postgres). Statements
-are those of the market brief. Prints the least-squares constant and how far single estimates are off.
+The databases hold TPC-H (workflows.tpch.data.build_database, workflows.tpch.postgres.load_postgres).
+Statements are those of the market brief. Prints the least-squares constant and how far single estimates are
+off.
 """
 
 from __future__ import annotations

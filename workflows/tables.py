@@ -11,9 +11,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from engine.errors import ConfigError
+
 Columns: TypeAlias = Mapping[str, Sequence[object]]
 """One table: column → its values, all of one length; None is NULL."""
 Tables: TypeAlias = Mapping[str, Columns]
+
+
+def refuse_other_scale(path: Path, things: str, counted: str, wanted: int, scale: float) -> None:
+    """Raise ConfigError unless the DuckDB file `path` holds as many `things` as there are at `scale`.
+
+    What the file holds tells its scale, so nothing is noted beside it: `counted` is the statement that counts
+    them, `wanted` what it gives at that scale. One more or less is taken for rounding.
+    """
+    import duckdb  # half a second to import, needed once
+
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            row = connection.execute(counted).fetchone()
+    except duckdb.Error as error:
+        raise ConfigError(f"{path} is not what it is taken for: {error}", fix="remove it") from None
+    found = int(row[0]) if row else 0
+    if abs(found - wanted) > 1:
+        raise ConfigError(
+            f"{path} holds another scale: {found:,} {things}, and scale {scale:g} has {wanted:,}",
+            fix="remove it to have it made again, or ask for its own scale",
+        )
 
 
 def write_duckdb(path: Path, tables: Tables, types: Mapping[str, str], then: Sequence[str] = ()) -> None:

@@ -23,7 +23,7 @@ from haloctl.query_path import find_paths
 from haloctl.run_folder import find_run
 from tools import REGISTRY
 from workflows import catalogue
-from workflows.tpch.other_databases import load_postgres
+from workflows.tpch.postgres import load_postgres
 from workflows.workloads.folder import build_databases, make_settings
 from workflows.workloads.questions import ASKED, rows
 from workflows.workloads.serve import MockApi

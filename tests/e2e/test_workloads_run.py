@@ -1,5 +1,7 @@
 """W1 to W6 from questions to rows: echo models, real databases, the mock API without its waits."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -115,5 +117,30 @@ def test_a_folder_made_by_hand_has_all_it_takes(tmp_path):
         assert len((tmp_path / f"{name}_questions.csv").read_text().splitlines()) == 9
     mine = tmp_path / "haloctl.toml"
     mine.write_text(mine.read_text() + "# mine\n")
-    make_folder(tmp_path, 2)
+    make_folder(tmp_path, 2, films=0.001, pages=0.001, tpch=0.001)
     assert mine.read_text().endswith("# mine\n")
+
+
+def test_a_folder_is_made_at_the_scales_asked_for_and_refuses_others(tmp_path):
+    command = [sys.executable, "-m", "workflows.workloads.folder", str(tmp_path), "3"]
+    small = ["--films", "0.002", "--pages", "0.01", "--tpch", "0.001"]
+    assert subprocess.run([*command, *small], check=False).returncode == 0
+    counted = {"films": "titles", "pages": "pages", "tpch": "orders"}
+    found = {}
+    for name, table in counted.items():
+        with duckdb.connect(str(tmp_path / f"{name}.duckdb"), read_only=True) as connection:
+            (found[name],) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    assert found["films"] == 200
+    assert found["tpch"] == 1500
+    assert 200 < found["pages"] < 200 * 4
+    for option, said in (
+        ("--films", "films.duckdb holds another scale: 200 titles, and scale 0.005 has 500"),
+        ("--pages", "pages.duckdb holds another scale: 200 subjects, and scale 0.005 has 100"),
+        ("--tpch", "tpch.duckdb holds another scale: 1,500 orders, and scale 0.005 has 7,500"),
+    ):
+        again = [*command, *small]
+        again[again.index(option) + 1] = "0.005"
+        refused = subprocess.run(again, capture_output=True, text=True, check=False)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+        assert "fix: remove it" in refused.stderr

@@ -57,11 +57,16 @@ class _Rows:
         return {name: [row[place] for row in self.rows] for place, name in enumerate(self.names)}
 
 
+def count_titles(scale: float) -> int:
+    """Titles there are at `scale`; every theme has one at any scale."""
+    return max(len(THEMES), round(TITLES_AT_SCALE_1 * scale))
+
+
 def make_tables(scale: float, seed: int = _SEED) -> Tables:
     """All tables at `scale`; 1 is 100,000 titles, 80,000 people and half a million crew entries."""
     # RandomState is frozen by numpy: the same numbers in every release, unlike Generator's.
     dice = np.random.RandomState(seed)
-    count = max(len(THEMES), round(TITLES_AT_SCALE_1 * scale))
+    count = count_titles(scale)
     people = max(len(GIVEN_NAMES), round(count * _PEOPLE_PER_TITLE))
     tables = {name: _Rows(_names(columns)) for name, columns in TYPES.items()}
     _add_people(tables["people"], people, dice)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from workflows.films.catalogue import TYPES, make_tables
-from workflows.tables import write_duckdb, write_postgres
+from workflows.films.catalogue import TYPES, count_titles, make_tables
+from workflows.tables import refuse_other_scale, write_duckdb, write_postgres
 
 DEFAULT_SCALE = 0.05
 _POSTGRES_INDEXES = (
@@ -22,8 +22,14 @@ _POSTGRES_INDEXES = (
 
 
 def build_database(path: Path, scale: float = DEFAULT_SCALE) -> None:
-    """Write a DuckDB file of the catalogue to `path`, unless it is there; whole or not at all."""
-    if not path.exists():
+    """Write a DuckDB file of the catalogue to `path`, unless it is there; whole or not at all.
+
+    Raises ConfigError when a file of another scale lies there.
+    """
+    if path.exists():
+        counted = "SELECT count(*) FROM titles"
+        refuse_other_scale(path, "titles", counted, count_titles(scale), scale)
+    else:
         write_duckdb(path, make_tables(scale), TYPES)
 
 

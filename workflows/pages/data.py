@@ -15,8 +15,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from workflows.pages.encyclopedia import TYPES, make_tables
-from workflows.tables import write_duckdb, write_postgres
+from workflows.pages.encyclopedia import TYPES, count_subjects, make_tables
+from workflows.tables import refuse_other_scale, write_duckdb, write_postgres
 
 DEFAULT_SCALE = 0.05
 
@@ -84,8 +84,14 @@ _POSTGRES_SEARCH = (
 
 
 def build_database(path: Path, scale: float = DEFAULT_SCALE) -> None:
-    """Write a DuckDB file of pages and search index to `path`, unless it is there; whole or not at all."""
-    if not path.exists():
+    """Write a DuckDB file of pages and search index to `path`, unless it is there; whole or not at all.
+
+    Raises ConfigError when a file of another scale lies there.
+    """
+    if path.exists():
+        counted = "SELECT count(DISTINCT subject_id) FROM pages"
+        refuse_other_scale(path, "subjects", counted, count_subjects(scale), scale)
+    else:
         write_duckdb(path, make_tables(scale), TYPES, _DUCKDB_SEARCH)
 
 

@@ -1,7 +1,8 @@
 """Invents an encyclopedia: the same one for the same scale and seed, on every machine.
 
 A subject has a page in English and, with luck, in German, French and Spanish. A few pages are long, read
-and linked to; most are stubs. Views are not known of all pages and stubs have no categories.
+and linked to; most are stubs. Views are not known of all pages. Categories are given to English pages alone,
+and not to stubs; a translation is found with them through its subject.
 """
 
 from __future__ import annotations
@@ -50,11 +51,16 @@ class _Subject:
     year: int
 
 
+def count_subjects(scale: float) -> int:
+    """Subjects there are at `scale`; every field has two at any scale."""
+    return max(2 * len(FIELDS), round(SUBJECTS_AT_SCALE_1 * scale))
+
+
 def make_tables(scale: float, seed: int = _SEED) -> Tables:
     """All tables at `scale`; 1 is 20,000 subjects, some 41,000 pages."""
     # RandomState is frozen by numpy: the same numbers in every release, unlike Generator's.
     dice = np.random.RandomState(seed)
-    subjects = _subjects(max(2 * len(FIELDS), round(SUBJECTS_AT_SCALE_1 * scale)), dice)
+    subjects = _subjects(count_subjects(scale), dice)
     pages: list[tuple[object, ...]] = []
     categories: list[tuple[int, str]] = []
     for subject_id, subject in enumerate(subjects, 1):

@@ -15,9 +15,11 @@ from importlib import metadata
 from pathlib import Path
 
 from engine.errors import ConfigError
+from workflows.tables import refuse_other_scale
 
 TABLES = ("region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem")
 DEFAULT_SCALE = 0.01
+_ORDERS_AT_SCALE_1 = 1_500_000
 _TIMEOUT_S = 3600.0
 
 
@@ -25,9 +27,11 @@ def build_database(path: Path, scale: float = DEFAULT_SCALE) -> None:
     """Write a DuckDB file of the eight tables to `path`, unless it is there.
 
     The file appears whole or not at all, also when two processes build it at once. Raises ConfigError
-    when the generator is missing or fails.
+    when the generator is missing or fails, and when a file of another scale lies there.
     """
     if path.exists():
+        counted = "SELECT count(*) FROM orders"
+        refuse_other_scale(path, "orders", counted, int(_ORDERS_AT_SCALE_1 * scale), scale)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".tpch-", dir=path.parent) as folder:

@@ -11,12 +11,14 @@ import psycopg
 import pytest
 
 import haloctl
+from engine.errors import ConfigError
 from workflows import catalogue
 from workflows.films import data as films
 from workflows.pages import data as pages
 from workflows.pages.words import FIELDS
-from workflows.tpch.other_databases import load_postgres as load_tpch
+from workflows.tpch.postgres import load_postgres as load_tpch
 from workflows.workloads.folder import build_databases, make_settings
+from workflows.workloads.postgres import main as load_all
 from workflows.workloads.questions import rows
 from workflows.workloads.serve import MockApi
 
@@ -106,6 +108,25 @@ def test_the_same_tables_stand_in_both(
             assert sorted(map(repr, left.execute(statement).fetchall())) == sorted(
                 map(repr, right.execute(statement.encode()).fetchall())
             ), table
+
+
+def test_one_command_fills_one_database_with_all_three_sets(
+    postgres_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(postgres_server, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE workload_all")
+    url = postgres_server.replace("/postgres?", "/workload_all?")
+    load_all([url, "--films", "0.002", "--pages", "0.005", "--tpch", "0.001"])
+    assert capsys.readouterr().out.count("is loaded") == 3
+    with psycopg.connect(url) as connection:
+        for statement, wanted in (
+            ("SELECT count(*) FROM titles", 200),
+            ("SELECT count(DISTINCT subject_id) FROM pages", 100),
+            ("SELECT count(*) FROM orders", 1500),
+        ):
+            assert connection.execute(statement.encode()).fetchone() == (wanted,)
+    with pytest.raises(ConfigError, match=r"films: .*already exists[\s\S]*empty database"):
+        load_all([url])
 
 
 def test_postgresql_finds_every_field_in_any_wording(postgres_urls: dict[str, str]) -> None:

@@ -1,15 +1,13 @@
-"""The same TPC-H tables in PostgreSQL and SQLite, for comparing databases and for tests."""
+"""The same TPC-H tables in PostgreSQL, and their columns as databases without Parquet take them."""
 
 from __future__ import annotations
 
-import csv
-import sqlite3
 import tempfile
 from pathlib import Path
 
 from workflows.tpch.data import DEFAULT_SCALE, TABLES, generate
 
-_COLUMNS: dict[str, str] = {
+COLUMNS: dict[str, str] = {
     "region": "r_regionkey bigint, r_name text, r_comment text",
     "nation": "n_nationkey bigint, n_name text, n_regionkey bigint, n_comment text",
     "supplier": (
@@ -39,6 +37,7 @@ _COLUMNS: dict[str, str] = {
         " l_receiptdate date, l_shipinstruct text, l_shipmode text, l_comment text"
     ),
 }
+"""Columns of each table, as CREATE TABLE takes them."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -53,26 +52,10 @@ def load_postgres(conninfo: str, scale: float = DEFAULT_SCALE) -> None:
     ):
         files = generate(Path(folder) / "csv", "csv", scale)
         for table in TABLES:
-            cursor.execute(f"CREATE TABLE {table} ({_COLUMNS[table]})".encode())
+            cursor.execute(f"CREATE TABLE {table} ({COLUMNS[table]})".encode())
             with (
                 cursor.copy(f"COPY {table} FROM STDIN (FORMAT csv, HEADER true)".encode()) as copy,
                 (files / f"{table}.csv").open("rb") as file,
             ):
                 while chunk := file.read(_CHUNK_BYTES):
                     copy.write(chunk)
-
-
-def load_sqlite(path: Path, scale: float = DEFAULT_SCALE) -> None:
-    """Create and fill the tables in the SQLite file `path`. Raises sqlite3.Error if they exist."""
-    with tempfile.TemporaryDirectory(prefix="tpch-") as folder:
-        files = generate(Path(folder) / "csv", "csv", scale)
-        connection = sqlite3.connect(path)
-        with connection:
-            for table in TABLES:
-                connection.execute(f"CREATE TABLE {table} ({_COLUMNS[table]})")
-                holes = ", ".join("?" * len(_COLUMNS[table].replace("15, 2", "").split(",")))
-                with (files / f"{table}.csv").open(newline="", encoding="utf-8") as file:
-                    rows = csv.reader(file)
-                    next(rows)
-                    connection.executemany(f"INSERT INTO {table} VALUES ({holes})", rows)  # noqa: S608
-        connection.close()
