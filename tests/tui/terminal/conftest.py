@@ -76,7 +76,7 @@ def wait(question):
         if (folder / "fail").exists() and "[bold red]" in question:
             raise ValueError(question)
         if (folder / "open").exists():
-            return len(question)
+            return {"asked": question}
         time.sleep(0.05)
 """
 _MODES = (b"\x1b[?1049", b"\x1b[?1000", b"\x1b[?1003", b"\x1b[?1006", b"\x1b[?2004", b"\x1b[?1004")
@@ -89,6 +89,7 @@ class Terminal:
     def __init__(self, *arguments: str, cwd: Path, columns: int, rows: int, env: dict[str, str]) -> None:
         self.screen = pyte.Screen(columns, rows)
         self.raw = b""
+        self._text: str | None = None
         self._stream = pyte.ByteStream(self.screen)
         self._parent, self._child = pty.openpty()
         self.resize(columns, rows)
@@ -105,7 +106,10 @@ class Terminal:
         )
 
     def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        """What stands on the screen; read off it once for all who ask before something is drawn."""
+        if self._text is None:
+            self._text = "\n".join(line.rstrip() for line in self.screen.display)
+        return self._text
 
     def wait_for(self, *words: str) -> str:
         """Read until all words are on the screen."""
@@ -126,6 +130,7 @@ class Terminal:
     def resize(self, columns: int, rows: int) -> None:
         """As a person who drags the corner of the window; the kernel tells the program."""
         self.screen.resize(rows, columns)
+        self._text = None
         fcntl.ioctl(self._child, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def ended(self) -> int:
@@ -151,6 +156,7 @@ class Terminal:
             data = os.read(self._parent, 1 << 16)
             self.raw += data
             self._stream.feed(data)
+            self._text = None
         return bool(ready)
 
     def hang_up(self) -> None:
@@ -195,7 +201,7 @@ _OURS = re.compile(
 )
 """What an interface needs: cursor, colours, erasing, modes, questions to the terminal, the pointer."""
 _UNWANTED = re.compile(
-    r"[\x00-\x06\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+    r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
 """Controls, bidirectional and invisible characters: of no use to a screen that is drawn cell by cell."""
 MARKS = ("aGFjaw", "hostile", "777", "+q544e", "http://x")
