@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from engine.processor.live_feed import LiveFeed
+from engine.processor.mailbox import Mailbox
 from engine.wire.control import (
     CONTROL_VERSION,
     MAX_ASKED_BYTES,
@@ -29,8 +30,6 @@ HELLO_S = 5.0
 """How long a client may take to say who it is."""
 STALLED_S = 30.0
 """A client that reads nothing for so long is let go; until then it only misses steps."""
-SKIPPED_STEPS = 100
-"""A client this many steps behind is told everything anew instead of the difference."""
 _READ_BYTES = 1 << 16
 OVER = "the run is over"
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError)
@@ -48,7 +47,7 @@ class Viewer:
         order: Callable[[Order], Awaitable[Answer]],
     ) -> None:
         self._stream = stream
-        self._feed = feed
+        self._mailbox = Mailbox(feed)
         self._welcome = welcome
         self._order = order
         self._decoder = FrameDecoder(max_bytes=MAX_ASKED_BYTES)
@@ -56,8 +55,6 @@ class Viewer:
         self._answer: Answered | None = None
         self._answer_taken = trio.Event()
         self._watches = False
-        self._told = feed.number, feed.now
-        self._missed = 0
         self._farewell: Farewell | None = None
         self._wake = trio.Event()
 
@@ -153,9 +150,7 @@ class Viewer:
         """Welcome the client, then tell it what is new whenever it is ready for more."""
         frames = [_framed(self._welcome)]
         if self._watches:
-            self._feed.advance()
-            frames.append(self._feed.whole(0))
-        self._told = self._feed.number, self._feed.now
+            frames.append(self._mailbox.whole())
         while True:
             if frames:
                 await self._send(frames)
@@ -174,14 +169,7 @@ class Viewer:
             frames.append(_framed(self._answer))
             self._answer = None
             self._answer_taken.set()
-        number, told = self._told
-        behind = self._feed.number - number
-        if not self._watches or not behind:
-            return frames
-        self._missed += behind - 1
-        whole = behind > SKIPPED_STEPS
-        step = self._feed.whole(self._missed) if whole else self._feed.since(number, told)
-        self._told = self._feed.number, self._feed.now
+        step = self._mailbox.take() if self._watches else None
         return frames if step is None else [*frames, step]
 
     async def _send(self, frames: list[bytes]) -> None:

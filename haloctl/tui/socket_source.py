@@ -130,13 +130,9 @@ class SocketSource:
 
     def _pass_on(self, message: FromRun, welcome: Welcome | None, tell: Tell) -> None:
         match message:
-            case Snapshot():
-                run = "" if welcome is None else welcome.run
-                directory = str(self.directory) if welcome is None else welcome.directory
+            case Snapshot() | Batch():
                 self._heard = True
-                tell(Joined(run=run, directory=directory, state=message.state, missed=message.missed))
-            case Batch():
-                tell(Told(batch=message.changes, missed=message.number - message.since - 1))
+                tell(update_of(message, welcome, self.directory))
             case Answered():
                 answer = self._asked.get(message.number)
                 if answer is not None and not answer.done():
@@ -145,6 +141,15 @@ class SocketSource:
                 pass
             case _:
                 assert_never(message)
+
+
+def update_of(message: Snapshot | Batch, welcome: Welcome | None, directory: Path) -> Joined | Told:
+    """What the run says of its state, as the view takes it."""
+    if isinstance(message, Batch):
+        return Told(batch=message.changes, missed=message.number - message.since - 1)
+    run = "" if welcome is None else welcome.run
+    at = str(directory) if welcome is None else welcome.directory
+    return Joined(run=run, directory=at, state=message.state, missed=message.missed)
 
 
 def _send(writer: asyncio.StreamWriter, message: FromClient) -> None:

@@ -19,7 +19,8 @@ from engine.live.fold import LiveState
 from engine.live.state import LiveSnapshot
 from engine.processor import viewer as viewer_module
 from engine.processor.live_feed import LiveFeed
-from engine.processor.viewer import SKIPPED_STEPS, Viewer
+from engine.processor.mailbox import SKIPPED_STEPS
+from engine.processor.viewer import Viewer
 from engine.wire.control import Batch, Farewell, Hello, Snapshot, Welcome, decode_from_run, encode_control
 from engine.wire.framing import FrameDecoder, encode_frames
 from engine.wire.orders import Answer, Order, Refused

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import msgspec
@@ -25,106 +24,21 @@ from engine.ir.event import (
     RunStarted,
     WindowPlanned,
 )
-from engine.ir.ids import RunId, WorkerId
-from engine.ir.options import NAIVE, Mechanisms, RunOptions
+from engine.ir.ids import RunId
 from engine.ir.result import Failure
 from engine.live.coalesce import FAILURES_A_BATCH, SPANS_A_BATCH, LiveBatch, apply, difference
 from engine.live.fold import LiveState
-from engine.live.membership import KnownPlans
 from engine.live.state import FAILURES_KEPT, MESSAGE_LENGTH, SPAN_KINDS, LiveSnapshot, QueryStatus
 from engine.live.uses import use_seconds
-from engine.optimizer.consolidate import consolidate
-from engine.optimizer.pipeline import make_plan
-from engine.processor.dispatch import Dispatcher
-from engine.processor.lanes import LaneSpec
-from engine.processor.prepare import Preparer
-from engine.processor.protocol import Dispatch, Extended, InputExhausted, LaneUp, LlmWork, Progress
-from engine.processor.state import RunState
-from engine.testing.plans import batch, flat_profiles, llm, tool, workflow
-from engine.testing.tools import LookupTool
-from engine.testing.world import World
+from engine.testing.stories import Story, tell_story
 
-WORKERS = ("w0", "w1")
-PLAN = workflow(
-    "w",
-    [
-        llm("w", "key", inputs=["q"]),
-        tool("w", "facts", reads=["key"]),
-        tool("w", "early", inputs=["q"]),
-        llm("w", "left", reads=["facts", "key"], model="m"),
-        llm("w", "right", reads=["early"], model="n", retries=1),
-        llm("w", "merge", reads=["left", "right"], deterministic=False),
-    ],
-    inputs=["q"],
-    outputs={"answer": "merge", "facts": "facts"},
-)
-ACTIONS = ("step", "step", "step", "step", "tokens", "fail", "retry", "kill", "crash", "measure")
 STATUS = {"ok": QueryStatus.OK, "failed": QueryStatus.FAILED, "quarantined": QueryStatus.QUARANTINED}
-
-
-@dataclass
-class Story:
-    """A run as it went: its events, and what there is to compare them with."""
-
-    plans: list
-    events: list[Event]
-    world: World
-
-    def known(self) -> KnownPlans:
-        known = KnownPlans()
-        for plan in self.plans:
-            known.add(plan)
-        return known
-
-    def state(self) -> LiveState:
-        return LiveState(self.known())
 
 
 @st.composite
 def stories(draw) -> Story:
     """A run of two windows, in any order, with failures, crashes, progress and measurements."""
-    mechanisms = draw(st.sampled_from([Mechanisms(), Mechanisms(merge=False), NAIVE]))
-    lanes = tuple(LaneSpec(WorkerId(w), 2, 1 << 30, {"m": 1 << 20, "n": 1 << 20}) for w in WORKERS)
-    dispatcher = Dispatcher(lanes, {"lookup": 2}, mechanisms)
-    preparer = Preparer({"lookup": LookupTool()}, {})
-    world = World(RunState(RunId("r"), RunOptions(mechanisms=mechanisms), preparer, dispatcher))
-    world.events.append(RunStarted(at=0.0, run=RunId("r")))
-    plans, first, row = [], 0, 0
-    for _ in range(draw(st.integers(1, 2))):
-        values = draw(st.lists(st.integers(0, 3), min_size=1, max_size=5))
-        window = batch("w", [{"q": f"question {value}"} for value in values], first=row)
-        consolidated = consolidate((PLAN,), window, first_node=first, merge=mechanisms.merge)
-        first, row = first + len(consolidated.nodes), row + len(values)
-        plans.append(make_plan(consolidated, flat_profiles(WORKERS, ["m", "n"], slots=2), mechanisms))
-        world.tell(Extended(plans[-1], lambda _key: None, lambda _key: False))
-    world.tell(InputExhausted())
-    for name in WORKERS:
-        world.tell(LaneUp(WorkerId(name), 1, "echo"))
-    _carry_out(draw, world)
-    world.events.append(RunFinished(at=world.at, report=world.state.report(world.at)))
-    return Story(plans, world.events, world)
-
-
-def _carry_out(draw, world: World) -> None:
-    kills = 0
-    while world.pending and not world.aborted:
-        action, choice = draw(st.sampled_from(ACTIONS)), draw(st.integers(0, 20))
-        generations = [e for e in world.pending if isinstance(e, Dispatch) and isinstance(e.work, LlmWork)]
-        if action == "tokens" and generations:
-            node = generations[choice % len(generations)].node
-            world.tell(Progress(((node, choice),)))
-        elif action == "measure":
-            world.at += draw(st.floats(0, 3))
-            world.events += world.state.measure(world.at)
-        elif action in ("kill", "crash") and kills < 3:
-            kills += 1
-            world.kill(WORKERS[choice % 2], blamed=action == "crash")
-        elif action in ("fail", "retry"):
-            world.step(
-                choice, failure=Failure(code="http_status", message="503", retryable=action == "retry")
-            )
-        else:
-            world.step(choice)
+    return tell_story(lambda below: draw(st.integers(0, below - 1)))
 
 
 @settings(max_examples=50, deadline=None)
