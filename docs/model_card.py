@@ -21,7 +21,7 @@ import gguf
 
 from workflows.mini.training.curve import picture
 from workflows.mini.training.example import FAMILIES, Family
-from workflows.mini.training.grading import MEANING, TARGETS
+from workflows.mini.training.grading import Scores, missed, table
 from workflows.mini.training.trainer import Point, TrainingPlan
 
 DOCS = Path(__file__).resolve().parent
@@ -102,26 +102,10 @@ def card(run: Run) -> str:
     )
 
 
-def table(scores: dict[str, dict[str, float]]) -> str:
-    """Scores beside their targets."""
-    lines = ["| task | right means | right | target | same text | valid JSON | nothing invented |"]
-    lines.append("|---|---|---|---|---|---|---|")
-    for family in FAMILIES:
-        shares = {name: f"{100 * share:.1f} %" for name, share in scores[family].items()}
-        right = f"**{shares['right']}**" if scores[family]["right"] < TARGETS[family] else shares["right"]
-        lines.append(
-            f"| {family} | {MEANING[family]} | {right} | ≥ {100 * TARGETS[family]:.0f} % "
-            f"| {shares['exact']} | {shares['valid']} | {shares['faithful']} |"
-        )
-    return "\n".join(lines)
-
-
-def verdict(scores: dict[str, dict[str, float]]) -> str:
+def verdict(scores: Scores) -> str:
     """One sentence: which targets were missed."""
-    missed = [family for family in FAMILIES if scores[family]["right"] < TARGETS[family]]
-    if not missed:
-        return "Every target is met."
-    return f"Below its target, and set in bold: {', '.join(missed)}."
+    below = missed(scores)
+    return f"Below its target, and set in bold: {', '.join(below)}." if below else "Every target is met."
 
 
 def _of_long_prompts(long: dict[str, Any] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 from engine.backends.registry import load_backend
 from engine.ir.ids import ModelName
 from engine.ir.request import Message, ModelFile, ModelOptions
-from workflows.mini.build import ModelShape, build_model
+from workflows.films.catalogue import make_tables
+from workflows.mini.build import build_model
+from workflows.mini.model_file import ModelShape
+from workflows.mini.tokenizer import load_tokenizer
 from workflows.mini.training.corpus import chat_text, stream
 from workflows.mini.training.packing import Packer
-from workflows.mini.training.tokenizer import load_tokenizer, train
+from workflows.mini.training.tokenizer import train
 from workflows.mini.vocabulary import load_vocabulary
 
 TINY = ModelShape(width=64, layers=1, heads=2, kv_heads=1, feed_forward=64, context_tokens=2048)
@@ -52,6 +56,24 @@ def test_corpus_is_cut_alike(backend, tokenizer):
 def test_any_text_survives_cutting(backend, tokenizer, text):
     ids = backend.tokenize(text)
     assert tokenizer.decode(list(ids)) == text
+
+
+def test_japanese_titles_and_emoji_are_spelt_byte_by_byte_and_survive(backend, tokenizer):
+    tables = make_tables(0.005)
+    titles = [
+        title for title in tables["alternative_titles"]["title"] if re.search(r"[\u3040-\u9fff]", title)
+    ]
+    assert len(titles) > 10
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    emoji = ["\U0001f600", "late again \U0001f621\U0001f621!", f"{family} \u2764\ufe0f \U0001f1ef\U0001f1f5"]
+    for text in (*titles, *emoji):
+        ids = backend.tokenize(text)
+        assert tokenizer.decode(list(ids)) == text
+        assert tuple(tokenizer.encode(text).ids) == ids, text
+    # No token holds a whole character of theirs: what spells them are the bytes every vocabulary has.
+    vocabulary = load_vocabulary().tokens
+    spelling = {vocabulary[index] for index in backend.tokenize("\U0001f600")}
+    assert spelling <= set(vocabulary[3 : 3 + 256])
 
 
 def test_prompts_of_training_are_prompts_of_serving(backend, tokenizer):

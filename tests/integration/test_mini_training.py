@@ -17,15 +17,16 @@ from safetensors.numpy import load_file
 
 from workflows.mini.folder import main as folder_of
 from workflows.mini.model_file import ModelShape
+from workflows.mini.tokenizer import load_tokenizer
 from workflows.mini.training.checkpoint import load_curve, load_network
 from workflows.mini.training.corpus import chat_text, example
-from workflows.mini.training.evaluate import evaluate, held_out, lengthened, main, table
+from workflows.mini.training.evaluate import evaluate, held_out, lengthened, main, scores_of
 from workflows.mini.training.example import FAMILIES
 from workflows.mini.training.export import main as export
 from workflows.mini.training.export import write_folder, write_gguf
+from workflows.mini.training.grading import table
 from workflows.mini.training.network import Network
 from workflows.mini.training.start import kin
-from workflows.mini.training.tokenizer import load_tokenizer
 from workflows.mini.training.train import CHECKPOINT, train
 from workflows.mini.training.trainer import SHAPE, Trainer, TrainingPlan, embedding_share, rate_at
 from workflows.mini.vocabulary import load_vocabulary
@@ -308,4 +309,5 @@ def test_scores_count_right_answers(straight, tmp_path):
     path = write_gguf(load_network(straight / CHECKPOINT), tmp_path / "mini.gguf")
     results = evaluate(path, held_out(1), threads=1)
     assert all(not one.grade.right for one in results)
-    assert "0.0 %" in table(results)
+    assert all(shares["right"] == 0 for shares in scores_of(results).values())
+    assert table(scores_of(results)).count("**0.0 %**") == len(FAMILIES)

@@ -20,7 +20,8 @@ from engine.testing.plans import batch, llm, tool, workflow
 from engine.testing.runs import Ran, Setup, run_batches
 from engine.testing.tools import LookupTool
 from engine.worker.footprint import estimate_bytes
-from workflows.mini.build import ModelShape, build_model
+from workflows.mini.build import build_model
+from workflows.mini.model_file import ModelShape
 
 SMALL = ModelShape(width=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context_tokens=1024)
 SYSTEM = compile_template("You are a careful analyst of orders, parts and suppliers. " * 6)

@@ -39,7 +39,8 @@ from engine.testing.runs import Ran, Setup, run_batches, run_windows
 from engine.testing.worker_talk import expect, load
 from engine.wire.messages import Finished, Generate
 from engine.worker.footprint import estimate_bytes
-from workflows.mini.build import ModelShape, build_model
+from workflows.mini.build import build_model
+from workflows.mini.model_file import ModelShape
 
 M, N = ModelName("m"), ModelName("n")
 W0 = WorkerId("w0")

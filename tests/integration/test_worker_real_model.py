@@ -25,7 +25,8 @@ from engine.wire.messages import (
     PrefixExported,
     PrefixImported,
 )
-from workflows.mini.build import ModelShape, build_model
+from workflows.mini.build import build_model
+from workflows.mini.model_file import ModelShape
 
 SMALL = ModelShape(width=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context_tokens=1024)
 KV_BYTES = 1 << 20

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from engine.backends.gguf_file import file_sha256, is_gguf, validate_gguf
 from engine.backends.gguf_header import MalformedHeader, parse_header
 from engine.errors import ModelFileError
-from workflows.mini.build import ModelShape, build_model
+from workflows.mini.build import build_model
+from workflows.mini.model_file import ModelShape
 
 TINY = ModelShape(width=64, layers=1, heads=2, kv_heads=1, feed_forward=64, context_tokens=256)
 

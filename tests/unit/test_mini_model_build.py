@@ -5,7 +5,8 @@ from __future__ import annotations
 import gguf
 import pytest
 
-from workflows.mini.build import ModelShape, build_model, main
+from workflows.mini.build import build_model, main
+from workflows.mini.model_file import ModelShape
 from workflows.mini.vocabulary import load_vocabulary
 
 TINY = ModelShape(width=64, layers=1, heads=2, kv_heads=1, feed_forward=64, context_tokens=256)

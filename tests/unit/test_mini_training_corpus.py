@@ -226,12 +226,11 @@ def test_figures_of_answers_stand_in_the_prompt(family):
     for number in range(150):
         made = example(number, "held", family=family)
         assert set(numbers(made.answer)) <= set(numbers(prompt_text(made))), made
-        assert set(made.figures) <= set(made.allowed)
 
 
 def test_wrong_answers_are_graded_wrong():
-    made = next(one for one in stream("held") if one.family == "brief" and len(one.figures) > 1)
-    figure = made.figures[0]
+    made = next(one for one in stream("held") if one.family == "brief" and len(numbers(one.answer)) > 1)
+    figure = numbers(made.answer)[0]
     assert not grade(made, made.answer.replace(figure, figure + "0")).right
     assert not grade(made, "").right
     asked = example(0, "held", family="extract")

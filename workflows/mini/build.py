@@ -19,10 +19,7 @@ import numpy as np
 from workflows.mini.model_file import ModelShape, Precision, check_shape, write_model
 from workflows.mini.vocabulary import load_vocabulary
 
-__all__ = ["SHAPES", "ModelShape", "build_model"]
-
 Size = Literal["s", "l"]
-
 
 SHAPES: dict[Size, ModelShape] = {
     "s": ModelShape(width=256, layers=3, heads=4, kv_heads=2, feed_forward=640),

@@ -17,7 +17,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from workflows.mini.model_file import NORM_EPSILON, ROPE_BASE, ModelShape
-from workflows.mini.training.tokenizer import load_tokenizer
+from workflows.mini.tokenizer import load_tokenizer
 from workflows.mini.vocabulary import CHAT_TEMPLATE, END_OF_TEXT, END_OF_TURN, load_vocabulary
 
 Array = np.ndarray[Any, Any]

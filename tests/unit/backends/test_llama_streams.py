@@ -6,7 +6,8 @@ import pytest
 
 from engine.ir.ids import RequestId
 from engine.ir.request import Generated, GenerateRequest, Message
-from workflows.mini.build import ModelShape, build_model
+from workflows.mini.build import build_model
+from workflows.mini.model_file import ModelShape
 
 SHAPE = ModelShape(width=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context_tokens=2048)
 SYSTEM = Message(role="system", content="You are a careful analyst of orders, parts and suppliers. " * 4)

@@ -28,8 +28,9 @@ from engine.ir.ids import ModelName
 from engine.ir.request import ModelFile, ModelOptions
 from engine.worker.footprint import estimate_bytes
 from haloctl.digests import DigestBook
-from workflows.mini.build import ModelShape, build_model
+from workflows.mini.build import build_model
 from workflows.mini.folder import folder_of_file
+from workflows.mini.model_file import ModelShape
 
 TINY = ModelShape(width=64, layers=2, heads=4, kv_heads=2, feed_forward=64, context_tokens=2048)
 

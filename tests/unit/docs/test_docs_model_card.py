@@ -10,10 +10,11 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch, needed by training only, is not installed")
 
-from workflows.mini.build import ModelShape, build_model
+from workflows.mini.build import build_model
+from workflows.mini.model_file import ModelShape
 from workflows.mini.training.evaluate import Answered, held_out, report
 from workflows.mini.training.example import FAMILIES
-from workflows.mini.training.grading import grade
+from workflows.mini.training.grading import grade, table
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 TINY = ModelShape(width=64, layers=1, heads=2, kv_heads=1, feed_forward=64, context_tokens=2048)
@@ -67,7 +68,7 @@ def test_figures_come_from_the_run(model_card, folder, tmp_path):
 def test_a_run_that_meets_its_targets_says_so(model_card):
     scores = {family: {"right": 1.0, "exact": 1.0, "valid": 1.0, "faithful": 1.0} for family in FAMILIES}
     assert model_card.verdict(scores) == "Every target is met."
-    assert "**" not in model_card.table(scores)
+    assert "**" not in table(scores)
 
 
 def test_long_prompts_are_told_of_where_they_were_measured(model_card, folder):

@@ -209,8 +209,6 @@ def brief(dice: random.Random, split: Split) -> Example:
         combination=" + ".join(combination for combination, _ in drawn),
         messages=(("system", system), ("user", "\n".join((*map(block, results), wanted)))),
         answer=answer,
-        figures=figures_in(answer, results),
-        allowed=tuple(figure for result in results for figure in result.figures()),
         followups=_followups(dice, split, results),
     )
 
@@ -256,12 +254,6 @@ _EACH_MORE: dict[Style, tuple[str, ...]] = {
         "Now say of each table what leads and what is last.",
     ),
 }
-
-
-def figures_in(answer: str, results: list[Result]) -> tuple[str, ...]:
-    """Which figures of the rows the answer cites, in the answer's order."""
-    known = {figure for result in results for figure in result.figures()}
-    return tuple(word for word in (part.rstrip(".,;") for part in answer.split()) if word in known)
 
 
 def _followups(dice: random.Random, split: Split, results: list[Result]) -> tuple[tuple[str, str], ...]:

@@ -22,8 +22,7 @@ _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 class Example:
     """One conversation and what is right about its first answer.
 
-    `messages` is the prompt as (role, content); `answer` the wanted text. `figures` are the numbers a
-    brief or merge must keep, `allowed` all numbers the prompt's data hold. `followups` are further
+    `messages` is the prompt as (role, content); `answer` the wanted text. `followups` are further
     (question, answer) turns on the same prompt: more answers for the same reading, in training only.
     `template` names every phrasing used (separated by spaces), `combination` the parameters (by " + "); both
     are kept apart by split.
@@ -35,8 +34,6 @@ class Example:
     combination: str
     messages: tuple[tuple[str, str], ...]
     answer: str
-    figures: tuple[str, ...] = ()
-    allowed: tuple[str, ...] = ()
     followups: tuple[tuple[str, str], ...] = ()
 
 

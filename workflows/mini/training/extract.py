@@ -142,22 +142,32 @@ def _market(dice: random.Random, split: Split) -> Drawn:
 
 
 def _films(dice: random.Random, split: Split) -> Drawn:
-    first = dice.randint(1920, 2015)
+    drawn = dice.randint(1920, 2015)
     if dice.random() < 0.3:
-        combination = draw(split, lambda: words.person(dice))
-        name, text = questions.PEOPLE.choose(dice, split)
-        question = text.format(person=combination, first=first)
-        return name, combination, question, {"person": combination, "first_year": first}
-    last = first + dice.randint(1, 30)
+        return _by_person(dice, split, drawn)
+    length = dice.randint(1, 30)
     combination = draw(
-        split, lambda: f"{dice.choice(words.GENRES)}/{dice.choice(words.COUNTRIES)}/{first // 10}"
+        split, lambda: f"{dice.choice(words.GENRES)}/{dice.choice(words.COUNTRIES)}/{drawn // 10}"
     )
-    genre, country, decade = combination.split("/")
-    first = int(decade) * 10 + first % 10
+    genre, country, _ = combination.split("/")
     name, text = questions.FILMS.choose(dice, split)
-    question = text.format(genre=genre, country=country, first=first, last=last)
-    values = {"genre": genre, "country": country, "first_year": first, "last_year": last}
+    question = text.format(genre=genre, country=country, first=drawn, last=drawn + length)
+    values = {"genre": genre, "country": country, "first_year": drawn, "last_year": drawn + length}
     return name, combination, question[0].upper() + question[1:], values
+
+
+def _by_person(dice: random.Random, split: Split, first: int) -> Drawn:
+    combination = draw(split, lambda: words.person(dice))
+    name, text = questions.PEOPLE.choose(dice, split)
+    return (
+        name,
+        combination,
+        text.format(person=combination, first=first),
+        {
+            "person": combination,
+            "first_year": first,
+        },
+    )
 
 
 def _pages(dice: random.Random, split: Split) -> Drawn:

@@ -78,7 +78,9 @@ def _question(dice: random.Random, workload: str) -> str:
 
 
 def _filled(dice: random.Random, operators: dict[str, Any], name: str, given: _Given) -> str:
-    fill = lambda hole: _value(dice, operators, hole.group(1), given)  # noqa: E731  (re wants a function)
+    def fill(hole: re.Match[str]) -> str:
+        return _value(dice, operators, hole.group(1), given)
+
     return _HOLE.sub(fill, operators[name]["prompt"]).strip()
 
 

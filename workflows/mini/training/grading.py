@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.ir.ids import Json
-from workflows.mini.training.example import Example, Family
+from workflows.mini.training.example import FAMILIES, Example, Family
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 
@@ -29,6 +30,10 @@ MEANING: dict[Family, str] = {
     "shape": "JSON of exactly the keys asked for, every value exact",
     "market": "the market brief's own prompts: every figure, in order, and no others",
 }
+
+
+Scores = Mapping[Family, Mapping[str, float]]
+"""Family → share of its examples that are right, exact, valid and faithful."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +87,22 @@ def as_object(text: str) -> dict[str, Json] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def missed(scores: Scores) -> tuple[Family, ...]:
+    """Families below their targets."""
+    return tuple(family for family in FAMILIES if scores[family]["right"] < TARGETS[family])
+
+
+def table(scores: Scores) -> str:
+    """Scores by family beside their targets, as Markdown; those below them in bold."""
+    lines = ["| task | right means | right | target | same text | valid JSON | nothing invented |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for family in FAMILIES:
+        shares = {name: f"{100 * share:.1f} %" for name, share in scores[family].items()}
+        right = f"**{shares['right']}**" if family in missed(scores) else shares["right"]
+        lines.append(
+            f"| {family} | {MEANING[family]} | {right} | ≥ {100 * TARGETS[family]:.0f} % "
+            f"| {shares['exact']} | {shares['valid']} | {shares['faithful']} |"
+        )
+    return "\n".join(lines)

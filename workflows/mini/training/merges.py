@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from workflows.mini.training.briefs import a_table, figures_in
+from workflows.mini.training.briefs import a_table
 from workflows.mini.training.example import Example, Phrasings, Split, worded
 from workflows.mini.training.extract import as_json
 from workflows.mini.training.statements import STYLES, brief_text
@@ -103,7 +103,6 @@ def merge(dice: random.Random, split: Split) -> Example:
     phrasings = dice.choice((_PARAGRAPH, _PARAGRAPH, _LABELLED, _JSON))
     template, system = phrasings.choose(dice, split)
     form = _FORMS[phrasings.name]
-    figures = figures_in(" ".join(briefs.texts), list(briefs.results))
     return Example(
         family="merge",
         domain=briefs.results[0].kind.domain,
@@ -111,8 +110,6 @@ def merge(dice: random.Random, split: Split) -> Example:
         combination=briefs.combination,
         messages=(("system", system), ("user", briefs.lines + dice.choice(_QUESTIONS))),
         answer=briefs.merged(form),
-        figures=figures,
-        allowed=figures,
         followups=_followups(dice, form, briefs) if split == "train" else (),
     )
 

@@ -64,14 +64,12 @@ class Packer:
         part_tokens: int,
         seed: int,
         split: Split = "train",
-        prompt_weight: float = 0.0,
     ) -> None:
         self._tokenizer = tokenizer
         self._batch_tokens = batch_tokens
         self._part_tokens = part_tokens
         self._seed = seed
         self._split: Split = split
-        self._prompt_weight = prompt_weight
         self._padding = tokenizer.token_to_id(END_OF_TEXT)
 
     def batch(self, first: int) -> Batch:
@@ -132,12 +130,12 @@ class Packer:
         for question, answer in made.followups:
             turns += [("user", question), ("assistant", answer)]
         for role, content in turns:
-            answers = role == "assistant"
+            counts = float(role == "assistant")
             # Contents are tokenised apart from the template around them, as the worker does.
             opening = self._ids(f"<|im_start|>{role}\n")
             body = [*self._ids(content), self._tokenizer.token_to_id("<|im_end|>")]
             ids += opening + body + self._ids("\n")
-            weights += [0.0] * len(opening) + [1.0 if answers else self._prompt_weight] * len(body) + [0.0]
+            weights += [0.0] * len(opening) + [counts] * len(body) + [0.0]
             borders.append(len(ids))
         return ids, weights, borders
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.ir.ids import Json
-from workflows.mini.training.briefs import LOOKUP, a_table, block, figures_in
+from workflows.mini.training.briefs import LOOKUP, a_table, block
 from workflows.mini.training.example import Example, Phrasings, Split
 from workflows.mini.training.extract import as_json
 from workflows.mini.training.statements import brief_text
@@ -94,8 +94,6 @@ def shape(dice: random.Random, split: Split) -> Example:
             ("user", block(result)),
         ),
         answer=answer,
-        figures=figures_in(answer, [result]),
-        allowed=result.figures(),
         followups=_followups(dice, asked, result) if split == "train" else (),
     )
 

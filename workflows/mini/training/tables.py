@@ -54,14 +54,6 @@ class Result:
         raw = {"columns": list(self.columns), "rows": [list(row) for row in self.rows]}
         return printed(view(raw))
 
-    def figures(self) -> tuple[str, ...]:
-        """All figures of the table as printed, labels that are numbers included."""
-        return tuple(cell(value) for row in self.rows for value in row if _is_number(value))
-
-
-def _is_number(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
 
 def cell(value: Json) -> str:
     """A value as it prints inside a table."""

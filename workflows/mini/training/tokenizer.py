@@ -2,10 +2,7 @@
 
     python -m workflows.mini.training.tokenizer workflows/mini/tokenizer.json
 
-Runs of digits are cut into threes from the left and every such group is one token: a figure is copied in
-few tokens, and a group seldom occurs twice in a table, so that the place to copy from is easy to find.
-Words split as in Llama 3, whose splitter is a hand-written loop in llama.cpp: long runs of one character
-class cannot overflow a regular-expression engine.
+How text is cut before merging is workflows/mini/tokenizer.py's.
 """
 
 from __future__ import annotations
@@ -18,19 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import models, pre_tokenizers, trainers
 
+from workflows.mini.tokenizer import PRE_TOKENIZER, empty_tokenizer
 from workflows.mini.training.corpus import chat_text, example
 from workflows.mini.training.example import Family
-from workflows.mini.vocabulary import Vocabulary
 
 VOCABULARY = 4096
-PRE_TOKENIZER = "llama-bpe"
-"""llama.cpp's name of the split below."""
-SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 _DIGITS = "0123456789"
 _MIX: Mapping[Family, int] = {
@@ -49,7 +40,7 @@ def train(examples: Iterable[int] = _EXAMPLES) -> dict[str, Any]:
     then numbers of two and three digits, then what the corpus teaches.
     """
     numbers, number_merges = _numbers()
-    tokenizer = _empty_tokenizer(models.BPE())
+    tokenizer = empty_tokenizer(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY - len(numbers),
         min_frequency=2,
@@ -68,27 +59,6 @@ def train(examples: Iterable[int] = _EXAMPLES) -> dict[str, Any]:
         "tokens": learnt[:first] + numbers + learnt[first:],
         "merges": number_merges + merges,
     }
-
-
-def load_tokenizer(vocabulary: Vocabulary) -> Any:
-    """The vocabulary as a `tokenizers.Tokenizer` that cuts text as llama.cpp does."""
-    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
-    merges = [(left, right) for left, _, right in (merge.partition(" ") for merge in vocabulary.merges)]
-    tokenizer = _empty_tokenizer(models.BPE(vocab=ids, merges=merges, ignore_merges=True))
-    tokenizer.add_special_tokens(list(vocabulary.control))
-    return tokenizer
-
-
-def _empty_tokenizer(model: Any) -> Any:
-    tokenizer = Tokenizer(model)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
 
 
 def _numbers() -> tuple[list[str], list[str]]:

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from workflows.mini.model_file import ModelShape
+from workflows.mini.tokenizer import load_tokenizer
 from workflows.mini.training.network import Network
 from workflows.mini.training.packing import Batch, Packer, Part
 from workflows.mini.training.start import kin
-from workflows.mini.training.tokenizer import load_tokenizer
 from workflows.mini.vocabulary import load_vocabulary
 
 SHAPE = ModelShape(width=256, layers=8, heads=4, kv_heads=4, feed_forward=512)
@@ -50,7 +50,6 @@ class TrainingPlan:
     clip: float = 1.0
     kinship: float = 0.5
     """What the embeddings of one word's spellings have in common at the start (Europe, EUROPE)."""
-    prompt_weight: float = 0.0
     half: bool = True
     """Matrix products in bfloat16; weights, gradients and sums stay in float32."""
 
@@ -113,7 +112,6 @@ class Trainer:
             batch_tokens=plan.batch_tokens,
             part_tokens=plan.part_tokens,
             seed=plan.seed,
-            prompt_weight=plan.prompt_weight,
         )
         self._sum = 0.0
         self._since = 0
