@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import events
 from textual.app import ComposeResult
 from textual.widgets import Footer
 
@@ -44,7 +43,6 @@ class FirstRunApp(TerminalApp[Departure]):
         self._config = config
         self._folder = folder or Path.cwd()
         self._has_begun = begun
-        self._early: list[events.Key | events.Paste] | None = []
 
     def compose(self) -> ComposeResult:
         """The frame of the first step, which is drawn before what the step needs is imported."""
@@ -79,18 +77,7 @@ class FirstRunApp(TerminalApp[Departure]):
         """Folders of the runs that are over, the first one first."""
         return self.journey.finished
 
-    async def on_event(self, event: events.Event) -> None:
-        """What is typed before the first step stands is meant for it."""
-        if self._early is not None and isinstance(event, events.Key | events.Paste):
-            self._early.append(event)
-        else:
-            await super().on_event(event)
-
-    def keys_may_come(self) -> None:
-        """The first step stands: what was typed goes to it, in the order in which it came."""
-        self.call_later(self._hand_on)
-
-    async def _hand_on(self) -> None:
-        early, self._early = self._early or (), None
-        for event in early:
-            await super().on_event(event)
+    @property
+    def takes_keys(self) -> bool:
+        """Between two steps there is none to take a key: it is meant for the one that comes."""
+        return len(self.screen_stack) > 1 and super().takes_keys

@@ -59,8 +59,7 @@ class Journey:
         chosen = ""
         while True:
             offers = await asyncio.to_thread(find_offers, self._folder)
-            screen = WorkflowsScreen(offers, self._examine, chosen, self._app.keys_may_come)
-            choice = await self._app.push_screen_wait(screen)
+            choice = await self._app.push_screen_wait(WorkflowsScreen(offers, self._examine, chosen))
             if choice is None:
                 await self._leave()
                 return

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from engine.ir.event import ModelLoaded, WorkerReady
 from engine.journal.view import RunView
 from engine.testing.waiting import write_waiting
 from haloctl.config import load_settings
+from haloctl.offers import Offer, find_offers
+from haloctl.tui import first_run_journey
 from haloctl.tui.departure import Departure
 from haloctl.tui.first_run_app import FirstRunApp
 from haloctl.tui.screens.first_run_proposal import ProposalScreen
@@ -115,9 +118,7 @@ def test_a_table_is_answered_and_then_a_typed_question_on_the_same_warm_worker(f
         await pilot.press("enter")
         await arrived(pilot, RunScreen)
         await until(pilot, lambda: len(app.finished) == 1)
-        await pilot.press("q")
-        await arrived(pilot, QueriesScreen)
-        await pilot.press(*"sideways", "enter", "enter")
+        await pilot.press("q", *"sideways", "enter", "enter")  # the answers are read meanwhile
         proposal = (await planned(pilot)).proposal
         assert proposal is not None
         assert (proposal.model_loads, proposal.warm) == (0, (("echo", "toy"),))
@@ -280,6 +281,35 @@ def test_what_is_typed_before_the_first_step_stands_is_meant_for_it_in_order(
         for key in ("down", "up", "down", "enter", *"gate"):  # to the second workflow, and into its form
             app.post_message(events.Key(key, key if len(key) == 1 else None))
         assert not isinstance(app.screen, WorkflowsScreen)
+        screen = await arrived(pilot, QueriesScreen)
+        await until(pilot, lambda: screen.drafted().texts == (("file", "gate"),))
+        await pilot.press("escape")
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("q")
+
+    assert left_after(app, steps) == Departure()
+
+
+def test_keys_behind_one_that_goes_back_wait_for_the_workflows_to_be_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_waiting(folder)
+    app = FirstRunApp(load_settings().settings)
+    typed_all = threading.Event()
+
+    def found_late(where: Path) -> tuple[Offer, ...]:
+        assert typed_all.wait(60)
+        return find_offers(where)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await arrived(pilot, WorkflowsScreen)
+        monkeypatch.setattr(first_run_journey, "find_offers", found_late)
+        for key in ("enter", "escape", "down", "enter", *"gate"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        for _ in range(200):  # turns of the event loop: enough for each key to be lost
+            await asyncio.sleep(0)
+        typed_all.set()
         screen = await arrived(pilot, QueriesScreen)
         await until(pilot, lambda: screen.drafted().texts == (("file", "gate"),))
         await pilot.press("escape")

@@ -79,6 +79,32 @@ def test_pages_turned_to_and_back_from_before_the_first_one_stands_end_where_the
 
 
 @pytest.mark.parametrize("moment", [0, 5, 20, 60, FIRST_PAGE])
+def test_a_key_of_the_first_page_waits_for_it(trace, moment):
+    async def run():
+        app = RunApp(ReplaySource(trace), clock=lambda: 0.0)
+        async with app.run_test(size=(120, 40)) as pilot:
+            screen = await run_screen_at(app, moment)
+            type_(app, "tab")
+            await until(lambda: not app._typed and not app._at_work and screen.page is not None)
+            await pilot.pause()
+            return app.focused.id
+
+    assert asyncio.run(run()) == "lanes"
+
+
+def test_the_key_that_leaves_at_once_waits_for_no_page(trace):
+    async def run():
+        app = RunApp(ReplaySource(trace), clock=lambda: 0.0)
+        async with app.run_test(size=(120, 40)):
+            screen = await run_screen_at(app, FIRST_PAGE)
+            type_(app, "3", "ctrl+q")
+            await until(lambda: app._exit)
+            return screen.view.page
+
+    assert asyncio.run(run()) == "overview"
+
+
+@pytest.mark.parametrize("moment", [0, 5, 20, 60, FIRST_PAGE])
 @pytest.mark.parametrize("keys", [("q",), ("3", "q")])
 def test_a_run_can_be_left_before_its_first_page_stands(trace, moment, keys):
     async def run():

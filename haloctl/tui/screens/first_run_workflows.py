@@ -34,10 +34,7 @@ _NOTHING = Graph(nodes=(), edges=())
 
 
 class WorkflowsScreen(StepScreen[Choice | None]):
-    """Dismissed with the workflow that was chosen, which can run; None when the person leaves.
-
-    `stands` is called when keys mean something here.
-    """
+    """Dismissed with the workflow that was chosen, which can run; None when the person leaves."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as Textual declares it
     DEFAULT_CSS = """
@@ -57,13 +54,11 @@ class WorkflowsScreen(StepScreen[Choice | None]):
         offers: tuple[Offer, ...],
         examine: Callable[[Offer], Examined],
         first: str = "",
-        stands: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         self._offers = offers
         self._examine = examine
         self._first = first
-        self._stands = stands
         self._examined: dict[str, Examined] = {}
         self._rows = RowTable((_RUNS, _NAME, _ABOUT))
 
@@ -94,8 +89,6 @@ class WorkflowsScreen(StepScreen[Choice | None]):
         self._look(table.cursor_row)
         self._examine_all()
         self.call_after_refresh(self.refresh_bindings)
-        if self._stands is not None:
-            self._stands()
 
     def on_vtable_highlighted(self, message: VTable.Highlighted) -> None:
         """Another workflow is looked at."""

@@ -98,6 +98,7 @@ class RunScreen(SteeredScreen):
         await self._pages.turn()
         if self._pages.is_left:
             return
+        self.stand()
         self._flush()
         self.set_interval(FLUSH_S, self._flush)
         self.set_interval(TICK_S, self._tick)

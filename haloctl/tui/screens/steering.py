@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from textual import work
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from engine.wire.orders import Order
+from haloctl.tui.key_order import AwaitedScreen
 from haloctl.tui.model import ViewState
 from haloctl.tui.screens import orders
 from haloctl.tui.screens.opened import Asked
@@ -16,7 +16,7 @@ from haloctl.tui.screens.run_keys import REPLAY_KEYS, RUN_KEYS
 from haloctl.tui.source import Source, Transport
 
 
-class SteeredScreen(Screen[ViewState]):
+class SteeredScreen(AwaitedScreen[ViewState]):
     """The screen of a run, as far as it gives orders and is left. Dismissed with the last view.
 
     `asked_again`: once the run has ended, leaving it leads to the next question.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from textual.binding import Binding
-from textual.screen import Screen
 
+from haloctl.tui.key_order import AwaitedScreen
 from haloctl.tui.screens.dialogs import KeysHelp, help_lines
 
 Result = TypeVar("Result")
@@ -30,13 +30,17 @@ HELP = Binding("f1,question_mark", "keys", "Keys", id="step.keys", tooltip="What
 """For each screen's own bindings, behind what the screen is there for."""
 
 
-class StepScreen(Screen[Result]):
-    """A step on the way to a run."""
+class StepScreen(AwaitedScreen[Result]):
+    """A step on the way to a run. It stands when it is filled in: keys go on where the step before ended."""
 
     DEFAULT_CSS = """
     StepScreen { layout: vertical; background: $background; }
     StepScreen Footer { background: $panel; }
     """
+
+    def on_screen_resume(self) -> None:
+        """Comes behind the beginning of the screen, whatever that does."""
+        self.stand()
 
     def action_keys(self) -> None:
         """What keys mean here."""
