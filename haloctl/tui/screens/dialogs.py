@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from haloctl.tui.cells import one_line
 from haloctl.tui.pieces import Line, Piece, line
 from haloctl.tui.screens.text_panel import TextPanel
 
@@ -24,6 +25,12 @@ class Confirm(ModalScreen[bool]):
         border: round $warning; border-title-color: $warning; }
     Confirm Horizontal { height: auto; align-horizontal: right; margin-top: 1; }
     Confirm Button { margin-left: 2; width: auto; min-width: 6; padding: 0 2; }
+    Confirm #no, Confirm #yes { background: $foreground 12%; background-tint: $foreground 0%;
+        text-style: none; color: $foreground; }
+    Confirm #yes { color: $warning; }
+    Confirm #no:focus { background: $primary; color: $background; text-style: bold; }
+    Confirm #yes:focus { background: $warning; color: $background; text-style: bold; }
+    Confirm Button:nocolor:focus { text-style: bold reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", id="confirm.yes", tooltip="Do it"),
@@ -33,7 +40,9 @@ class Confirm(ModalScreen[bool]):
 
     def __init__(self, title: str, words: str, yes: str) -> None:
         super().__init__()
-        self._title, self._words, self._yes = title, words, yes
+        # A question quotes the names of rows and workers, and anyone may have chosen those.
+        self._title, self._yes = one_line(title, 60), one_line(yes, 30)
+        self._words = one_line(words, 1000)
 
     def compose(self) -> ComposeResult:
         """The question, and two answers; the harmless one has the focus."""
@@ -112,7 +121,7 @@ def help_lines(active: Iterable[ActiveBinding], names: dict[str, str]) -> tuple[
 
 
 def _entry(keys: list[str], words: str) -> Line:
-    return (Piece(text=f"  {', '.join(keys):<18} ", tone="accent"), *line(words))
+    return (Piece(text=f"  {', '.join(keys):<14} ", tone="accent"), *line(words))
 
 
 _FILTERS = (

@@ -44,8 +44,8 @@ def cancel_run(view: ViewState) -> tuple[Order, Question]:
 def cancel_query(index: QueryIndex, name: str) -> tuple[Order, Question]:
     """Ends a row as failed, for good."""
     words = (
-        f"Row #{index} {name} ends as failed, with code cancelled, and stays so when the run is resumed. "
-        "Work that other rows share goes on for them."
+        f"Row #{index} {clean_line(name, 40)} ends as failed, with code cancelled, and stays so when the run "
+        "is resumed. Work that other rows share goes on for them."
     )
     return CancelQuery(query=f"#{index}"), Question(title="Cancel the row?", words=words, yes="Cancel row")
 

@@ -27,6 +27,7 @@ HEADINGS = {
     "RowsPanel": "Table",
     "LineChart": "Chart",
     "TextPanel": "Text",
+    "FollowPanel": "Lines",
     "OverviewPage": "Overview",
     "WorkersPage": "Workers",
     "QueriesPage": "Queries",
