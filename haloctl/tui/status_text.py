@@ -46,18 +46,13 @@ def number(value: float) -> str:
 
 def chips(view: ViewState) -> tuple[Chip, ...]:
     """All there is to say of a run in a line."""
-    state, totals = view.shown, view.shown.totals
+    totals = view.shown.totals
     found = [Chip(text=clean_line(view.run, 40) or "no run", tone="strong", weight=4), health(view)]
     if not view.run:
         return tuple(found)
     found += _progress(totals)
     found += _time(view, totals)
-    busy = sum(worker.status != "lost" and _in_use(view, worker.id) for worker in state.workers)
-    found.append(Chip(text=f"{busy}/{len(state.workers)} busy", weight=6))
-    if totals.decoded_tokens or totals.running_tokens:
-        pace = tokens_per_s(state.series, view.now_s)
-        found.append(Chip(text=f"{number(pace)} tok/s", weight=6))
-        found.append(Chip(text=f"KV {totals.reuse:.0%}", weight=5))
+    found += _pace(view, totals)
     if totals.retried:
         found.append(Chip(text=f"{totals.retried} retried", tone="warn", weight=2))
     if totals.workers_lost:
@@ -111,6 +106,19 @@ def _time(view: ViewState, totals: Totals) -> Iterable[Chip]:
     )
 
 
+def _pace(view: ViewState, totals: Totals) -> Iterable[Chip]:
+    """How busy and how fast it is, as long as it is anything; and what sharing has saved."""
+    state = view.shown
+    computes = bool(totals.decoded_tokens or totals.running_tokens)
+    if not view.ended:
+        busy = sum(worker.status != "lost" and _in_use(view, worker.id) for worker in state.workers)
+        yield Chip(text=f"{busy}/{len(state.workers)} busy", weight=6)
+        if computes:
+            yield Chip(text=f"{number(tokens_per_s(state.series, view.now_s))} tok/s", weight=6)
+    if computes:
+        yield Chip(text=f"KV {totals.reuse:.0%}", weight=5)
+
+
 def _took_s(view: ViewState) -> float:
     """As the run itself counted it, where it has."""
     return view.now_s if view.shown.report is None else view.shown.report.makespan_s
@@ -123,11 +131,23 @@ def _in_use(view: ViewState, lane: str) -> bool:
 def _attached(view: ViewState) -> str:
     match view.link:
         case "live":
-            return "attached" if not view.missed else f"attached, {number(view.missed)} steps skipped"
+            return f"attached{_skipped(view)}"
         case "replay":
             return "replay"
         case _:
             return ""
+
+
+def _skipped(view: ViewState) -> str:
+    """What the connection was too slow for; counts are whole all the same, and the journal has all of it."""
+    failures = view.shown.failures_dropped
+    told = [_count(view.missed, "step")] if view.missed else []
+    told += [_count(failures, "failure")] if failures else []
+    return f", {' and '.join(told)} skipped" if told else ""
+
+
+def _count(found: int, what: str) -> str:
+    return f"{number(found)} {what}{'' if found == 1 else 's'}"
 
 
 def fitted(found: Iterable[Chip], width: int) -> tuple[Chip, ...]:

@@ -128,6 +128,8 @@ class Timeline:
         self._lanes: dict[str, _Lane] = {lane: _Lane() for lane in lanes}
         self.epochs: tuple[EpochMark, ...] = ()
         self.end_s = 0.0
+        self.summed = 0
+        """Spans that are not known one by one: only what their time went into is."""
 
     @property
     def lanes(self) -> tuple[str, ...]:

@@ -28,12 +28,15 @@ from textual.app import App
 from textual.filter import Monochrome
 from textual.pilot import Pilot
 
+from engine.ir.event import Event
 from engine.journal.view import RunView
 from engine.live.fold import LiveState
 from engine.live.membership import KnownPlans
 from engine.live.state import LiveSnapshot
 from engine.wire.orders import Answer, Done, Order
+from haloctl.tui.app import RunApp
 from haloctl.tui.model import Joined, Update
+from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.themes import DARK, LIGHT
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -134,6 +137,7 @@ def look_at() -> LookAt:
 
 
 async def hold_to_golden(name: str, seen: str) -> None:
+    assert seen.replace("\n", "").isprintable()  # rows of the recorded run carry escape sequences
     path = GOLDENS / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDENS"):
         path.parent.mkdir(exist_ok=True)
@@ -186,6 +190,58 @@ def _combined(looks: tuple[tuple[str, list[str]], ...], legend: dict[str, str]) 
     yield f" {letters.rstrip()}"
 
 
+Steps = Callable[[Pilot[Any]], Awaitable[None]]
+Show = Callable[..., None]
+Press = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+def show() -> Show:
+    """`show(source, (80, 24), steps)`: run the interface over a source, and take steps in it."""
+
+    def shown(source: Any, size: tuple[int, int], steps: Steps, *, notifications: bool = False) -> None:
+        async def run() -> None:
+            app = RunApp(source, clock=lambda: 0.0)
+            async with app.run_test(size=size, notifications=notifications) as pilot:
+                while not any(worker.group == "source" for worker in app.workers):
+                    await pilot.pause(0.01)  # the first page stands before the source is listened to
+                await _rest(pilot)
+                await steps(pilot)
+
+        asyncio.run(run())
+
+    return shown
+
+
+async def _rest(pilot: Pilot[Any]) -> None:
+    [screen] = [each for each in pilot.app.screen_stack if isinstance(each, RunScreen)]
+    for _ in range(3):
+        await pilot.pause()
+        while reading := [w for w in pilot.app.workers if w.group in ("rows", "path", "nodes")]:
+            await pilot.app.workers.wait_for_complete(reading)
+        screen._tick()
+        screen._flush()
+    await pilot.pause()
+
+
+@pytest.fixture
+def rest() -> Steps:
+    """`await rest(pilot)`: nothing of a run's screen is left to be read, and all of it is drawn."""
+    return _rest
+
+
+@pytest.fixture
+def press() -> Press:
+    """`await press(pilot, "3", "enter")`: each key when what came before it has come to rest."""
+
+    async def pressed(pilot: Pilot[Any], *keys: str) -> None:
+        for key in keys:
+            await pilot.press(key)
+            await _rest(pilot)
+
+    return pressed
+
+
 TRACE_RUN = "20261121-120000-demo"
 
 
@@ -226,11 +282,28 @@ class Recorded:
         return Done(words=f"did {type(order).__name__}")
 
 
-@pytest.fixture(scope="session")
-def state_at(trace: Path) -> Callable[[float], LiveSnapshot]:
-    """`state_at(1.5)`: the recorded run's live state as of that second."""
+class Standing(Recorded):
+    """A replay at the moments it is given, which no key moves."""
 
-    def fold(at_s: float) -> LiveSnapshot:
+    takes_orders = False
+
+    def stay(self, *_to: Any) -> None:
+        """Every movement."""
+
+    play_or_pause = step = faster = seek = skip = stay
+
+
+@pytest.fixture
+def standing() -> type[Standing]:
+    """`standing(Replayed(…))`: a source that shows a replay as it is told, and then stands still."""
+    return Standing
+
+
+@pytest.fixture(scope="session")
+def state_at(trace: Path) -> Callable[..., LiveSnapshot]:
+    """`state_at(1.5, RunPaused(at=1.5))`: the recorded run's live state as of that second."""
+
+    def fold(at_s: float, *then: Event) -> LiveSnapshot:
         with RunView(trace) as view:
             plans = KnownPlans(lasting=True)
             for record in view.plans():
@@ -240,13 +313,15 @@ def state_at(trace: Path) -> Callable[[float], LiveSnapshot]:
                 if event.at > at_s:
                     break
                 state.absorb(event)
+        for event in then:
+            state.absorb(event)
         return state.snapshot()
 
     return fold
 
 
 @pytest.fixture
-def recorded(trace: Path, state_at: Callable[[float], LiveSnapshot]) -> Callable[..., Recorded]:
+def recorded(trace: Path, state_at: Callable[..., LiveSnapshot]) -> Callable[..., Recorded]:
     """`recorded(1.5, Lost(…))`: a source that joins the recorded run at that second, then tells more."""
 
     def source(at_s: float = 1.2, *more: Update) -> Recorded:

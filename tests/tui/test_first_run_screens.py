@@ -168,6 +168,15 @@ REFUSED = Refused(
 )
 
 
+NO_ROOM = Refused(
+    number=4,
+    code="output",
+    message="answers.jsonl is there already, and nothing is written over",
+    fix="choose another file for the answers",
+    exit_code=73,
+)
+
+
 def proposal_screen(answer: Proposed | Refused, begun: Begun | Refused = BEGUN) -> ProposalScreen:
     async def ask() -> Proposed | Refused:
         return answer
@@ -572,6 +581,11 @@ LOOKED_AT: dict[str, tuple[Callable[[], Screen[Any]], tuple[str, ...]]] = {
     "file-that-cannot-be-read": (lambda: queries_screen(kind="file", path="none.csv"), ()),
     "plan": (lambda: proposal_screen(PROPOSED), ()),
     "plan-refused": (lambda: proposal_screen(REFUSED), ()),
+    "plan-explained": (lambda: proposal_screen(PROPOSED), ("e",)),
+    "start-refused": (lambda: proposal_screen(PROPOSED, NO_ROOM), ("enter",)),
+    "help-workflows": (workflows_screen, ("question_mark",)),
+    "help-queries": (typed_screen, ("f1",)),
+    "help-plan": (lambda: proposal_screen(PROPOSED), ("question_mark",)),
     "answers": (answers_screen, ()),
 }
 """Golden → its screen, and the keys pressed on it."""
@@ -589,5 +603,49 @@ def test_a_screen_before_a_run_looks(folder: Path, look_at: Any, name: str, size
                 await pilot.press(key)
                 await settled(pilot)
             await look_at(pilot, f"first-{name}")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_columns_to_choose_from_look(folder: Path, look_at: Any, size: tuple[int, int]):
+    async def run() -> None:
+        async with Harness(queries_screen(kind="file", path="text.csv")).run_test(size=size) as pilot:
+            await settled(pilot)
+            await pilot.press("enter")
+            await settled(pilot)
+            await pilot.press("enter")  # the choice is waited for by a worker: there is no settling
+            await pilot.pause()
+            await look_at(pilot, "first-columns")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_plan_that_is_being_made_or_begun_looks(folder: Path, look_at: Any, size: tuple[int, int]):
+    async def run() -> None:
+        answered = asyncio.Event()
+
+        async def ask() -> Proposed:
+            await answered.wait()
+            return PROPOSED
+
+        async def begin(_number: int) -> Begun:
+            await asyncio.Event().wait()
+            return BEGUN
+
+        screen = ProposalScreen("ask", ask, begin)
+        async with Harness(screen).run_test(size=size) as pilot:
+            await pilot.pause()
+            await look_at(pilot, "first-planning")
+            screen.hear("worker cpu: toy on 2 threads, 4 slots, for these models and this machine")
+            screen.hear("loading toy")
+            await pilot.pause()
+            await look_at(pilot, "first-planning-with-words")
+            answered.set()
+            await settled(pilot)
+            await pilot.press("enter")
+            await pilot.pause()
+            await look_at(pilot, "first-starting")
 
     asyncio.run(run())

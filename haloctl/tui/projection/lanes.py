@@ -54,6 +54,7 @@ class TimelineFeed:
         new = state.spans[len(state.spans) - told :]
         self.timeline.add(span(each) for each in new)
         if told < came:
+            self.timeline.summed += came - told
             until_s = _known_since(new, state.at)
             lanes = {lane.lane: lane for lane in state.lanes}
             for use in state.uses:

@@ -38,8 +38,8 @@ def columns_of(workers: tuple[str, ...]) -> tuple[Column, ...]:
     return (*_EPOCH, *grid, _BEGIN_S, _PREPARES)
 
 
-def epoch_cells(state: LiveSnapshot, now_s: float) -> Iterator[Mapping[str, Any]]:
-    """A line for each epoch of all windows."""
+def epoch_cells(state: LiveSnapshot, now_s: float, *, at_rest: bool = False) -> Iterator[Mapping[str, Any]]:
+    """A line for each epoch of all windows. `at_rest`: nobody carries the run out any more."""
     lives = {epoch.index: epoch for epoch in state.epochs}
     workers = workers_of(state.shape)
     several = len({epoch.window for epoch in state.shape.epochs}) > 1
@@ -48,7 +48,7 @@ def epoch_cells(state: LiveSnapshot, now_s: float) -> Iterator[Mapping[str, Any]
         window = f"W{epoch.window}·" if several else ""
         yield {
             "epoch": f"{window}E{epoch.index}",
-            "state": _state(live),
+            "state": _state(live, at_rest),
             "estimate": epoch.estimate.makespan_s,
             "actual": _took(live, now_s),
             "nodes": sum(work.nodes for work in epoch.work),
@@ -59,10 +59,10 @@ def epoch_cells(state: LiveSnapshot, now_s: float) -> Iterator[Mapping[str, Any]
         }
 
 
-def _state(live: EpochLive) -> State:
+def _state(live: EpochLive, at_rest: bool) -> State:
     if live.finished_s is not None:
         return "done"
-    return "pending" if live.started_s is None else "running"
+    return "pending" if live.started_s is None or at_rest else "running"
 
 
 def _took(live: EpochLive, now_s: float) -> float | None:

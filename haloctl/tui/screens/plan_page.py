@@ -45,7 +45,7 @@ class PlanPage(PageView):
             self._grid = workers
             self._rows = ListRows(columns_of(workers))
             table.show(self._rows)
-        table.changed(self._rows.replace(epoch_cells(state, view.now_s)))
+        table.changed(self._rows.replace(epoch_cells(state, view.now_s, at_rest=view.ended)))
         if state.windows:
             self.query_one(TextPanel).show(totals_lines(state, view.now_s))
 

@@ -15,6 +15,7 @@ from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import log_line
+from haloctl.tui.projection.notice import notice
 from haloctl.tui.projection.workers import (
     QUEUES,
     RUNNING,
@@ -53,6 +54,10 @@ class WorkersPage(PageView):
     WorkersPage.-tall > #lanes { display: block; }
     WorkersPage > #log { height: 6; }
     WorkersPage.-tall > #log { height: 10; }
+    WorkersPage.-noticed > #middle { display: none; }
+    WorkersPage.-noticed > #log { height: 1fr; }
+    WorkersPage.-noticed.-tall > #middle { display: block; }
+    WorkersPage.-noticed.-tall > #log { height: 10; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -75,7 +80,7 @@ class WorkersPage(PageView):
         yield VTable(title="Workers", empty="No worker has started yet.", id="workers")
         yield Gantt(title="Lanes", id="lanes")
         with Horizontal(id="middle"):
-            yield VTable(title="Running now", empty="Nothing runs just now.", id="running")
+            yield VTable(title="Running now", id="running")
             with Vertical(id="side"):
                 yield ReadTable(title="Queues", empty="No queues yet.", id="queues")
                 yield ChartsPanel(id="charts")
@@ -93,6 +98,7 @@ class WorkersPage(PageView):
     def show(self, view: ViewState) -> None:
         """Lanes move with the run."""
         super().show(view)
+        self.set_class(bool(notice(view)[2]), "-noticed")
         gantt = self.query_one(Gantt)
         if gantt.timeline is not self.feeds.timeline:
             gantt.show(self.feeds.timeline)
@@ -106,7 +112,10 @@ class WorkersPage(PageView):
         workers = self.query_one("#workers", VTable)
         workers.changed(self._worker_rows.replace(worker_cells(state, now_s)))
         workers.styles.height = max(4, len(state.workers) + 3)
-        self.query_one("#running", VTable).changed(self._node_rows.replace(running_cells(state, now_s)))
+        running = self.query_one("#running", VTable)
+        running.changed(self._node_rows.replace(running_cells(state, now_s)))
+        running.border_title = "Under way when it ended" if view.ended else "Running now"
+        running.empty = "Nothing was under way." if view.ended else "Nothing runs just now."
         queues = self.query_one("#queues", VTable)
         queues.changed(self._queue_rows.replace(queue_cells(state)))
         # Where there are charts below the queues, these get no more lines than they fill.

@@ -35,6 +35,7 @@ class GanttCanvas(Panel):
         "gantt--cursor",
     } | component_classes("gantt", SPANS)
     DEFAULT_CSS = """
+    GanttCanvas { border-subtitle-color: $foreground 55%; border-subtitle-style: none; }
     GanttCanvas > .gantt--track { background: $foreground 5%; }
     GanttCanvas > .gantt--epoch { color: $foreground 45%; }
     GanttCanvas > .gantt--cursor { color: $background; background: $foreground; text-style: bold; }
@@ -77,6 +78,7 @@ class GanttCanvas(Panel):
 
     def changed(self) -> None:
         """Redraw what is not up to date: all when the view moved or lanes came, else only changed lanes."""
+        self._tell_sums()
         lanes = len(self.timeline.lanes)
         size = Size(self.inner_width, self._header + lanes * self._pitch + 1)
         moved = self._follow()
@@ -90,6 +92,13 @@ class GanttCanvas(Panel):
             if known is None or known[0] != self._key(lane):
                 self._refresh_row(self._row_of(index))
         self._refresh_row(self.inner_height - 1)
+
+    def _tell_sums(self) -> None:
+        """Say in the border what a viewer misses: these have no names under the cursor."""
+        summed = self.timeline.summed
+        told = f"{summed:,} span{'' if summed == 1 else 's'} known in sum only" if summed else ""
+        if told != (self.border_subtitle or ""):
+            self.border_subtitle = told
 
     def _follow(self) -> bool:
         """Bring the view up to date; whether it moved."""
