@@ -174,6 +174,19 @@ def _decode_one(
         raise _complaint(text, file, place, f"{name}: {message}", "see docs/reference/settings.md") from error
 
 
+def complaint(loaded: Loaded, path: tuple[str, ...], message: str, fix: str) -> ConfigError:
+    """An error about a setting that can be read, but asks for what is not there: with its place, and the fix.
+
+    The variable is blamed where one sets it, or the section it is in; else the file, if there is one.
+    """
+    for length in range(len(path), 0, -1):
+        if PREFIX + "__".join(path[:length]).upper() in os.environ:
+            return _complaint("", None, path[:length], message, fix)
+    if loaded.file is None:
+        return ConfigError(message, fix=fix)
+    return _complaint(_read(loaded.file), loaded.file, path, message, fix)
+
+
 def _complaint(text: str, file: Path | None, path: tuple[str, ...], message: str, fix: str) -> ConfigError:
     """An error about the setting at `path`: with file and line, or as an environment variable."""
     if file is None:

@@ -11,6 +11,7 @@ from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile
 from haloctl.live_runs import find_live
 from haloctl.progress_mode import Mode
+from haloctl.screen_settings import load_for_screen
 from haloctl.terminal import is_terminal
 from haloctl.watching import tell_end, watch
 
@@ -36,9 +37,10 @@ def attach(
 
     Leaving (q, or Ctrl-C) does not stop the run.
     """
-    settings = load_settings(config).settings
+    on_screen = progress in ("auto", "rich") and not as_json and (progress == "rich" or is_terminal())
+    settings = load_for_screen(config) if on_screen else load_settings(config).settings
     directory = find_live(settings, run)
-    if progress in ("auto", "rich") and not as_json and (progress == "rich" or is_terminal()):
+    if on_screen:
         return watch(directory, settings)
     from haloctl.following import follow
     from haloctl.interruption import interruption

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from haloctl.config import load_settings
 from haloctl.flags import ConfigFile
 from haloctl.run_folder import find_run
+from haloctl.screen_settings import load_for_screen
 
 
 def replay(
@@ -26,6 +26,6 @@ def replay(
     from haloctl.tui.replay_source import ReplaySource  # Textual takes its time to import
     from haloctl.tui.show import show_run
 
-    settings = load_settings(config).settings
+    settings = load_for_screen(config)
     left = show_run(ReplaySource(find_run(settings, run)), settings, instead="haloctl show RUN --analyze")
     return 0 if left.signalled is None else 128 + left.signalled

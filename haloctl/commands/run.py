@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from haloctl.config import load_settings
 from haloctl.flags import (
     ConfigFile,
     InputFlags,
     MechanismFlags,
     Workflow,
 )
+from haloctl.screen_settings import load_for_screen
 from haloctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(
 
     haloctl run answer.yaml -i questions.csv
     """
-    settings = load_settings(config).settings
+    settings = load_for_screen(config)
     if not workflows and source.input is None:
         from haloctl.tui.first_run import open_first_run  # Textual takes its time to import
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.keys import Keys
 
 from engine.errors import ConfigError
 from haloctl.suggest import closest
@@ -23,31 +25,87 @@ _SPELLED = {
     ">": "greater_than_sign",
     "[": "left_square_bracket",
     "]": "right_square_bracket",
+    "{": "left_curly_bracket",
     "}": "right_curly_bracket",
 }
+_MODIFIERS = ("ctrl", "shift", "alt", "super", "hyper", "meta")
+
+
+class WrongKey(ConfigError):
+    """A line of `[tui.keys]` that means nothing; `binding` is the name at its left."""
+
+    def __init__(self, binding: str, message: str, fix: str) -> None:
+        super().__init__(f'[tui.keys] "{binding}": {message}', fix=fix)
+        self.binding = binding
 
 
 def normalised(keys: Mapping[str, str]) -> dict[str, str]:
     """Keys as Textual spells them; several for one binding are separated by commas.
 
-    Raises ConfigError for a binding that does not exist, and for one without a key.
+    Raises WrongKey for a binding that does not exist, and for one without a key, or with one that no keyboard
+    has.
     """
-    if keys:
-        known = binding_names()
-        for name, text in keys.items():
-            _check(name, text, known)
-    return {name: ",".join(_SPELLED.get(key, key) for key in _keys(text)) for name, text in keys.items()}
+    if not keys:
+        return {}
+    known = binding_names()
+    for name, text in keys.items():
+        _check(name, text, known)
+    chosen = {name: ",".join(map(_spelled, _keys(text))) for name, text in keys.items()}
+    return {**_kept_beside(chosen), **chosen}
 
 
 def _check(name: str, text: str, known: Mapping[str, str]) -> None:
     if name not in known:
-        raise ConfigError(f"[tui.keys] {name}: there is no such binding", fix=closest(name, known))
+        raise WrongKey(name, "there is no such binding", closest(name, known))
     if not _keys(text):
-        raise ConfigError(f'[tui.keys] "{name}" has no key', fix='name one or more, as in "p" or "ctrl+p,f2"')
+        raise WrongKey(name, "it has no key", 'name one or more, as in "p" or "ctrl+p,f2"')
+    for key in _keys(text):
+        *modifiers, last = _parts(key)
+        if len(last) != 1 and last not in _names():
+            raise WrongKey(name, f"there is no key {key!r}", closest(last.lower(), _names()))
+        if strange := [each for each in modifiers if each not in _MODIFIERS]:
+            raise WrongKey(name, f"there is no key {key!r}", closest(strange[0], _MODIFIERS))
+        if modifiers == ["shift"] and len(last) == 1:
+            fix = f"write {last.upper()!r}" if last.isalpha() else "write the character itself"
+            raise WrongKey(name, f"no terminal sends {key!r}", fix)
 
 
 def _keys(text: str) -> list[str]:
     return [key.strip() for key in text.split(",") if key.strip()]
+
+
+def _parts(key: str) -> list[str]:
+    """Modifiers, then the key itself, which may be a plus."""
+    return [*key[:-2].split("+"), "+"] if key.endswith("++") else [key] if key == "+" else key.split("+")
+
+
+def _spelled(key: str) -> str:
+    *modifiers, last = _parts(key)
+    return "+".join((*modifiers, _SPELLED.get(last, last)))
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Keys that are written as a word."""
+    named = {key.value for key in Keys if key.value.isalnum() and len(key.value) > 1}
+    return frozenset(named | {*_SPELLED.values(), "comma"})
+
+
+def _kept_beside(chosen: Mapping[str, str]) -> dict[str, str]:
+    """The keys of bindings that share one with a binding that gets others.
+
+    Textual takes a key away from all bindings of a screen or widget when one of them is given another.
+    """
+    kept: dict[str, list[str]] = {}
+    for owner in _owners():
+        declared = [vars(kind).get("BINDINGS", ()) for kind in owner.__mro__]
+        bindings = [binding for each in declared for binding in Binding.make_bindings(each)]
+        taken = {binding.key for binding in bindings if binding.id in chosen}
+        beside = {binding.id for binding in bindings if binding.key in taken} - {*chosen}
+        for binding in bindings:
+            if binding.id and binding.id in beside:
+                kept.setdefault(binding.id, []).append(binding.key)
+    return {name: ",".join(dict.fromkeys(keys)) for name, keys in kept.items()}
 
 
 def binding_names() -> dict[str, str]:
@@ -61,7 +119,8 @@ def binding_names() -> dict[str, str]:
 
 
 def _owners() -> Iterator[type[DOMNode]]:
-    """All screens, pages and widgets of the interface that have bindings of their own."""
+    """The application, and all screens, pages and widgets that have bindings of their own."""
+    yield import_module("haloctl.tui.terminal_app").TerminalApp  # which imports this module
     for package in (screens, widgets):
         for found in iter_modules(package.__path__, f"{package.__name__}."):
             for value in vars(import_module(found.name)).values():

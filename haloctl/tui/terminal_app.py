@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, TypeVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from engine.errors import ConfigError
-from haloctl.suggest import closest
-from haloctl.tui.cells import one_line
 from haloctl.tui.key_order import OrderedKeys
 from haloctl.tui.keymap import normalised
-from haloctl.tui.themes import DARK, LIGHT, THEMES
+from haloctl.tui.themes import THEMES, theme_name
 
 Result = TypeVar("Result")
-_NOTE_CELLS: Final = 400
-"""Of a line of a notification: it is no place to read a whole text."""
 
 
 class TerminalApp(OrderedKeys[Result]):
@@ -35,6 +29,16 @@ class TerminalApp(OrderedKeys[Result]):
     """What Ctrl-C, which is a habit, says instead."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupted", "Leave?", id="app.interrupted", show=False, system=True),
+        # Textual would add one without an id, which neither the help nor the user's keys know.
+        Binding(
+            "ctrl+p",
+            "command_palette",
+            "palette",
+            id="app.palette",
+            show=False,
+            priority=True,
+            tooltip="Find any action by its name",
+        ),
     ]
 
     def __init__(self, *, theme: str = "dark", keys: Mapping[str, str] | None = None) -> None:
@@ -43,28 +47,12 @@ class TerminalApp(OrderedKeys[Result]):
         self._home: asyncio.AbstractEventLoop | None = None
         for known in THEMES:
             self.register_theme(known)
-        theme = {"dark": DARK.name, "light": LIGHT.name}.get(theme, theme)
-        if theme not in self.available_themes:
-            raise ConfigError(f"[tui] there is no theme {theme!r}", fix=closest(theme, self.available_themes))
-        self.theme = theme
+        self.theme = theme_name(theme)
         self.set_keymap(normalised(keys or {}))
 
     def on_mount(self) -> None:
         """From now on a signal can end it."""
         self._home = asyncio.get_running_loop()
-
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = True,
-    ) -> None:
-        """Say something that goes away again; what it quotes of rows and runs becomes harmless here."""
-        told = "\n".join(one_line(text, _NOTE_CELLS) for text in message.splitlines())
-        super().notify(told, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def leave_by_signal(self, number: int) -> None:
         """End because of a signal; safe to call from a signal handler."""
@@ -86,12 +74,12 @@ class TerminalApp(OrderedKeys[Result]):
                 yield command
         seen = set()
         for found in screen.active_bindings.values():
-            binding = found.binding
+            binding, what = found.binding, (found.node, found.binding.action)
             if not binding.id or binding.system or not binding.description or not found.enabled:
                 continue
-            if binding.action in seen:
+            if what in seen or binding.action == "command_palette":
                 continue
-            seen.add(binding.action)
+            seen.add(what)
             yield SystemCommand(
                 binding.description,
                 f"{key_words(binding.key)} · {binding.tooltip or binding.description}",

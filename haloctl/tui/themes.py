@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
+from engine.errors import ConfigError
 from engine.ir.ids import Record
+from haloctl.suggest import closest
 
 State = Literal["pending", "queued", "running", "done", "cached", "failed", "blocked", "skipped"]
 """How a query, a node or an operator stands. blocked: not made, because what it reads failed."""
@@ -105,3 +107,12 @@ LIGHT: Final = Theme(
 """The same hues for a light terminal, dark enough to read as text."""
 
 THEMES: Final = (DARK, LIGHT)
+
+
+def theme_name(chosen: str) -> str:
+    """The name of the theme that a person means by `chosen`. Raises ConfigError where there is none."""
+    known = {"dark": DARK.name, "light": LIGHT.name, **{name: name for name in BUILTIN_THEMES}}
+    known |= {theme.name: theme.name for theme in THEMES}
+    if chosen not in known:
+        raise ConfigError(f"[tui] there is no theme {chosen!r}", fix=closest(chosen, known))
+    return known[chosen]

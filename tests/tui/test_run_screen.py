@@ -329,7 +329,7 @@ def test_every_binding_has_an_id_and_says_what_it_does(recorded):
 def test_the_palette_offers_every_action_of_the_page(recorded):
     def look(app):
         offered = {command.title: command.help for command in app.get_system_commands(app.screen)}
-        assert {"Pause", "Cancel", "Restart", "Sort", "Requeue", "Detach", "Keys"} <= set(offered)
+        assert {"Pause", "Cancel run", "Restart", "Sort", "Requeue", "Detach", "Keys"} <= set(offered)
         assert offered["Pause"] == "p · Pause the run, or let it go on"
         assert offered["Keys"] == "? · The keys that mean something here"
 

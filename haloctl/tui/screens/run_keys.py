@@ -13,7 +13,7 @@ RUN_KEYS: Final = (
         Binding(
             str(at),
             f"turn('{page}')",
-            page.title(),
+            f"Page {page.title()}",
             id=f"page.{page}",
             show=False,
             tooltip=f"To the page {page.title()}",
@@ -25,7 +25,9 @@ RUN_KEYS: Final = (
     Binding("shift+tab", "app.focus_previous", "Panel before", id="run.panel_before", show=False),
     Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run, or let it go on"),
     Binding("r", "requeue", "Requeue", id="run.requeue", tooltip="Run failed rows again"),
-    Binding("c", "cancel", "Cancel", id="run.cancel", show=False, tooltip="Stop the run; it can be resumed"),
+    Binding(
+        "c", "cancel", "Cancel run", id="run.cancel", show=False, tooltip="Stop the run; it can be resumed"
+    ),
     Binding(
         "space",
         "freeze",

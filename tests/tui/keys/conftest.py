@@ -41,7 +41,6 @@ def _bound() -> Iterator[Bound]:
         if owner.__module__.startswith(f"{haloctl.tui.__name__}.") and "BINDINGS" in vars(owner):
             for binding in Binding.make_bindings(owner.BINDINGS):
                 yield owner.__module__, owner.__name__, binding.action, binding.key
-    yield "textual", "App", "command_palette", App.COMMAND_PALETTE_BINDING
     for binding in Binding.make_bindings(App.BINDINGS):
         if binding.key != "ctrl+c":  # which has another meaning here
             yield "textual", "App", binding.action, binding.key

@@ -133,7 +133,7 @@ EVERYWHERE = (
     ("SteeredScreen", "freeze", "space", "view.frozen", known),
     ("SteeredScreen", "copy", "y", "app.clipboard", "20261121-120000-demo", "space"),
     ("TerminalApp", "interrupted", "ctrl+c", "told", lambda said: "q leaves, the run goes on" in said[-1]),
-    ("App", "command_palette", "ctrl+p", "top", "CommandPalette"),
+    ("TerminalApp", "command_palette", "ctrl+p", "top", "CommandPalette"),
     ("SteeredScreen", "keys", "question_mark", "top", "KeysHelp", "escape"),
     *keys("KeysHelp", "dismiss", "escape,question_mark,q", "top", "RunScreen", "question_mark"),
     ("SteeredScreen", "pause", "p", "asked", PauseRun()),
