@@ -17,32 +17,20 @@ beside one another, and which share loading has where they take turns.
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from bench.provenance import provenance
 from bench.workloads.bench_folder import THREADS, BenchFolder, default_folder
 from bench.workloads.check import check
 from bench.workloads.drift import with_drift
-from bench.workloads.fleet import measure_fleet
-from bench.workloads.limit import distinct_work
-from bench.workloads.matrix import Cell, Fleet, all_cells, chosen
+from bench.workloads.matrix import all_stretches, chosen
 from bench.workloads.models import SIZES
 from bench.workloads.notes import read_notes
+from bench.workloads.origin import commits
 from bench.workloads.page import write_page
-from bench.workloads.results import (
-    CellLine,
-    FleetLine,
-    Results,
-    append_line,
-    read_document,
-    read_lines,
-    write_document,
-)
-from bench.workloads.run_cell import learn, run_cell
-from bench.workloads.summary import cell_text, fleet_text, summary
-from engine.testing.fixed_answers_calls import read_calls
+from bench.workloads.results import OtherVersion, Results, read_document, read_lines, write_document
+from bench.workloads.run_all import run_all
+from bench.workloads.summary import summary
 
 LINES = "lines.jsonl"
 ROOT = Path(__file__).parents[2]
@@ -51,10 +39,16 @@ NOTES = ROOT / "bench" / "results" / "workloads_notes.md"
 
 
 def main() -> None:
-    """Run what is asked for and not yet done."""
-    options = _parse()
+    """Run what is asked for and not yet done. Raises SystemExit for results of another version."""
+    try:
+        _main(_parse())
+    except OtherVersion as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def _main(options: argparse.Namespace) -> None:
     if options.page is not None:
-        write_page(PAGE, read_document(options.page), read_notes(NOTES), _large(options.page))
+        write_page(PAGE, read_document(options.page), read_notes(NOTES), large_beside(options.page))
         return
     where = options.folder or default_folder(options.size)
     folder = BenchFolder.at(where, options.threads, SIZES[options.size])
@@ -65,42 +59,26 @@ def main() -> None:
     if options.fresh:
         lines.unlink(missing_ok=True)
     _note_other_commits(lines)
-    cells = chosen(all_cells(), only=options.only, quick=options.quick)
-    _run_all(folder, lines, cells, options.minutes)
+    stretches = [chosen(stretch, only=options.only, quick=options.quick) for stretch in all_stretches()]
+    run_all(folder, lines, stretches, options.minutes)
     results = with_drift(folder, read_lines(lines))
     print(summary(results))
     if options.json is not None:
         write_document(options.json, results)
 
 
-def _large(page: Path) -> Results:
-    """What was measured with large models; nothing where that was not."""
+def large_beside(page: Path) -> Results:
+    """What was measured with large models, of a document beside `page`'s; nothing where there is none."""
     path = page.with_name("workloads_large.json")
     return read_document(path) if path.exists() else Results()
 
 
-def _run_all(folder: BenchFolder, lines: Path, cells: Iterable[Cell], minutes: float) -> None:
-    """Run those not yet done, until `minutes` are over or SIGINT comes: both leave what is done."""
-    done = {line.measured.cell for line in read_lines(lines).cells}
-    left = [cell for cell in cells if cell not in done]
-    print(f"{len(left)} runs to make in {lines.parent}", flush=True)
-    began = time.monotonic()
-    try:
-        for number, cell in enumerate(left):
-            if time.monotonic() - began > minutes * 60:
-                print(f"{minutes:g} minutes are over, {len(left) - number} runs are left")
-                return
-            _run(folder, lines, cell)
-    except KeyboardInterrupt:
-        print("stopped")
-
-
 def _note_other_commits(lines: Path) -> None:
     """Say so when what is kept was measured with other code."""
-    now = provenance()["commit"]
-    others = {line.provenance["commit"] for line in read_lines(lines).fleets} - {now}
+    now = str(provenance()["commit"])
+    others = commits(read_lines(lines)) - {now}
     if others:
-        print(f"{lines} holds runs of {', '.join(map(str, sorted(others)))}; --fresh begins anew at {now}")
+        print(f"{lines} holds runs of {', '.join(sorted(others))}; --fresh begins anew at {now}")
 
 
 def _parse() -> argparse.Namespace:
@@ -120,31 +98,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--page", type=Path, metavar="JSON")
     return parser.parse_args()
-
-
-def _run(folder: BenchFolder, lines: Path, cell: Cell) -> None:
-    """Run one cell, on a fleet that is measured and taught first if it was not."""
-    if read_lines(lines).fleet(cell.fleet) is None or not folder.profiles(cell.fleet).exists():
-        _prepare(folder, lines, cell.fleet)
-    measured = run_cell(folder, cell)
-    calls = list(read_calls(folder.calls_folder(cell, fresh=False)))
-    line = CellLine(measured=measured, work=distinct_work(calls), drift=None)
-    append_line(lines, line)
-    print(cell_text(read_lines(lines), line), flush=True)
-
-
-def _prepare(folder: BenchFolder, lines: Path, fleet: Fleet) -> None:
-    peaks = measure_fleet(folder, fleet)
-    learn(folder, teaching(fleet))
-    facts = {**provenance(), "threads": folder.threads}
-    line = FleetLine(fleet=fleet, peaks=peaks, provenance=facts)
-    append_line(lines, line)
-    print(fleet_text(line), flush=True)
-
-
-def teaching(fleet: Fleet) -> Cell:
-    """The run a fleet learns from: small, by haloctl, with all models in memory."""
-    return Cell(workload=fleet.workload, queries=16, workers=fleet.workers, memory="all", system="haloctl")
 
 
 if __name__ == "__main__":

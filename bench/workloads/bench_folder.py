@@ -31,7 +31,7 @@ from workflows.workloads.questions import rows
 SLOTS = 16
 THREADS = 1
 """Threads of a worker. Two meet at every operation, which costs models this small more than it brings: S, M
-and L then decode at one rate, and are no longer of 2 : 3 : 5.
+and L then decode at one rate.
 """
 SLACK_BYTES = 1 << 20
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.workloads.goals import QUERIES
 from bench.workloads.limit import limits
-from bench.workloads.matrix import SETTINGS, WORKLOADS
+from bench.workloads.matrix import MANY, SETTINGS, WORKLOADS
 from bench.workloads.results import CellLine, Results
-from bench.workloads.tables import find, memory_text, table, workers_text
+from bench.workloads.tables import find, setting_text, table
 from engine.ir.ids import Record
 
 
@@ -30,9 +29,7 @@ class Budget(Record, frozen=True, kw_only=True):
 def budget(results: Results, line: CellLine) -> Budget:
     """The budget of a run. Raises LookupError where its fleet's peaks were not measured."""
     measured = line.measured
-    fleet = results.fleet(measured.cell.fleet)
-    if fleet is None:
-        raise LookupError(f"no peaks for {measured.cell.name}")
+    fleet = results.fleet_of(measured.cell)
     workers = measured.cell.workers
     prefill_s, decode_s = (workers * seconds for seconds in limits(line.work, fleet.peaks))
     whole = measured.makespan_s * workers
@@ -49,10 +46,10 @@ def budget(results: Results, line: CellLine) -> Budget:
 def budget_sections(results: Results) -> Iterator[str]:
     """A table for each setting in which haloctl was run."""
     for workers, memory in SETTINGS:
-        lines = [find(results, workload, QUERIES, workers, memory, "haloctl") for workload in WORKLOADS]
+        lines = [find(results, workload, MANY, workers, memory, "haloctl") for workload in WORKLOADS]
         budgets = [None if line is None else budget(results, line) for line in lines]
         if any(budgets):
-            yield f"**{workers_text(workers)}, {memory_text(memory)}**\n"
+            yield f"**{setting_text(workers, memory)}**\n"
             yield from table(("", *WORKLOADS), [_row(words, name, budgets) for name, words in _WORDS.items()])
 
 

@@ -1,4 +1,4 @@
-"""Whether the bench models are what the yardstick asks for: 2 : 3 : 5 in cost, and loading a real share."""
+"""What the yardstick's models are beside what was asked: costs of 2 : 3 : 5, and a real share of loading."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bench.workloads.bench_folder import BenchFolder
+from bench.workloads.cost import COSTS, WANTED, relative_costs
 from bench.workloads.fleet import measure_fleet
 from bench.workloads.limit import Peak
-from bench.workloads.matrix import Cell, Fleet
+from bench.workloads.matrix import FEW, Cell, Fleet
 from bench.workloads.run_cell import run_cell
-from bench.workloads.summary import load_share
+from bench.workloads.tables import load_share
 
 CHECKED = ("W1", "W6")
-PROMPT_TOKENS, DECODED_TOKENS = 100, 25
-"""About what a call computes of its prompt and decodes: what the two rates weigh in a call's cost."""
-
-WANTED = {"S": 2.0, "M": 3.0, "L": 5.0}
 LEAST_LOADING = 0.05
 
 
@@ -35,28 +32,16 @@ def check(folder: BenchFolder) -> None:
         shutil.copyfile(apart.profiles(fleets[0]), apart.profiles(fleet))
     for fleet in fleets:
         for system in ("opwise", "haloctl"):
-            cell = Cell(workload=fleet.workload, queries=16, workers=1, memory="one", system=system)
+            cell = Cell(workload=fleet.workload, queries=FEW, workers=1, memory="one", system=system)
             print(_loading_text(apart, cell), flush=True)
     print(f"load average {os.getloadavg()[0]:.1f}")
 
 
-def call_cost_s(peak: Peak) -> float:
-    """Seconds of a usual call at the peak rates."""
-    return PROMPT_TOKENS / peak.prefill + DECODED_TOKENS / peak.decode
-
-
 def cost_texts(peaks: Mapping[str, Peak]) -> Iterator[str]:
-    """A line for each model: its rates and its cost beside the others', which sum to what is wanted."""
-    scales = {
-        "prefill": {name: 1 / peaks[name].prefill for name in WANTED},
-        "decode": {name: 1 / peaks[name].decode for name in WANTED},
-        "call": {name: call_cost_s(peaks[name]) for name in WANTED},
-    }
+    """A line for each model: its rates, and its costs beside the largest one's, which are 5."""
+    relative = {what: relative_costs([peaks], cost) for what, cost in COSTS.items()}
     for name, wanted in WANTED.items():
-        shares = "  ".join(
-            f"{what} {sum(WANTED.values()) * costs[name] / sum(costs.values()):.1f}"
-            for what, costs in scales.items()
-        )
+        shares = "  ".join(f"{what} {costs[name]:.1f}" for what, costs in relative.items())
         peak = peaks[name]
         yield (
             f"{name}: {peak.prefill:,.0f} prompt tokens/s, {peak.decode:,.0f} decoded tokens/s;  "

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bench.workloads.matrix import ABLATED_QUERIES, SETTINGS, WORKLOADS, Memory
+from bench.workloads.matrix import ABLATED_QUERIES, MANY, SETTINGS, WORKLOADS, Memory
 from bench.workloads.notes import GOALS, LARGE, Notes
 from bench.workloads.plots import bars
 from bench.workloads.results import CellLine, Results, geometric_mean
-from bench.workloads.summary import load_share
 from bench.workloads.systems import ABLATIONS
-from bench.workloads.tables import NAMES, find, memory_text, ratios, table, workers_text
+from bench.workloads.tables import NAMES, find, load_share, ratios, setting_text, table
 
-QUERIES = 64
 CLEARLY = 0.03
 """Share of a makespan below which a mechanism is not said to make a difference."""
 
@@ -45,7 +43,7 @@ class Goal:
 def _own(
     results: Results, workers: int, memory: Memory, value: Callable[[Results, CellLine], float]
 ) -> Values:
-    lines = [find(results, workload, QUERIES, workers, memory, "haloctl") for workload in WORKLOADS]
+    lines = [find(results, workload, MANY, workers, memory, "haloctl") for workload in WORKLOADS]
     return [None if line is None else value(results, line) for line in lines]
 
 
@@ -76,7 +74,7 @@ EXPECTED = (
         title="OpWise's makespan over haloctl's; a mean of at least 2.2 expected",
         form="{:.2f}",
         bounds=(1.0, 2.2),
-        values=lambda results, workers, memory: ratios(results, QUERIES, workers, memory, "opwise"),
+        values=lambda results, workers, memory: ratios(results, MANY, workers, memory, "opwise"),
         meets=lambda ratio: ratio >= 2.2,
         of_mean=True,
     ),
@@ -104,14 +102,14 @@ assert tuple(goal.name for goal in EXPECTED) == GOALS
 def goal_sections(results: Results, notes: Notes, save: SavePicture) -> Iterator[str]:
     """For each goal a table, what falls short of it in bold, a picture, and what was written about it."""
     if any(True for goal in EXPECTED for _ in _measured(goal, results)):
-        yield f"With {QUERIES} queries; what falls short is bold.\n"
+        yield f"With {MANY} queries; what falls short is bold.\n"
     else:
-        yield f"Not measured yet with {QUERIES} queries.\n"
+        yield f"Not measured yet with {MANY} queries.\n"
     for goal in EXPECTED:
-        series = {_setting(workers, memory): row for workers, memory, row in _measured(goal, results)}
+        series = {setting_text(workers, memory): row for workers, memory, row in _measured(goal, results)}
         if series:
             yield from _goal_table(goal, series)
-            title = f"{goal.title} ({QUERIES} queries)"
+            title = f"{goal.title} ({MANY} queries)"
             picture = bars(title, list(WORKLOADS), series, lines=goal.bounds)
             yield save(f"goal-{goal.name}", picture, goal.title)
         if goal.name in notes:
@@ -121,7 +119,7 @@ def goal_sections(results: Results, notes: Notes, save: SavePicture) -> Iterator
 def large_sections(large: Results, notes: Notes) -> Iterator[str]:
     """What was measured of each goal with large models, and what was written about it; no pictures."""
     for goal in EXPECTED:
-        series = {_setting(workers, memory): row for workers, memory, row in _measured(goal, large)}
+        series = {setting_text(workers, memory): row for workers, memory, row in _measured(goal, large)}
         if series:
             yield from _goal_table(goal, series)
     if LARGE in notes:
@@ -132,6 +130,15 @@ def _goal_table(goal: Goal, series: Mapping[str, Values]) -> Iterator[str]:
     yield f"**{goal.title}**\n"
     rows = [(setting, *_cells(goal, values)) for setting, values in series.items()]
     yield from table(("", *WORKLOADS, "mean"), rows)
+    yield _tally(goal, series.values())
+
+
+def _tally(goal: Goal, rows: Iterable[Values]) -> str:
+    """How many of what is judged come up to the goal."""
+    known = [_known(values) for values in rows]
+    judged = [geometric_mean(row) for row in known] if goal.of_mean else [one for row in known for one in row]
+    what = "means" if goal.of_mean else "runs"
+    return f"Met by {sum(map(goal.meets, judged))} of {len(judged)} {what}.\n"
 
 
 def mechanism_lines(results: Results, notes: Notes) -> Iterator[str]:
@@ -146,7 +153,7 @@ def mechanism_lines(results: Results, notes: Notes) -> Iterator[str]:
         if means:
             measured += 1
             said = "; ".join(
-                f"{_setting(w, memory)} {mean:.2f}: {_verdict(mean)}" for w, memory, mean in means
+                f"{setting_text(w, memory)} {mean:.2f}: {_verdict(mean)}" for w, memory, mean in means
             )
             yield f"- **{NAMES[system]}**: {said}.{_indented(notes.get(system))}"
     if measured:
@@ -186,7 +193,3 @@ def _cells(goal: Goal, values: Values) -> list[str]:
 def _cell(goal: Goal, value: float, *, bold: bool) -> str:
     text = goal.form.format(value)
     return f"**{text}**" if bold and not goal.meets(value) else text
-
-
-def _setting(workers: int, memory: Memory) -> str:
-    return f"{workers_text(workers)}, {memory_text(memory)}"

@@ -1,4 +1,4 @@
-"""What a batch takes at best: its distinct work at the machine's peak rates; and how far texts drifted."""
+"""What a batch takes at best: its distinct work at the machine's peak rates."""
 
 from __future__ import annotations
 
@@ -63,17 +63,3 @@ def limits(work: Mapping[str, Work], peaks: Mapping[str, Peak]) -> tuple[float, 
 def limit_s(work: Mapping[str, Work], peaks: Mapping[str, Peak]) -> float:
     """Seconds of the distinct work at the peak rates, one model after another."""
     return sum(limits(work, peaks))
-
-
-def decoded(calls: Iterable[Call]) -> dict[str, str]:
-    """Call (model and prompt) → digest of what was decoded, the first time it was."""
-    texts: dict[str, str] = {}
-    for call in calls:
-        texts.setdefault(f"{call.model} {hash(call.prompt)} {call.decoded_tokens}", call.decoded_digest)
-    return texts
-
-
-def drift(one: Mapping[str, str], other: Mapping[str, str]) -> float | None:
-    """Share of the calls both made whose texts differ; None when they made none."""
-    both = one.keys() & other.keys()
-    return sum(one[call] != other[call] for call in both) / len(both) if both else None

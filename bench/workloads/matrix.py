@@ -16,9 +16,9 @@ MEMORIES: tuple[Memory, ...] = ("all", "one")
 WORKLOADS = {file[:2].upper(): (file, questions) for file, questions in ASKED.items()}
 """Name → workflow file, and the set of questions it is asked."""
 
-QUERIES = (16, 64)
-ABLATED_QUERIES = 64
-"""Mechanisms are taken away at this size only: an hour has no room for more."""
+QUERIES = FEW, MANY = (16, 64)
+ABLATED_QUERIES = MANY
+"""Mechanisms are taken away at this size only: two hours have no room for more."""
 
 
 class Fleet(Record, frozen=True, kw_only=True):
@@ -48,6 +48,10 @@ class Cell(Record, frozen=True, kw_only=True):
         return f"{self.workload}-{self.queries}-{self.workers}w-{self.memory}-{self.system}"
 
 
+Stretch: TypeAlias = tuple[Cell, ...]
+"""Cells of one fleet that run one after another, behind one measurement of its peaks."""
+
+
 class Group(Record, frozen=True, kw_only=True):
     """Systems that are compared with one another, so that they run one after another."""
 
@@ -57,25 +61,27 @@ class Group(Record, frozen=True, kw_only=True):
 
 
 class Part(Record, frozen=True, kw_only=True):
-    """Groups of one fleet, run workload by workload: a machine's speed drifts within the hour, and what is
+    """Groups on equal fleets, run workload by workload: a machine's speed drifts within the hour, and what is
     compared, peak rates included, is measured within minutes.
     """
 
     workers: int
     groups: tuple[Group, ...]
 
-    def cells(self) -> Iterator[Cell]:
-        """Workload by workload."""
+    def stretches(self) -> Iterator[Stretch]:
+        """One for each workload."""
         for workload in WORKLOADS:
-            for group in self.groups:
-                for system in group.systems:
-                    yield Cell(
-                        workload=workload,
-                        queries=group.queries,
-                        workers=self.workers,
-                        memory=group.memory,
-                        system=system,
-                    )
+            yield tuple(
+                Cell(
+                    workload=workload,
+                    queries=group.queries,
+                    workers=self.workers,
+                    memory=group.memory,
+                    system=system,
+                )
+                for group in self.groups
+                for system in group.systems
+            )
 
 
 ROW_BY_ROW = ("row_by_row",)
@@ -90,25 +96,32 @@ def parts() -> Iterator[Part]:
     Row by row uses one worker at a time, so it runs with one; it takes longest and grows with the rows, so it
     comes late with many, and where models take turns it runs with the few only.
     """
-    few, many = QUERIES
-    compared = {memory: Group(queries=many, memory=memory, systems=COMPARED) for memory in MEMORIES}
+    compared = {memory: Group(queries=MANY, memory=memory, systems=COMPARED) for memory in MEMORIES}
     ablated = {
         memory: Group(queries=ABLATED_QUERIES, memory=memory, systems=ABLATIONS) for memory in MEMORIES
     }
+    few = {memory: Group(queries=FEW, memory=memory, systems=COMPARED) for memory in MEMORIES}
+    few_alone = {
+        memory: Group(queries=FEW, memory=memory, systems=(*ROW_BY_ROW, *COMPARED)) for memory in MEMORIES
+    }
     yield Part(workers=1, groups=(compared["all"], ablated["all"], compared["one"]))
     yield Part(workers=2, groups=(compared["all"], compared["one"]))
-    yield Part(workers=1, groups=(Group(queries=few, memory="all", systems=(*ROW_BY_ROW, *COMPARED)),))
-    yield Part(workers=1, groups=(Group(queries=many, memory="all", systems=ROW_BY_ROW),))
-    yield Part(workers=2, groups=(ablated["all"], ablated["one"]))
-    yield Part(workers=1, groups=(ablated["one"],))
-    yield Part(workers=1, groups=(Group(queries=few, memory="one", systems=(*ROW_BY_ROW, *COMPARED)),))
-    yield Part(workers=2, groups=tuple(Group(queries=few, memory=m, systems=COMPARED) for m in MEMORIES))
+    yield Part(workers=1, groups=(few_alone["all"],))
+    yield Part(workers=1, groups=(Group(queries=MANY, memory="all", systems=ROW_BY_ROW),))
+    yield Part(workers=2, groups=(ablated["all"], ablated["one"], few["all"], few["one"]))
+    yield Part(workers=1, groups=(ablated["one"], few_alone["one"]))
+
+
+def all_stretches() -> Iterator[Stretch]:
+    """Those of all parts, in the order in which they run; each cell is in one."""
+    for part in parts():
+        yield from part.stretches()
 
 
 def all_cells() -> Iterator[Cell]:
-    """The cells of all parts, each once, in the order in which they run."""
-    for part in parts():
-        yield from part.cells()
+    """The cells of all stretches."""
+    for stretch in all_stretches():
+        yield from stretch
 
 
 def chosen(cells: Iterable[Cell], *, only: Iterable[str], quick: bool) -> list[Cell]:
@@ -120,7 +133,7 @@ def chosen(cells: Iterable[Cell], *, only: Iterable[str], quick: bool) -> list[C
     kept = [cell for cell in cells if not wanted or any(_matches(cell, words) for words in wanted)]
     if not quick:
         return kept
-    return [c for c in kept if c.queries == min(QUERIES) and c.workers == 1 and c.system not in ABLATIONS]
+    return [c for c in kept if c.queries == FEW and c.workers == 1 and c.system not in ABLATIONS]
 
 
 def _matches(cell: Cell, words: Iterable[str]) -> bool:

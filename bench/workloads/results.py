@@ -15,7 +15,9 @@ from engine.ir.ids import Record
 
 
 class FleetLine(Record, tag="fleet", frozen=True, kw_only=True):
-    """A fleet's peaks, and the machine it was measured on."""
+    """A fleet's peaks, and when and where they were measured. Runs of that fleet belong to the latest one
+    before them.
+    """
 
     fleet: Fleet
     peaks: dict[str, Peak]
@@ -23,24 +25,39 @@ class FleetLine(Record, tag="fleet", frozen=True, kw_only=True):
 
 
 class CellLine(Record, tag="cell", frozen=True, kw_only=True):
-    """A finished cell, the distinct work of its batch, and how far its texts drifted from row by row's.
+    """A finished cell, the distinct work of its batch, and the day (UTC) and commit it was run on.
 
-    drift: share of the calls both made; None where row by row was not run on as many queries.
+    Those two are None in results of before each run kept its own.
     """
 
     measured: Measured
     work: dict[str, Work]
-    drift: float | None
+    date: str | None = None
+    commit: str | None = None
 
 
 Line: TypeAlias = FleetLine | CellLine
 
 
 class Results(Record, frozen=True, kw_only=True):
-    """All lines, in the order in which they were measured."""
+    """All lines, in the order in which they were measured.
 
-    fleets: tuple[FleetLine, ...] = ()
-    cells: tuple[CellLine, ...] = ()
+    drift: by the cell's name, how far its texts are from row by row's; not there where row by row was not run
+    on as many queries, and empty until all runs are made.
+    """
+
+    lines: tuple[Line, ...] = ()
+    drift: dict[str, float] = msgspec.field(default_factory=dict)
+
+    @property
+    def fleets(self) -> tuple[FleetLine, ...]:
+        """Every measurement of peaks."""
+        return tuple(line for line in self.lines if isinstance(line, FleetLine))
+
+    @property
+    def cells(self) -> tuple[CellLine, ...]:
+        """Every run."""
+        return tuple(line for line in self.lines if isinstance(line, CellLine))
 
     def find(self, cell: Cell) -> CellLine | None:
         """The cell's line, if it was run. Row by row needs no second worker: one's figures stand for two."""
@@ -48,29 +65,45 @@ class Results(Record, frozen=True, kw_only=True):
             cell = msgspec.structs.replace(cell, workers=1)
         return next((line for line in self.cells if line.measured.cell == cell), None)
 
-    def fleet(self, fleet: Fleet) -> FleetLine | None:
-        """The fleet's line, if it was measured."""
-        return next((line for line in self.fleets if line.fleet == fleet), None)
+    def latest(self, fleet: Fleet) -> FleetLine | None:
+        """The fleet's last line, if it was measured."""
+        return next((line for line in reversed(self.fleets) if line.fleet == fleet), None)
+
+    def fleet_of(self, cell: Cell) -> FleetLine:
+        """The peaks measured last before the cell was run. Raises LookupError when there are none."""
+        found = None
+        for line in self.lines:
+            if isinstance(line, FleetLine):
+                found = line if line.fleet == cell.fleet else found
+            elif line.measured.cell == cell:
+                break
+        if found is None:
+            raise LookupError(f"no peaks for {cell.name}")
+        return found
 
     def limit_s(self, line: CellLine) -> float:
         """What the cell's batch takes at best on its fleet. Raises LookupError when that was not measured."""
-        fleet = self.fleet(line.measured.cell.fleet)
-        if fleet is None:
-            raise LookupError(f"no peaks for {line.measured.cell.name}")
-        return limit_s(line.work, fleet.peaks)
+        return limit_s(line.work, self.fleet_of(line.measured.cell).peaks)
+
+
+class OtherVersion(ValueError):
+    """What was kept is not what this version of the benchmark writes."""
 
 
 def read_lines(path: Path) -> Results:
-    """What a file of lines holds; a line cut off by a kill is left out. Empty without the file."""
-    fleets: list[FleetLine] = []
-    cells: list[CellLine] = []
-    for text in path.read_bytes().split(b"\n")[:-1] if path.exists() else ():
-        line: Line = msgspec.json.decode(text, type=Line)
-        if isinstance(line, FleetLine):
-            fleets.append(line)
-        else:
-            cells.append(line)
-    return Results(fleets=tuple(fleets), cells=tuple(cells))
+    """What a file of lines holds; a line cut off by a kill is left out. Empty without the file.
+
+    Raises OtherVersion for a line it cannot hold.
+    """
+    lines: list[Line] = []
+    for number, text in enumerate(path.read_bytes().split(b"\n")[:-1] if path.exists() else (), 1):
+        try:
+            lines.append(msgspec.json.decode(text, type=Line))
+        except msgspec.ValidationError as error:
+            raise OtherVersion(
+                f"{path}, line {number}: {error}: another version kept it; --fresh begins anew"
+            ) from None
+    return Results(lines=tuple(lines))
 
 
 def append_line(path: Path, line: Line) -> None:
@@ -87,8 +120,11 @@ def write_document(path: Path, results: Results) -> None:
 
 
 def read_document(path: Path) -> Results:
-    """What `write_document` wrote."""
-    return msgspec.json.decode(path.read_bytes(), type=Results)
+    """What `write_document` wrote. Raises OtherVersion for anything else."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Results)
+    except msgspec.ValidationError as error:
+        raise OtherVersion(f"{path}: {error}: another version wrote it; measure it anew") from None
 
 
 def geometric_mean(values: Iterable[float]) -> float:

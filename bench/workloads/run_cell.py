@@ -11,7 +11,15 @@ from bench.workloads.matrix import WORKLOADS, Cell
 from bench.workloads.one_batch import run_batch
 from bench.workloads.systems import SYSTEMS
 from engine.errors import InvariantBroken
-from engine.ir.event import Event, ModelLoaded, NodeCompleted, QueryFinished, WindowPlanned, WorkerReady
+from engine.ir.event import (
+    Event,
+    ModelLoaded,
+    NodeCoalesced,
+    NodeCompleted,
+    QueryFinished,
+    WindowPlanned,
+    WorkerReady,
+)
 from engine.ir.ids import Record
 from engine.ir.options import RunOptions
 from engine.ir.result import RunReport
@@ -30,6 +38,7 @@ class Measured(Record, frozen=True, kw_only=True):
 
     makespan_s: from the last worker's first word to the last row; loads count, starting processes does not.
     starting_s: what came before. planning_s: until the first window's plan stood, before anything started.
+    prompt_tokens, logical_decoded_tokens: as if every row made each of its calls itself.
     """
 
     cell: Cell
@@ -45,6 +54,7 @@ class Measured(Record, frozen=True, kw_only=True):
     computed_tokens: int
     reused_tokens: int
     decoded_tokens: int
+    logical_decoded_tokens: int
     busy_s: dict[str, float]
     prefill_s: float
     decode_s: float
@@ -108,6 +118,7 @@ def _measured(
         computed_tokens=report.tokens.prefill_computed,
         reused_tokens=report.tokens.prefix_reused,
         decoded_tokens=report.tokens.decoded,
+        logical_decoded_tokens=logical_decoded_tokens(events),
         busy_s={name: use.busy_s for name, use in report.workers.items()},
         prefill_s=sum(use.prefill_s for use in report.workers.values()),
         decode_s=sum(use.decode_s for use in report.workers.values()),
@@ -115,3 +126,12 @@ def _measured(
         planner=planned[0].planner,
         load_average=load_average,
     )
+
+
+def logical_decoded_tokens(events: Sequence[Event]) -> int:
+    """Tokens decoded if every row made each of its calls itself: a call's, once for each row it served."""
+    done = {event.node: event for event in events if isinstance(event, NodeCompleted)}
+    served = [(event.node, event.members) for event in done.values()]
+    served += [(event.leader, event.members) for event in events if isinstance(event, NodeCoalesced)]
+    usages = [(done[node].usage, members) for node, members in served]
+    return sum(usage.decoded_tokens * members for usage, members in usages if usage is not None)

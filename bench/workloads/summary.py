@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
-import msgspec
-
-from bench.workloads.matrix import WORKLOADS, Cell
+from bench.workloads.drift import drift_rows
+from bench.workloads.matrix import QUERIES, SETTINGS, WORKLOADS, Memory
 from bench.workloads.results import CellLine, FleetLine, Results, geometric_mean
-from bench.workloads.run_cell import Measured
 from bench.workloads.systems import SYSTEMS
+from bench.workloads.tables import NAMES, find, load_share, ratios, setting_text
 
 
 def fleet_text(line: FleetLine) -> str:
@@ -25,46 +24,39 @@ def cell_text(results: Results, line: CellLine) -> str:
     return (
         f"{m.cell.name:32} {m.makespan_s:6.2f} s (estimate {m.estimate_s:6.2f})  limit {share:4.0%}  "
         f"calls {m.executed_calls}/{m.logical_calls}  prefill {m.computed_tokens:,}/{m.prompt_tokens:,}  "
+        f"decoded {m.decoded_tokens:,}/{m.logical_decoded_tokens:,}  "
         f"loads {m.model_loads} ({load_share(m):.0%})"
     )
 
 
-def load_share(measured: Measured) -> float:
-    """What of the makespan a worker spent loading models, on average."""
-    return measured.load_s / measured.cell.workers / measured.makespan_s
-
-
 def summary(results: Results) -> str:
-    """Ratios of every system's makespan to haloctl's, by settings, geometric means over workloads last."""
-    groups: dict[tuple[int, int, str], dict[tuple[str, str], float]] = defaultdict(dict)
-    for line in results.cells:
-        cell = line.measured.cell
-        own = results.find(msgspec.structs.replace(cell, system="haloctl"))
-        if own is not None:
-            ratio = line.measured.makespan_s / own.measured.makespan_s
-            groups[cell.queries, cell.workers, cell.memory][cell.system, cell.workload] = ratio
-    return "\n".join(_table(results, *key, ratios) for key, ratios in sorted(groups.items()))
+    """For each setting every system's makespan over haloctl's, haloctl's share of the limit, and drift."""
+    return "\n".join(
+        line
+        for queries in QUERIES
+        for workers, memory in SETTINGS
+        for line in _setting_lines(results, queries, workers, memory)
+    )
 
 
-def _table(
-    results: Results, queries: int, workers: int, memory: str, ratios: dict[tuple[str, str], float]
-) -> str:
-    models = "all models fit" if memory == "all" else "one model at a time"
-    lines = [f"\n{queries} queries, {workers} worker{'s' * (workers > 1)}, {models}: makespan over haloctl's"]
-    lines.append(f"{'':18}" + "".join(f"{name:>7}" for name in (*WORKLOADS, "mean")))
+def _setting_lines(results: Results, queries: int, workers: int, memory: Memory) -> Iterator[str]:
+    own = [find(results, workload, queries, workers, memory, "haloctl") for workload in WORKLOADS]
+    if not any(own):
+        return
+    yield f"\n{queries} queries, {setting_text(workers, memory)}: makespan over haloctl's"
+    yield f"{'':22}" + "".join(f"{name:>7}" for name in (*WORKLOADS, "mean"))
     for system in SYSTEMS:
-        row = [ratios.get((system, workload)) for workload in WORKLOADS]
+        row = ratios(results, queries, workers, memory, system)
         known = [ratio for ratio in row if ratio is not None]
         if known and system != "haloctl":
-            lines.append(_row(system, [*row, geometric_mean(known)], "{:7.2f}"))
-    shares = []
-    for workload in WORKLOADS:
-        cell = Cell(workload=workload, queries=queries, workers=workers, memory=memory, system="haloctl")  # type: ignore[arg-type]
-        line = results.find(cell)
-        shares.append(None if line is None else 100 * results.limit_s(line) / line.measured.makespan_s)
-    lines.append(_row("share of limit, %", [*shares, None], "{:7.0f}"))
-    return "\n".join(lines)
+            yield _row(NAMES[system], [*row, geometric_mean(known)], "{:7.2f}")
+    shares = [None if line is None else results.limit_s(line) / line.measured.makespan_s for line in own]
+    yield _row("share of limit", shares, "{:7.0%}")
+    drifts = list(drift_rows(results, queries, workers, memory))
+    if drifts:
+        yield "share of texts that differ from row by row's"
+        yield from (_row(name, row, "{:7.0%}") for name, row in drifts)
 
 
-def _row(label: str, values: list[float | None], form: str) -> str:
-    return f"{label:18}" + "".join("      –" if value is None else form.format(value) for value in values)
+def _row(label: str, values: Sequence[float | None], form: str) -> str:
+    return f"{label:22}" + "".join("      –" if value is None else form.format(value) for value in values)

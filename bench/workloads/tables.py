@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.workloads.matrix import WORKLOADS, Cell, Fleet, Memory
+from bench.workloads.matrix import WORKLOADS, Cell, Memory
 from bench.workloads.results import CellLine, Results
+from bench.workloads.run_cell import Measured
 
 NAMES = {
     "row_by_row": "row by row",
@@ -22,10 +23,15 @@ NAMES = {
 def find(
     results: Results, workload: str, queries: int, workers: int, memory: Memory, system: str
 ) -> CellLine | None:
-    """The run, if it was made on a fleet that was measured."""
-    cell = Cell(workload=workload, queries=queries, workers=workers, memory=memory, system=system)
-    found = results.find(cell)
-    return found if found is not None and results.fleet(Fleet(workload=workload, workers=workers)) else None
+    """The run, if it was made."""
+    return results.find(
+        Cell(workload=workload, queries=queries, workers=workers, memory=memory, system=system)
+    )
+
+
+def load_share(measured: Measured) -> float:
+    """What of the makespan a worker spent loading models, on average."""
+    return measured.load_s / measured.cell.workers / measured.makespan_s
 
 
 def ratios(results: Results, queries: int, workers: int, memory: Memory, system: str) -> list[float | None]:
@@ -56,3 +62,8 @@ def workers_text(number: int) -> str:
 def memory_text(memory: Memory) -> str:
     """What fits."""
     return "all models fit" if memory == "all" else "one at a time"
+
+
+def setting_text(workers: int, memory: Memory) -> str:
+    """E.g. 2 workers, all models fit."""
+    return f"{workers_text(workers)}, {memory_text(memory)}"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bench.workloads.check import WANTED, cost_texts
-from bench.workloads.limit import Peak, decoded, distinct_work, drift, limit_s, trie_tokens
-from bench.workloads.matrix import all_cells, chosen
+from bench.workloads.check import cost_texts
+from bench.workloads.cost import COSTS, WANTED, relative_costs
+from bench.workloads.limit import Peak, distinct_work, limit_s, trie_tokens
+from bench.workloads.matrix import all_cells, all_stretches, chosen
+from bench.workloads.run_cell import logical_decoded_tokens
 from bench.workloads.systems import ABLATIONS
+from engine.ir.event import NodeCoalesced, NodeCompleted
 from engine.ir.ids import ModelName
+from engine.ir.result import Usage
 from engine.testing.fixed_answers_calls import Call
 
 
@@ -40,13 +44,6 @@ def test_equal_calls_are_work_once_and_models_share_nothing():
     assert limit_s(work, peaks) == pytest.approx(1 + 2 + 2 + 2)
 
 
-def test_drift_is_the_share_of_common_calls_with_other_texts():
-    alone = decoded([call("S", (1,), text="a"), call("S", (2,), text="b"), call("S", (3,), text="c")])
-    batched = decoded([call("S", (1,), text="a"), call("S", (2,), text="x"), call("S", (2,), text="b")])
-    assert drift(alone, batched) == 0.5
-    assert drift(alone, {}) is None
-
-
 def test_the_matrix_holds_every_comparison_once():
     cells = list(all_cells())
     assert len({cell.name for cell in cells}) == len(cells)
@@ -74,6 +71,8 @@ def test_the_most_telling_runs_come_first():
         last("64", "1w", "all", "row_by_row"),
         last("64", "2w", "one", "greedy"),
         last("16", "2w", "one", "haloctl"),
+        last("64", "1w", "one", "greedy"),
+        last("16", "1w", "one", "haloctl"),
     ]
     assert order == sorted(order)
     assert order[-1] == len(names) - 1 == 233
@@ -86,6 +85,14 @@ def test_what_is_compared_runs_one_after_another():
         "W1-64-1w-one-opwise",
         "W1-64-1w-one-haloctl",
     ]
+    assert [cell.name for cell in next(all_stretches())] == names[:9]
+
+
+def test_a_stretch_is_of_one_fleet_and_stretches_hold_every_cell():
+    stretches = list(all_stretches())
+    assert len(stretches) == 36
+    assert all(len({cell.fleet for cell in stretch}) == 1 for stretch in stretches)
+    assert [cell for stretch in stretches for cell in stretch] == list(all_cells())
 
 
 def test_costs_are_compared_as_shares_of_what_is_wanted():
@@ -96,6 +103,17 @@ def test_costs_are_compared_as_shares_of_what_is_wanted():
     ]
 
 
+def test_costs_are_relative_to_the_largest_model_and_averaged_over_measurements():
+    slow = {"S": Peak(prefill=10, decode=8), "M": Peak(prefill=5, decode=4), "L": Peak(prefill=2, decode=1)}
+    fast = {name: Peak(prefill=4 * peak.prefill, decode=peak.decode) for name, peak in slow.items()}
+    fast["S"] = Peak(prefill=160, decode=8)
+    assert relative_costs([slow], COSTS["prefill"]) == pytest.approx({"S": 1, "M": 2, "L": 5})
+    assert relative_costs([slow, fast], COSTS["prefill"]) == pytest.approx({"S": 0.5, "M": 2, "L": 5})
+    assert relative_costs([slow], COSTS["decode"]) == pytest.approx({"S": 5 / 8, "M": 5 / 4, "L": 5})
+    whole = 100 / 2 + 25 / 1
+    assert relative_costs([slow], COSTS["call"])["S"] == pytest.approx(5 * (100 / 10 + 25 / 8) / whole)
+
+
 def test_runs_are_chosen_by_words_of_their_names():
     names = [
         cell.name for cell in chosen(all_cells(), only=["W6,64,1w,all,haloctl", "W1,greedy,2w"], quick=False)
@@ -104,3 +122,15 @@ def test_runs_are_chosen_by_words_of_their_names():
     quick = chosen(all_cells(), only=(), quick=True)
     assert {(cell.queries, cell.workers) for cell in quick} == {(16, 1)}
     assert {cell.system for cell in quick} == {"row_by_row", "opwise", "haloctl"}
+
+
+def test_logical_decoded_tokens_count_a_call_for_every_row_it_served():
+    usage = Usage(prompt_tokens=9, computed_tokens=9, decoded_tokens=5)
+    done = {"at": 1.0, "operator": "w/o", "lane": "w0", "started_s": 0.0}
+    events = [
+        NodeCoalesced(at=1.0, node=3, operator="w/o", leader=1, members=4),
+        NodeCompleted(node=1, members=2, usage=usage, **done),
+        NodeCompleted(node=2, members=7, **done),
+        NodeCoalesced(at=1.0, node=4, operator="w/o", leader=2, members=1),
+    ]
+    assert logical_decoded_tokens(events) == 5 * 2 + 5 * 4

@@ -7,15 +7,15 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from bench.workloads.__main__ import NOTES, PAGE, large_beside
 from bench.workloads.budget import budget
-from bench.workloads.limit import Peak, Work
-from bench.workloads.matrix import Cell, Fleet
+from bench.workloads.matrix import Cell
 from bench.workloads.notes import read_notes
+from bench.workloads.origin import commits, origin_text
 from bench.workloads.page import BEGIN, END, write_page
 from bench.workloads.plots import bars
 from bench.workloads.results import (
-    CellLine,
-    FleetLine,
+    OtherVersion,
     Results,
     append_line,
     geometric_mean,
@@ -23,37 +23,11 @@ from bench.workloads.results import (
     read_lines,
     write_document,
 )
-from bench.workloads.run_cell import Measured
 from bench.workloads.summary import cell_text, summary
 
 
-def fleet_line(workload, workers=1):
-    peaks = {model: Peak(prefill=100.0, decode=10.0) for model in ("S", "M", "L")}
-    provenance = {
-        "date": "2026-11-21",
-        "commit": "0",
-        "processor": "a processor",
-        "cores": 2,
-        "load_average": 0.1,
-    }
-    return FleetLine(fleet=Fleet(workload=workload, workers=workers), peaks=peaks, provenance=provenance)
-
-
-def cell_line(workload, system, makespan_s, queries=64, workers=1):
-    cell = Cell(workload=workload, queries=queries, workers=workers, memory="all", system=system)
-    measured = Measured(
-        cell=cell, makespan_s=makespan_s, starting_s=0.3, planning_s=0.1, estimate_s=2.0, load_s=0.2,
-        model_loads=3, logical_calls=100, executed_calls=40, prompt_tokens=1000, computed_tokens=120,
-        reused_tokens=80, decoded_tokens=50, busy_s={"w0": 3.0}, prefill_s=1.0, decode_s=1.0, tools_s=1.0,
-        planner="epoch_dp", load_average=0.2,
-    )  # fmt: skip
-    return CellLine(
-        measured=measured, work={"S": Work(calls=5, prefill_tokens=100, decode_tokens=10)}, drift=0.5
-    )
-
-
 @pytest.fixture
-def results():
+def results(fleet_line, cell_line):
     cells = [
         cell_line("W1", "row_by_row", 24.0),
         cell_line("W1", "opwise", 9.0),
@@ -62,21 +36,22 @@ def results():
         cell_line("W6", "opwise", 16.0, workers=2),
         cell_line("W6", "haloctl", 4.0, workers=2),
     ]
-    return Results(fleets=(fleet_line("W1"), fleet_line("W6", 2)), cells=tuple(cells))
+    return Results(
+        lines=(fleet_line("W1"), fleet_line("W6", 2), *cells), drift={cells[1].measured.cell.name: 0.5}
+    )
 
 
 def test_lines_come_back_and_one_cut_off_by_a_kill_is_left_out(tmp_path, results):
     path = tmp_path / "lines.jsonl"
     assert read_lines(path) == Results()
-    for line in (*results.fleets, *results.cells):
+    for line in results.lines:
         append_line(path, line)
-    whole = read_lines(path)
-    assert whole == results
+    assert read_lines(path).lines == results.lines
     path.write_bytes(path.read_bytes()[:-9])
     assert read_lines(path).cells == results.cells[:-1]
     append_line(path, results.cells[-1])
-    assert read_lines(path) == results
-    write_document(tmp_path / "all.json", whole)
+    assert read_lines(path).lines == results.lines
+    write_document(tmp_path / "all.json", results)
     assert read_document(tmp_path / "all.json") == results
 
 
@@ -85,19 +60,72 @@ def test_row_by_row_with_one_worker_stands_for_two(results):
     assert results.find(two) == results.cells[0]
 
 
-def test_the_limit_is_the_distinct_work_at_the_fleets_peaks(results):
+def test_the_limit_is_the_distinct_work_at_the_fleets_peaks(results, cell_line):
     assert results.limit_s(results.cells[3]) == pytest.approx(100 / 100 + 10 / 10)
     with pytest.raises(LookupError):
         results.limit_s(cell_line("W2", "haloctl", 1.0))
 
 
+def test_a_run_belongs_to_the_last_peaks_of_its_fleet_before_it(fleet_line, cell_line):
+    own, late = cell_line("W1", "haloctl", 3.0), cell_line("W1", "row_by_row", 30.0)
+    lines = (
+        fleet_line("W1", prefill=50.0),
+        fleet_line("W1", 2, prefill=1000.0),
+        own,
+        fleet_line("W1", prefill=200.0),
+        fleet_line("W2", prefill=1000.0),
+        late,
+    )
+    found = Results(lines=lines)
+    assert found.fleet_of(own.measured.cell) is lines[0]
+    assert found.limit_s(own) == pytest.approx(100 / 50 + 10 / 10)
+    assert found.limit_s(late) == pytest.approx(100 / 200 + 10 / 10)
+    assert budget(found, own).prefill == pytest.approx(2 / 3)
+    assert found.latest(lines[0].fleet) is lines[3]
+    assert found.latest(lines[4].fleet) is lines[4]
+    assert Results(lines=lines[1:]).latest(late.measured.cell.fleet) is lines[3]
+    with pytest.raises(LookupError, match="no peaks for W1-64-1w-all-haloctl"):
+        Results(lines=lines[1:]).fleet_of(own.measured.cell)
+
+
+def test_what_another_version_kept_is_refused_by_its_place(tmp_path, results):
+    path = tmp_path / "lines.jsonl"
+    append_line(path, results.lines[0])
+    path.write_bytes(path.read_bytes() + b'{"type": "cell", "drift": null}\n')
+    with pytest.raises(OtherVersion, match=r"lines.jsonl, line 2: .*--fresh"):
+        read_lines(path)
+    (tmp_path / "all.json").write_text('{"fleets": [], "cells": []}')
+    with pytest.raises(OtherVersion, match=r"all.json: .*`fleets`"):
+        read_document(tmp_path / "all.json")
+
+
+def test_days_and_commits_of_runs_and_peaks_are_all_named(fleet_line, cell_line):
+    lines = (
+        fleet_line("W1", commit="aaa"),
+        cell_line("W1", "opwise", 9.0, commit="aaa"),
+        cell_line("W1", "haloctl", 3.0, commit="aaa"),
+        fleet_line("W1", date="2026-11-23", commit="bbb"),
+        cell_line("W1", "row_by_row", 30.0, date="2026-11-23", commit="ccc"),
+    )
+    found = Results(lines=lines)
+    assert commits(found) == {"aaa", "bbb", "ccc"}
+    text = origin_text(found)
+    assert "Peak rates: 1 (2026-11-21, commit aaa), 1 (2026-11-23, commit bbb)." in text
+    assert "Runs: 2 (2026-11-21, commit aaa), 1 (2026-11-23, commit ccc)." in text
+    old = cell_line("W1", "haloctl", 3.0, date=None, commit=None)
+    assert "Runs: 1 (their day and commit were not kept)." in origin_text(Results(lines=(lines[0], old)))
+    assert commits(Results(lines=(old,))) == set()
+    assert origin_text(Results()) == "Nothing measured yet.\n"
+
+
 def test_text_names_ratios_within_one_setting(results):
     assert "W1-64-1w-all-haloctl" in cell_text(results, results.cells[3])
     assert "limit  67%" in cell_text(results, results.cells[3])
+    assert "prefill 120/1,000  decoded 50/1,250  loads 3" in cell_text(results, results.cells[3])
     text = summary(results)
-    assert "row_by_row" in text
+    assert "row by row" in text
     assert "8.00" in text
-    assert "opwise" in text
+    assert "operator by operator" in text
     assert "3.00" in text
     assert "4.00" in text
     assert geometric_mean([2.0, 8.0]) == pytest.approx(4.0)
@@ -114,16 +142,45 @@ def test_the_page_is_replaced_between_its_marks(tmp_path, results):
     assert "\nold\n" not in text
     assert "### 64 queries, 1 worker, all models fit" in text
     assert (
-        "| W1 | 3.00 s | 24.0 s (8.00) | 9.0 s (3.00) | 67% | 2.00 s (-33%) | 40 / 100 | 120 / 1,000 |"
-        in text
+        "| W1 | 3.00 s | 24.0 s (8.00) | 9.0 s (3.00) | 67% | 2.00 s (-33%) | 40 / 100 | 120 / 1,000 | "
+        "50 / 1,250 | 3 (7%) |" in text
     )
     assert "| greedy schedule | 1.10 |" in text
     assert "64 queries, 2 workers" in text
+    assert "Row by row keeps one worker busy" not in text
+    assert "| operator by operator | 50% | – | – | – | – | – |" in text
+    assert "| W6, 2 workers | 2026-11-21, 0 | – | 100 / 10 | 100 / 10 | 100 / 10 | 2 |" in text
+    assert "| 1 worker | 5.0 : 5.0 : 5.0 | 5.0 : 5.0 : 5.0 | 5.0 : 5.0 : 5.0 |" in text
     for name in ("limit", "mechanisms"):
         ElementTree.parse(tmp_path / f"yardstick-{name}.svg")
         assert f"(yardstick-{name}.svg)" in text
     write_page(page, results, {})
     assert page.read_text() == text
+
+
+def test_row_by_row_beside_two_workers_says_that_it_ran_with_one(tmp_path, fleet_line, cell_line):
+    page = tmp_path / "yardstick.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    lines = (fleet_line("W1"), fleet_line("W1", 2), cell_line("W1", "row_by_row", 24.0))
+    write_page(page, Results(lines=(*lines, cell_line("W1", "haloctl", 2.0, workers=2))), {})
+    text = page.read_text()
+    assert "| W1 | 2.00 s | 24.0 s (12.00) | – |" in text
+    assert "Row by row keeps one worker busy, so its figures are those of its run with one worker." in text
+
+
+def test_the_committed_page_is_made_of_the_committed_results(tmp_path):
+    made = tmp_path / PAGE.name
+    made.write_bytes(PAGE.read_bytes())
+    documents = PAGE.parents[1] / "bench" / "results"
+    write_page(
+        made,
+        read_document(documents / "workloads.json"),
+        read_notes(NOTES),
+        large_beside(documents / "workloads.json"),
+    )
+    assert made.read_text() == PAGE.read_text()
+    for picture in tmp_path.glob("*.svg"):
+        assert picture.read_text() == PAGE.with_name(picture.name).read_text()
 
 
 def test_goals_are_judged_and_what_people_wrote_stands_beside_them(tmp_path, results):
@@ -145,13 +202,15 @@ def test_goals_are_judged_and_what_people_wrote_stands_beside_them(tmp_path, res
         "- **greedy schedule**: 1 worker, all models fit 1.10: the mechanism pays.\n  Two lines\n  of text.\n"
         in text
     )
+    assert text.count("\nMet by 0 of 2 runs.\n") == 2
+    assert "\nMet by 2 of 2 means.\n" in text
     for goal in ("limit", "opwise", "estimate"):
         ElementTree.parse(tmp_path / f"yardstick-goal-{goal}.svg")
         assert f"(yardstick-goal-{goal}.svg)" in text
     assert "goal-loading" not in text
 
 
-def test_workers_time_is_told_apart_and_adds_up(tmp_path, results):
+def test_workers_time_is_told_apart_and_adds_up(tmp_path, results, cell_line):
     own = cell_line("W1", "haloctl", 3.0)
     slow = msgspec.structs.replace(own, measured=msgspec.structs.replace(own.measured, prefill_s=1.6))
     shares = budget(results, slow)
@@ -165,10 +224,10 @@ def test_workers_time_is_told_apart_and_adds_up(tmp_path, results):
     assert "| limit: prefill | 33% | – | – | – | – | – |" in page.read_text()
 
 
-def test_what_large_models_came_to_stands_apart(tmp_path, results):
+def test_what_large_models_came_to_stands_apart(tmp_path, results, fleet_line, cell_line):
     page = tmp_path / "yardstick.md"
     page.write_text(f"{BEGIN}\n{END}\n")
-    large = Results(fleets=(fleet_line("W1"),), cells=(cell_line("W1", "haloctl", 2.5),))
+    large = Results(lines=(fleet_line("W1"), cell_line("W1", "haloctl", 2.5)))
     write_page(page, results, {"large": "Attention weighs less."}, large)
     text = page.read_text()
     before, found, after = text.partition("### With models four times as large\n")
