@@ -38,6 +38,8 @@ class LogTail:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.unread_bytes = 0
+        """What stands in the file before the first line that was read."""
         self._offset: int | None = None
         self._begun = b""
 
@@ -55,11 +57,12 @@ class LogTail:
 
     def _new(self, descriptor: int, size: int) -> bytes:
         if self._offset is None or size < self._offset:
-            cut = size > TAIL_BYTES
             start = max(0, size - TAIL_BYTES)
             data = os.pread(descriptor, size - start, start)
             self._begun = b""
-            data = data.partition(b"\n")[2] if cut else data
+            cut = len(data) - len(data.partition(b"\n")[2]) if start else 0
+            data = data[cut:]
+            self.unread_bytes = start + cut
         else:
             data = os.pread(descriptor, min(size - self._offset, TAIL_BYTES), self._offset)
             size = self._offset + len(data)

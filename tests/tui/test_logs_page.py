@@ -14,6 +14,7 @@ from haloctl.tui import run_story
 from haloctl.tui.app import RunApp
 from haloctl.tui.model import Joined
 from haloctl.tui.pieces import plain_text
+from haloctl.tui.run_logs import TAIL_BYTES
 from haloctl.tui.screens import logs_page
 from haloctl.tui.screens.opened import Opened
 from haloctl.tui.screens.run_screen import RunScreen
@@ -93,3 +94,39 @@ def test_a_worker_called_run_has_its_log_opened_and_not_the_story(tmp_path):
     (tmp_path / "r" / "workers" / "run.log").write_text("the worker's own words\n")
     lines, _title, row = look(tmp_path / "r", lambda text: "own words" in text, opened=WorkerId("run"))
     assert (lines, row) == (["the worker's own words"], 2)
+
+
+def worker_log(folder, text):
+    run_of(folder, 1)
+    path = folder / "workers" / "w0.log"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_log_longer_than_is_read_says_where_its_earlier_lines_are(tmp_path):
+    written = [f"line {at} of a worker that has much to say" for at in range(9_000)]
+    path = worker_log(tmp_path / "r", "".join(f"{row}\n" for row in written))
+    lines, title, _row = look(tmp_path / "r", lambda text: "line 8999" in text, opened=WorkerId("w0"))
+    first = next(at for at, row in enumerate(lines) if row.startswith("line "))
+    assert "".join(lines[:first]).replace(" ", "") == f"earlierlines:{path}".replace(" ", "")
+    kept = lines[first:]
+    assert kept == written[-len(kept) :]
+    longest = len(max(written, key=len)) + 1
+    assert TAIL_BYTES - longest <= sum(len(row) + 1 for row in kept) <= TAIL_BYTES
+    assert f"{len(kept):,} lines" in title
+
+
+def test_a_log_that_is_read_whole_says_nothing_of_earlier_lines(tmp_path):
+    worker_log(tmp_path / "r", "first\nlast\n")
+    lines, title, _row = look(tmp_path / "r", lambda text: "last" in text, opened=WorkerId("w0"))
+    assert lines == ["first", "last"]
+    assert "2 lines" in title
+
+
+def test_lines_of_a_growing_log_that_make_room_are_in_its_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(logs_page, "LINES_KEPT", 3)
+    path = worker_log(tmp_path / "r", "".join(f"line {at}\n" for at in range(5)))
+    lines, _title, _row = look(tmp_path / "r", lambda text: "line 4" in text, opened=WorkerId("w0"))
+    assert lines[-3:] == ["line 2", "line 3", "line 4"]
+    assert "".join(lines[:-3]).replace(" ", "").endswith(str(path).replace(" ", ""))

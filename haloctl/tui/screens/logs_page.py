@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,10 +15,11 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from engine.journal.folder import FILE_NAME
+from haloctl.sanitise import clean_line
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
-from haloctl.tui.pieces import Line, line, log_line
+from haloctl.tui.pieces import Line, folded, log_line
 from haloctl.tui.row_table import Column
 from haloctl.tui.run_logs import LogTail, log_files
 from haloctl.tui.run_story import RunStory
@@ -27,7 +28,7 @@ from haloctl.tui.screens.page import PageView
 from haloctl.tui.widgets.table import VTable
 
 LINES_KEPT = 20_000
-"""Lines of a log that can be read, the last ones; those before are counted."""
+"""Lines of a log that can be read, the last ones; where those before are is said, or how many they are."""
 _FILES = (Column(key="name", title="Log"), Column(key="size", title="Bytes", kind="quantity", width=6))
 
 
@@ -56,6 +57,7 @@ class LogsPage(PageView):
         self._reading = False
         self._kept: deque[tuple[str, Line]] = deque(maxlen=LINES_KEPT)
         self._left_out = 0
+        self._noted = 0  # of the panel's lines, those that say where earlier ones are
         self._words = ""
         self._wanted: str | None = None
 
@@ -70,6 +72,11 @@ class LogsPage(PageView):
     def on_mount(self) -> None:
         """Give the table its rows."""
         self.query_one(VTable).show(self._files)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A long path is folded anew."""
+        if self._earlier:
+            self.call_after_refresh(self._show_lines)
 
     def tick(self, view: ViewState) -> None:
         """Look for files and lines."""
@@ -132,15 +139,23 @@ class LogsPage(PageView):
     def _show_lines(self) -> None:
         words = self._words
         lines = [shown for text, shown in self._kept if not words or words in text.casefold()]
-        if self._left_out:
-            lines.insert(0, line((f"{self._left_out:,} earlier lines are left out", "muted")))
-        self.panel.show(tuple(lines))
+        note = folded(self._earlier, max(20, self.panel.inner_width), "muted") if self._earlier else ()
+        self._noted = len(note)
+        self.panel.show((*note, *lines))
         self._tell()
+
+    @property
+    def _earlier(self) -> str:
+        """Where lines are that cannot be read here; empty when all can."""
+        tail = self._tail
+        if isinstance(tail, LogTail) and (tail.unread_bytes or self._left_out):
+            return f"earlier lines: {tail.path}"
+        return f"{self._left_out:,} earlier lines are left out" if self._left_out else ""
 
     def _tell(self) -> None:
         panel, total = self.panel, len(self._kept)
         name = "" if self._tail is None else _name(self._tail.path)
-        shown = len(panel.lines) - (self._left_out > 0)
+        shown = len(panel.lines) - self._noted
         count = f"{shown:,} of {total:,}" if self._words else f"{total:,} lines"
         panel.border_title = f"{name or 'Lines'} · {count}{' · following' if panel.follows else ''}"
 
@@ -185,8 +200,9 @@ class LogsPage(PageView):
         self._show_lines()
 
     def copied(self) -> str:
-        """The lines that are shown."""
-        return "\n".join(text for text, _shown in self._kept if self._words in text.casefold())
+        """The lines that are shown, and where those before them are."""
+        lines = [text for text, _shown in self._kept if self._words in text.casefold()]
+        return "\n".join([clean_line(self._earlier), *lines] if self._earlier else lines)
 
 
 def _name(path: Path) -> str:
