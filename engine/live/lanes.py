@@ -96,11 +96,13 @@ class Lanes:
         return tuple(self._spans)
 
     def get(self, name: str, *, tool: bool = True) -> LaneDraft:
-        """A lane; one not heard of yet is begun, as a tool kind's: workers are heard of when they start."""
+        """A lane; one not heard of yet is begun, as a tool kind's until a worker of that name starts."""
         lane = self._lanes.get(name)
         if lane is None:
             lane = self._lanes[name] = LaneDraft(LaneLive(lane=name, tool=tool))
             self._slots[name] = Slots()
+        elif not tool and lane.value.tool:
+            lane.change(tool=False)  # its queue was measured before the worker was ready
         return lane
 
     # --- nodes --------------------------------------------------------------------------------------
