@@ -15,8 +15,9 @@ from typing import Any
 from engine.ir import event as ev
 from engine.ir.ids import OperatorId
 from engine.ir.result import UPSTREAM_FAILED, RowStatus, RunReport
+from engine.live.begun import begun
 from engine.live.drafts import RunningDraft
-from engine.live.lanes import Lanes
+from engine.live.lanes import NOBODY, Begun, Lanes
 from engine.live.membership import KnownPlans, WindowMembers
 from engine.live.operators import Operators, Settled
 from engine.live.rows import Rows
@@ -183,7 +184,8 @@ class LiveState:
         self._operators.settle(self._settle(event), how, event.at, running=False)
 
     def _on_failed(self, event: ev.NodeFailed) -> None:
-        was_out = self._lanes.fail(event.node, event.at)
+        slots = self._begun() if self._lanes.awaits_token(event.node) else NOBODY
+        was_out = self._lanes.fail(event.node, event.at, slots)
         if event.final:
             how: Settled = "recalled" if event.recalled else "failed"
             pairs = self._settle(event)
@@ -255,8 +257,14 @@ class LiveState:
         self._lanes.get(event.worker, tool=False)
 
     def _on_worker_lost(self, event: ev.WorkerLost) -> None:
+        lost = self._lanes.empty(event.worker, event.at, self._begun())  # as long as its models are known
         self._workers.lost(event)
-        self._give_back(self._lanes.empty(event.worker, event.at))
+        self._give_back(lost)
+
+    def _begun(self) -> Begun:
+        """Calls in flight without a token, and since when they are computed."""
+        workers, operators = self._workers.values.values(), self._windows.shape.operators
+        return begun(self._lanes.running(), workers, operators, self._lanes.spans())
 
     def _on_loaded(self, event: ev.ModelLoaded) -> None:
         began_s = self._workers.loaded(event)
@@ -282,7 +290,7 @@ class LiveState:
 
     def _on_finished(self, event: ev.RunFinished) -> None:
         self._report = event.report
-        self._give_back(self._lanes.empty_all(event.at))
+        self._give_back(self._lanes.empty_all(event.at, self._begun()))
         self._rows.stop()
 
     def _give_back(self, lost: list[RunningDraft]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from engine.ir import event as ev
 from engine.ir.ids import NodeId, QueryIndex
@@ -16,6 +16,9 @@ from engine.live.uses import UseMeter
 LOAD_SLOT = -1
 SHORTEST_WAIT_S = 0.001
 """Shorter waits before work begins are no span of their own."""
+Begun: TypeAlias = Mapping[NodeId, float | None]
+"""Calls without a token: since when they have a slot; None, or not named, where they have none."""
+NOBODY: Final[Begun] = {}
 _NewSpan: TypeAlias = tuple[str, int, SpanKind, float, float, str, NodeId | None, bool]
 """A span's fields in order, of which a `Span` is made only when somebody looks."""
 
@@ -153,25 +156,30 @@ class Lanes:
             self._generation(node, event)
         return True
 
-    def fail(self, node: NodeId, at: float) -> bool:
-        """An attempt failed; False for a node that was not in flight."""
+    def awaits_token(self, node: NodeId) -> bool:
+        """Whether a node is in flight, in a worker, and has no token yet."""
+        running = self._running.get(node)
+        return running is not None and running.first_token_s is None and not self._is_tool(running)
+
+    def fail(self, node: NodeId, at: float, begun: Begun = NOBODY) -> bool:
+        """An attempt failed; False for a node that was not in flight. `begun`: who had a slot, since when."""
         running = self._running.get(node)
         if running is None:
             return False
         self._come_back(running, at, failed=1)
-        self._failure(running, at)
+        self._failure(running, at, begun.get(node))
         return True
 
-    def empty(self, name: str, at: float) -> list[RunningDraft]:
+    def empty(self, name: str, at: float, begun: Begun = NOBODY) -> list[RunningDraft]:
         """Everything in flight on a lane comes back: its worker died."""
         lost = [self._running[node] for node in sorted(self._running) if self._running[node].lane == name]
         for node in lost:
-            self.fail(node.node, at)
+            self.fail(node.node, at, begun)
         return lost
 
-    def empty_all(self, at: float) -> list[RunningDraft]:
+    def empty_all(self, at: float, begun: Begun = NOBODY) -> list[RunningDraft]:
         """Everything in flight anywhere comes back: the run is over."""
-        return [node for name in self._lanes for node in self.empty(name, at)]
+        return [node for name in self._lanes for node in self.empty(name, at, begun)]
 
     def _come_back(
         self, node: RunningDraft, at: float, *, done: int = 0, failed: int = 0, decoded: int = 0
@@ -218,17 +226,24 @@ class Lanes:
         self._span(node, "prefill", begun, first_token)
         self._span(node, "decode", first_token, event.at)
 
-    def _failure(self, node: RunningDraft, at: float) -> None:
-        """An attempt that failed. Without a token, nothing is known but that it waited to have one."""
-        if self._lanes[node.lane].value.tool:
+    def _failure(self, node: RunningDraft, at: float, begun_s: float | None) -> None:
+        """An attempt that failed: while it waited for a slot, in prefill, or from its first token on."""
+        if self._is_tool(node):
             self._span(node, "tool", node.since_s, at, ok=False)
-            return
-        if node.first_token_s is None:
+        elif node.first_token_s is not None:
+            first_token = _between(node.since_s, node.first_token_s, at)
+            self._span(node, "prefill", node.since_s, first_token, ok=False)
+            self._span(node, "decode", first_token, at, ok=False)
+        elif begun_s is None:
             self._span(node, "wait", node.since_s, at, ok=False)
-            return
-        first_token = _between(node.since_s, node.first_token_s, at)
-        self._span(node, "prefill", node.since_s, first_token, ok=False)
-        self._span(node, "decode", first_token, at, ok=False)
+        else:
+            begun_s = _between(node.since_s, begun_s, at)
+            if begun_s - node.since_s >= SHORTEST_WAIT_S:
+                self._span(node, "wait", node.since_s, begun_s, ok=False)
+            self._span(node, "prefill", begun_s, at, ok=False)
+
+    def _is_tool(self, node: RunningDraft) -> bool:
+        return self._lanes[node.lane].value.tool
 
     def _work(self, node: RunningDraft, kind: SpanKind, start_s: float, end_s: float) -> None:
         start_s = _between(node.since_s, start_s, end_s)

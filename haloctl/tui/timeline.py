@@ -24,13 +24,17 @@ SPANS_KEPT: Final = 1 << 17
 
 
 class Span(Record, frozen=True, kw_only=True):
-    """What a lane did from `start_s` to `end_s`, seconds since the run began; `label` says on what."""
+    """What a lane did from `start_s` to `end_s`, seconds since the run began; `label` says on what.
+
+    `ok` is False for what failed or was lost.
+    """
 
     lane: str
     start_s: float
     end_s: float
     kind: SpanKind
     label: str = ""
+    ok: bool = True
 
 
 class EpochMark(Record, frozen=True, kw_only=True):

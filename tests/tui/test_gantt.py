@@ -199,6 +199,26 @@ def test_the_read_out_names_what_is_under_the_cursor():
     assert chart.reading().startswith(f"0s  {kind} answer/region")
 
 
+def test_the_read_out_says_of_a_call_that_it_failed():
+    chart = Gantt()
+    timeline = Timeline(["w"])
+    timeline.add([Span(lane="w", start_s=0, end_s=3, kind="prefill", label="a/b", ok=False)])
+
+    class One(App[None]):
+        def compose(self):
+            yield chart
+
+    async def run():
+        async with One().run_test(size=(80, 10)) as pilot:
+            chart.show(timeline)
+            await pilot.pause()
+            chart.focus()
+            await pilot.press("home")
+            return chart.reading()
+
+    assert asyncio.run(run()) == "0s  prefill a/b  failed after 3s from 0s"
+
+
 def test_a_click_places_the_cursor_and_a_double_click_opens():
     app = Chart()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from engine.ir.ids import ModelName, NodeId, OperatorId
-from engine.live.state import LiveSnapshot, RunningNode, WorkerLive
+from engine.ir.ids import NodeId
+from engine.live.begun import begun
+from engine.live.state import LiveSnapshot
 from engine.live.state import Span as LiveSpan
 from haloctl.tui.rollup import Rollup
 from haloctl.tui.themes import SpanKind
@@ -77,13 +76,20 @@ def _known_since(spans: Sequence[LiveSpan], at_s: float) -> float:
 
 def span(found: LiveSpan) -> Span:
     """A finished span."""
-    return Span(lane=found.lane, start_s=found.start_s, end_s=found.end_s, kind=found.kind, label=found.what)
+    return Span(
+        lane=found.lane,
+        start_s=found.start_s,
+        end_s=found.end_s,
+        kind=found.kind,
+        label=found.what,
+        ok=found.ok,
+    )
 
 
 def running_spans(state: LiveSnapshot, now_s: float) -> Iterator[Span]:
     """What goes on now: loads, and nodes before their slot, up to their first token, and after it."""
     workers = {str(worker.id) for worker in state.workers}
-    prefill_begun = _prefill_begun(state)
+    slots_since = _begun(state)
     for worker in state.workers:
         if worker.loading is not None:
             yield _until_now(worker.id, worker.loading_since_s, now_s, "load", worker.loading)
@@ -91,64 +97,25 @@ def running_spans(state: LiveSnapshot, now_s: float) -> Iterator[Span]:
         if node.lane not in workers:
             yield _until_now(node.lane, node.since_s, now_s, "tool", node.operator)
         elif node.first_token_s is None:
-            begun_s = prefill_begun[node.node]
+            begun_s = slots_since[node.node]
             if begun_s is None or begun_s > node.since_s:
                 until_s = now_s if begun_s is None else begun_s
                 yield _until_now(node.lane, node.since_s, until_s, "wait", node.operator)
             if begun_s is not None:
                 yield _until_now(node.lane, begun_s, now_s, "prefill", node.operator)
         else:
-            begun, first = node.since_s, node.first_token_s
-            yield Span(lane=node.lane, start_s=begun, end_s=first, kind="prefill", label=node.operator)
+            since, first = node.since_s, node.first_token_s
+            yield Span(lane=node.lane, start_s=since, end_s=first, kind="prefill", label=node.operator)
             yield _until_now(node.lane, first, now_s, "decode", node.operator)
 
 
 def waiting_for_slots(state: LiveSnapshot) -> frozenset[NodeId]:
     """Nodes in flight for which their worker has no slot yet, by number: what decodes holds one."""
-    return frozenset(node for node, begun in _prefill_begun(state).items() if begun is None)
+    return frozenset(node for node, since_s in _begun(state).items() if since_s is None)
 
 
-def _prefill_begun(state: LiveSnapshot) -> dict[NodeId, float | None]:
-    """Nodes sent to workers and without a token: since when they have a slot, None where they have none yet.
-
-    Slots are a model's. Who has one is told when a call is done; until then it is taken to be those sent out
-    first. Where others wait, every slot was taken: theirs came free as the calls before them ended.
-    """
-    workers = {str(worker.id): worker for worker in state.workers}
-    models = {operator.id: operator.model for operator in state.shape.operators}
-    calls: dict[tuple[str, ModelName | None], list[RunningNode]] = defaultdict(list)
-    for node in state.running:
-        if node.lane in workers:
-            calls[node.lane, models.get(node.operator)].append(node)
-    begun: dict[NodeId, float | None] = {}
-    for (lane, model), sent in calls.items():
-        before = sorted((node for node in sent if node.first_token_s is None), key=_sent)
-        free = max(0, _slots(workers[lane], model) - len(sent) + len(before))
-        begun |= {node.node: node.since_s for node in before[:free]}
-        if before[free:]:
-            begun |= dict.fromkeys(node.node for node in before[free:])
-            ends = (each.end_s for each in reversed(state.spans) if _ended(each, lane, models, model))
-            latest = zip(reversed(before[:free]), ends, strict=False)
-            begun |= {node.node: max(node.since_s, end_s) for node, end_s in latest}
-    return begun
-
-
-def _slots(worker: WorkerLive, model: ModelName | None) -> int:
-    """Slots for calls of a model, or of all where it is not known whose they are; unlimited if unknown."""
-    if model is not None and model not in worker.models:
-        return 0
-    return (worker.slots if model is not None else worker.slots * max(1, len(worker.models))) or sys.maxsize
-
-
-def _ended(
-    found: LiveSpan, lane: str, models: Mapping[OperatorId, ModelName | None], model: ModelName | None
-) -> bool:
-    """Whether the span is the end of a call that had a slot for the model."""
-    return found.lane == lane and found.kind == "decode" and models.get(OperatorId(found.what)) == model
-
-
-def _sent(node: RunningNode) -> float:
-    return node.since_s
+def _begun(state: LiveSnapshot) -> dict[NodeId, float | None]:
+    return begun(state.running, state.workers, state.shape.operators, state.spans)
 
 
 def _until_now(lane: str, since_s: float, now_s: float, kind: SpanKind, label: str) -> Span:

@@ -266,7 +266,7 @@ class GanttCanvas(Panel):
         if not spans:
             return f"{at}  {one_line(lane, 40)}: {self._rolled(lane) or 'idle'}"
         span = spans[0]
-        took = duration(span.end_s - span.start_s)
+        took = f"{'' if span.ok else 'failed after '}{duration(span.end_s - span.start_s)}"
         more = f"  and {len(spans) - 1:,} more" if len(spans) > 1 else ""
         return (
             f"{at}  {span.kind} {one_line(span.label, 80)}".rstrip()
