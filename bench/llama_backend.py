@@ -24,7 +24,8 @@ from engine.backends.registry import backend_build, load_backend
 from engine.contracts import Backend
 from engine.ir.ids import ModelName, RequestId
 from engine.ir.request import Generated, GenerateRequest, Message, ModelFile, ModelOptions, Progressed
-from workflows.mini.build import ModelShape, build_model
+from workflows.mini.build import build_model
+from workflows.mini.model_file import ModelShape
 
 WORDS = ("order", "part", "supplier", "late", "ship", "rail", "price", "region", "nation", "total", "year")
 SHAPE = ModelShape(width=512, layers=8, heads=8, kv_heads=4, feed_forward=1408)
@@ -224,7 +225,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument(
-        "--batched-bench", type=Path, help="llama-batched-bench, from bench/build_batched_bench.sh"
+        "--batched-bench", type=Path, help="llama-batched-bench, from bench/build_llama_tool.sh"
     )
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
