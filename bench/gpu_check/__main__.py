@@ -56,7 +56,7 @@ def _tell_plan(planned: tuple[Stage, ...]) -> None:
     for number, stage in enumerate(planned, 1):
         for place, lane in enumerate(stage):
             for step in lane:
-                beside = f"{number}{'ab'[place] if len(stage) > 1 else ' '}"
+                beside = f"{number}{'abc'[place] if len(stage) > 1 else ' '}"
                 sys.stdout.write(f"{beside} {step.name:12} {step.limit_s:4} s at most  {step.shows}\n")
     sys.stdout.write(f"{'in all':15} {min(LIMIT_S, longest_s(planned)):4} s at most\n")
 

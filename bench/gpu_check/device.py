@@ -27,6 +27,7 @@ STEPS = {
     "compiled": "bench.gpu_check.kernels:compiled",
     "agreement": "bench.gpu_check.layers:agreement",
     "runs": "bench.gpu_check.runs:runs",
+    "training": "bench.gpu_check.training:training",
     "memory": "bench.gpu_check.shortage:memory",
     "rates": "bench.gpu_check.shapes:rates_of_shape",
     "engine": "bench.gpu_check.shapes:engine_of_shape",

@@ -66,6 +66,7 @@ def stages(folder: Path, shapes: tuple[str, ...], *, reference: bool = False) ->
                 step("agreement", 25, "logits of 16-bit and EXL2 weights, and of caches, against float32"),
                 step("runs", 75, "W1-W6 on a GPU worker and on CPU + GPU; a worker killed", least_s=30),
             ),
+            (step("training", 90, "the embedded model's trainer: the same weights twice, and after a stop"),),
         ),
         (
             (

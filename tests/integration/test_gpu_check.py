@@ -12,16 +12,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 pytest.importorskip("safetensors", reason="safetensors is not installed")
+
+from safetensors.numpy import save_file
 
 from bench.gpu_check.__main__ import main
 from bench.gpu_check.carry_out import ROOT, Check, Result, lines
 from bench.gpu_check.device import STEPS
 from bench.gpu_check.goals import verdict
 from bench.gpu_check.plan import LIMIT_S, Stage, Step, every_step, longest_s, stages
+from bench.gpu_check.training import compare_weights
 
 SHAPES = ("8b", "1b")
 
@@ -208,6 +212,26 @@ def test_memory_rates_and_the_engine_are_checked_over_the_reference(
         assert engine[name] > 0
     assert 0.5 < engine["prefill_reused_share"] < 1.0
     assert "(goal at least 4:" in table
+
+
+@pytest.mark.slow
+def test_the_trainer_is_checked_over_the_reference(tmp_path: Path) -> None:
+    found = reference(tmp_path, "training")["training"]
+    assert found["state"] == "passed", found["why"]
+    figures = found["figures"]
+    assert figures["again"] == figures["with_a_stop"] == "the same weights"
+    assert figures["first_loss_differs_by"] == 0.0
+    assert "llama.cpp reads it" in figures["exported"]
+
+
+def test_weights_that_differ_fail_the_check_of_the_trainer(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder, values in ((one, [1.0, 2.0]), (other, [1.0, 2.0000002])):
+        folder.mkdir()
+        save_file({"weight/norm": np.array(values, np.float32)}, folder / "checkpoint.safetensors")
+    compare_weights(one, one)
+    with pytest.raises(SystemExit, match="other: 1 of 1 tensors differ: weight/norm"):
+        compare_weights(one, other)
 
 
 @pytest.mark.slow

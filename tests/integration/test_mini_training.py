@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +16,16 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch, needed by training only, is not installed")
 pytest.importorskip("safetensors", reason="safetensors, needed by training only, is not installed")
 
-from safetensors.numpy import load_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
+from engine.errors import ConfigError
 from workflows.mini.folder import main as folder_of
 from workflows.mini.model_file import ModelShape
 from workflows.mini.tokenizer import load_tokenizer
 from workflows.mini.training.checkpoint import load_curve, load_network
 from workflows.mini.training.corpus import chat_text, example
+from workflows.mini.training.corpus_digest import corpus_digest
 from workflows.mini.training.evaluate import evaluate, held_out, lengthened, main, scores_of
 from workflows.mini.training.example import FAMILIES
 from workflows.mini.training.export import main as export
@@ -27,7 +33,7 @@ from workflows.mini.training.export import write_folder, write_gguf
 from workflows.mini.training.grading import table
 from workflows.mini.training.network import Network
 from workflows.mini.training.start import kin
-from workflows.mini.training.train import CHECKPOINT, train
+from workflows.mini.training.train import CHECKPOINT, ask_for_determinism, train
 from workflows.mini.training.trainer import SHAPE, Trainer, TrainingPlan, embedding_share, rate_at
 from workflows.mini.vocabulary import load_vocabulary
 
@@ -84,10 +90,60 @@ def test_loss_falls_and_is_drawn(straight):
 
 def test_another_plan_refuses_the_checkpoint_unless_told(straight, tmp_path):
     other = replace(PLAN, steps=21)
-    with pytest.raises(ValueError, match="another plan"):
+    with pytest.raises(ConfigError, match=r"another plan: steps was 20, is 21\n.*--adopt"):
         train(straight, other, device="cpu", save_every_s=1e9)
     (tmp_path / CHECKPOINT).write_bytes((straight / CHECKPOINT).read_bytes())
     assert train(tmp_path, other, device="cpu", save_every_s=1e9, adopt=True).progress.step == 21
+    with pytest.raises(ConfigError, match="another shape"):
+        train(
+            tmp_path, replace(PLAN, shape=replace(TINY, layers=1)), device="cpu", save_every_s=1, adopt=True
+        )
+
+
+def renamed(path: Path, corpus: str | None) -> None:
+    """Let a checkpoint say that it read another corpus, or say nothing of it, as those of old."""
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    del metadata["corpus"]
+    save_file(load_file(path), path, metadata | ({"corpus": corpus} if corpus else {}))
+
+
+@pytest.mark.parametrize("corpus", ["0123456789abcdef", None], ids=["another", "unnamed"])
+def test_a_run_goes_on_in_its_own_corpus_alone_unless_told(tmp_path, corpus):
+    plan = replace(PLAN, steps=2)
+    train(tmp_path, plan, device="cpu", save_every_s=1e9, until=1)
+    renamed(tmp_path / CHECKPOINT, corpus)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    told = f"read another corpus: {corpus or 'one it does not name'}, not {corpus_digest()}\n.*--adopt"
+    with pytest.raises(ConfigError, match=told):
+        train(tmp_path, plan, device="cpu", save_every_s=1e9)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert train(tmp_path, plan, device="cpu", save_every_s=1e9, adopt=True).progress.step == 2
+    # It is a run on this corpus from now on.
+    assert train(tmp_path, plan, device="cpu", save_every_s=1e9).progress.step == 2
+
+
+@pytest.mark.slow
+def test_the_command_says_why_a_checkpoint_is_refused(straight, tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes((straight / CHECKPOINT).read_bytes())
+    command = [sys.executable, "-m", "workflows.mini.training.train", str(tmp_path), "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "another shape" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_on_a_gpu_repeatable_ways_are_asked_for_and_all_steps_have_one(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    try:
+        ask_for_determinism()
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        torch.use_deterministic_algorithms(True)  # here, what has no such way raises
+        assert Trainer(PLAN).step() > 0
+    finally:
+        torch.use_deterministic_algorithms(False)
+        os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
 
 
 def test_rate_warms_up_and_decays():
@@ -131,7 +187,7 @@ def test_spellings_of_a_word_begin_alike():
 
 
 def test_embeddings_follow_slowly_at_first():
-    assert embedding_share(0) < embedding_share(5000)
+    assert embedding_share(PLAN, 0) < embedding_share(PLAN, 5000)
 
 
 def test_threads_decide_speed_alone():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import itertools
 import json
 import re
@@ -24,7 +26,8 @@ from workflows.mini.training import (
     questions,
     shapes,
 )
-from workflows.mini.training.corpus import MAKERS, STAGES, example, mixture, stream
+from workflows.mini.training.corpus import MAKERS, MIX, STAGES, example, mixture, stream
+from workflows.mini.training.corpus_digest import corpus_digest
 from workflows.mini.training.example import FAMILIES, Phrasings, is_held
 from workflows.mini.training.grading import grade, numbers, prompt_text
 from workflows.mini.training.statements import STYLES, brief_text, row_text
@@ -44,6 +47,27 @@ def test_stream_depends_on_seed_and_number_alone():
     first = list(itertools.islice(stream("train", seed=3), 30))
     assert list(itertools.islice(stream("train", seed=3, start=10), 20)) == first[10:]
     assert list(itertools.islice(stream("train", seed=4), 30)) != first
+
+
+@pytest.mark.slow
+def test_the_digest_changes_with_a_word_a_mixture_or_a_workload_and_with_nothing_else(monkeypatch):
+    taken = corpus_digest.__wrapped__
+    before = taken()
+    assert re.fullmatch("[0-9a-f]{16}", before)
+    first, *rest = extract._ASK.train
+    other = dataclasses.replace(extract._ASK, train=(first + " Please.", *rest))
+    operators = copy.deepcopy(forms._workloads())
+    operators["w6_order_fanout"]["plan"]["system"] += " Be brief."
+    for place, value in (
+        ("extract._ASK", other),
+        ("corpus_digest.STAGES", ((0, MIX), *STAGES[1:])),
+        ("corpus.STAGES", ((0, MIX), *STAGES[1:])),
+        ("forms._workloads", lambda: operators),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setattr(f"workflows.mini.training.{place}", value)
+            assert taken() != before, place
+    assert taken() == before
 
 
 def test_mixtures_cover_every_family_and_begin_with_copying():

@@ -14,12 +14,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.errors import InvariantBroken
+from engine.errors import ConfigError, InvariantBroken
 from workflows.mini.model_file import ModelShape
+from workflows.mini.training.corpus_digest import corpus_digest
 from workflows.mini.training.network import Network
 from workflows.mini.training.trainer import Point, Progress, Trainer, described
 
 _WEIGHT, _MOMENT = "weight/", "moment/"
+_ADOPT = "--adopt goes on from it all the same; another folder begins anew"
 
 
 def save(trainer: Trainer, path: Path) -> None:
@@ -30,7 +32,11 @@ def save(trainer: Trainer, path: Path) -> None:
         tensors[_WEIGHT + name] = weight.detach()
         for key, moment in _state(trainer, weight).items():
             tensors[f"{_MOMENT}{key}/{name}"] = moment.detach().reshape(moment.shape or (1,))
-    metadata = {"plan": json.dumps(described(trainer.plan)), "progress": json.dumps(asdict(trainer.progress))}
+    metadata = {
+        "plan": json.dumps(described(trainer.plan)),
+        "corpus": corpus_digest(),
+        "progress": json.dumps(asdict(trainer.progress)),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.part")
     save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, unfinished, metadata)
@@ -38,16 +44,14 @@ def save(trainer: Trainer, path: Path) -> None:
 
 
 def resume(trainer: Trainer, path: Path, *, adopt: bool = False) -> None:
-    """Put a checkpoint into a fresh trainer of the same plan.
+    """Put a checkpoint into a fresh trainer of the same plan, on the same corpus.
 
-    Raises ValueError if the plans differ; `adopt` accepts any plan for a network of the same shape.
+    Raises ConfigError where plan or corpus is another, or the checkpoint does not say which corpus it read;
+    `adopt` accepts any corpus, and any plan for a network of the same shape.
     """
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-        saved = json.loads(metadata["plan"])
-        plan = json.loads(json.dumps(described(trainer.plan)))
-        if saved["shape"] != plan["shape"] or (saved != plan and not adopt):
-            raise ValueError(f"{path} belongs to another plan: {saved}")
+        _compare(path, metadata, trainer, adopt=adopt)
         moments = [name.split("/", 2)[1:] for name in file.keys() if name.startswith(_MOMENT)]  # noqa: SIM118
         for name, weight in trainer.network.named_parameters():
             weight.data.copy_(file.get_tensor(_WEIGHT + name))
@@ -58,6 +62,23 @@ def resume(trainer: Trainer, path: Path, *, adopt: bool = False) -> None:
     progress = json.loads(metadata["progress"])
     curve = [Point(**point) for point in progress.pop("curve")]
     trainer.progress = Progress(**progress, curve=curve)
+
+
+def _compare(path: Path, metadata: dict[str, str], trainer: Trainer, *, adopt: bool) -> None:
+    """Raise ConfigError unless a checkpoint's run and the trainer's may go on as one."""
+    saved = json.loads(metadata["plan"])
+    plan = json.loads(json.dumps(described(trainer.plan)))
+    if saved["shape"] != plan["shape"]:
+        raise ConfigError(f"{path} holds a network of another shape: {saved['shape']}", fix="another folder")
+    if adopt:
+        return
+    others = [name for name in {**saved, **plan} if saved.get(name) != plan.get(name)]
+    if others:
+        told = ", ".join(f"{name} was {saved.get(name)}, is {plan.get(name)}" for name in others)
+        raise ConfigError(f"{path} belongs to another plan: {told}", fix=_ADOPT)
+    if metadata.get("corpus") != corpus_digest():
+        read = metadata.get("corpus", "one it does not name")
+        raise ConfigError(f"{path} read another corpus: {read}, not {corpus_digest()}", fix=_ADOPT)
 
 
 def _state(trainer: Trainer, weight: Tensor) -> dict[str, Tensor]:

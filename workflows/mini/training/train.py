@@ -3,18 +3,21 @@
     python -m workflows.mini.training.train FOLDER --steps 5000 --threads 2
 
 FOLDER receives checkpoint.safetensors, loss.json and loss.svg every few minutes. Running the same command
-again goes on from the checkpoint; the result is the same as without the stop.
+again goes on from the checkpoint; the result is the same as without the stop. A checkpoint of another plan or
+of another corpus is refused.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
 
 import torch
 
+from engine.errors import HaloError
 from workflows.mini.training.checkpoint import resume, save
 from workflows.mini.training.curve import write_curve
 from workflows.mini.training.trainer import Point, Trainer, TrainingPlan
@@ -35,8 +38,11 @@ def train(
 ) -> Trainer:
     """Train to the plan's end, or to step `until`, with checkpoints in `folder`.
 
-    Raises ValueError when `folder` holds a checkpoint of another plan, unless `adopt` says to go on from it.
+    Raises ConfigError when `folder` holds a checkpoint of another plan or corpus, unless `adopt` says to go
+    on from it.
     """
+    if torch.device(device).type == "cuda":
+        ask_for_determinism()
     trainer = Trainer(plan, device, threads=threads, compiled=compiled)
     path = folder / CHECKPOINT
     if path.exists():
@@ -50,6 +56,15 @@ def train(
         save(trainer, path)
         write_curve(trainer.progress.curve, folder / "loss.svg")
     return trainer
+
+
+def ask_for_determinism() -> None:
+    """Let PyTorch choose, on a GPU, what adds in the same order each time; to be called before it computes.
+
+    Where it knows no such way it warns and goes on: the weights are good then, but not the same twice.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def _report(point: Point) -> None:
@@ -74,7 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--decay-steps", type=int, default=defaults.decay_steps, help="at the end of the plan"
     )
     parser.add_argument("--until", type=int, help="stop at this step of the plan")
-    parser.add_argument("--adopt", action="store_true", help="go on from a checkpoint of another plan")
+    parser.add_argument(
+        "--adopt", action="store_true", help="go on from a checkpoint of another plan or corpus"
+    )
     parser.add_argument("--batch-tokens", type=int, default=defaults.batch_tokens)
     parser.add_argument("--part-tokens", type=int, default=defaults.part_tokens)
     parser.add_argument("--rate", type=float, default=defaults.peak_rate)
@@ -100,7 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
         plan,
         device=options.device,
         threads=options.threads,
-        compiled=not options.plain,
+        # Kernels compiled for a GPU are chosen by timing them, and so not always the same.
+        compiled=not options.plain and torch.device(options.device).type == "cpu",
         save_every_s=options.save_every_s,
         until=options.until,
         adopt=options.adopt,
@@ -109,4 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except HaloError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)

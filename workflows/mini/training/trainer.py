@@ -1,4 +1,4 @@
-"""The training loop: warm-up and cosine decay, the same steps for equal plans, resumable."""
+"""The training loop: a warm-up, a plateau and a straight fall; the same steps for equal plans, resumable."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ from workflows.mini.vocabulary import load_vocabulary
 SHAPE = ModelShape(width=256, layers=8, heads=4, kv_heads=4, feed_forward=512)
 """6.3 M parameters: more layers than usual at this size, because the work is finding and copying."""
 
-_MUON_SHARE = 1.5
-"""Muon's rate, in AdamW's."""
-_EMBEDDING_SHARES = ((0, 0.3), (1000, 0.6))
-"""The embeddings' rate, in AdamW's, from which step on: slow while circuits that compare tokens grow, faster
-when words remain to be learnt."""
-
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Everything that decides the weights, device arithmetic aside."""
+    """What a run is asked to do. Equal plans give equal weights while the rest stays what it is.
+
+    The rest is the corpus with its vocabulary, which a checkpoint names by a digest (`corpus_digest`); the
+    code of this folder, with constants such as the optimizers' momenta and where weights start; PyTorch's
+    release; and the arithmetic of the device.
+    """
 
     shape: ModelShape = SHAPE
     seed: int = 0
@@ -46,6 +45,11 @@ class TrainingPlan:
     """The rate is constant but for these last steps, so that a longer plan begins like a shorter one."""
     optimizer: Literal["adamw", "muon"] = "muon"
     """Muon learns from fewer tokens; it takes the matrices of the layers, AdamW the rest."""
+    muon_share: float = 1.5
+    """Muon's rate, in AdamW's."""
+    embedding_shares: tuple[tuple[int, float], ...] = ((0, 0.3), (1000, 0.6))
+    """The embeddings' rate, in AdamW's, from which step on: slow while circuits that compare tokens grow,
+    faster when words remain to be learnt."""
     weight_decay: float = 0.05
     clip: float = 1.0
     kinship: float = 0.5
@@ -83,16 +87,17 @@ def rate_at(plan: TrainingPlan, step: int) -> float:
     return plan.peak_rate * rise * (plan.final_share + (1 - plan.final_share) * left)
 
 
-def embedding_share(step: int) -> float:
+def embedding_share(plan: TrainingPlan, step: int) -> float:
     """The embeddings' rate in a step, in AdamW's."""
-    return [share for first, share in _EMBEDDING_SHARES if first <= step][-1]
+    return [share for first, share in plan.embedding_shares if first <= step][-1]
 
 
 class Trainer:
     """A run of a plan on one device. `network`, `optimizers` and `progress` are what a checkpoint holds.
 
     On processors each part of a batch is one thread's work, from embedding to gradient: threads meet once a
-    step, not in every operation, and the result does not depend on how many there are.
+    step, not in every operation, and the result does not depend on how many there are. On a GPU one thread
+    does all.
     """
 
     def __init__(
@@ -116,7 +121,8 @@ class Trainer:
         self._sum = 0.0
         self._since = 0
         self._weights = tuple(self.network.parameters())
-        self._threads = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        workers = threads if self.device.type == "cpu" else 1
+        self._threads = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         if compiled:
             self.network.compile_blocks()
 
@@ -139,7 +145,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self._weights, plan.clip)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                share = embedding_share(progress.step) if group["table"] else group["share"]
+                share = embedding_share(plan, progress.step) if group["table"] else group["share"]
                 group["lr"] = rate * share
         list(self._threads.map(_update, self.optimizers))
         progress.step += 1
@@ -206,7 +212,7 @@ def _optimizers(network: Network, plan: TrainingPlan) -> list[torch.optim.Optimi
     halves = [matrices[0::2], matrices[1::2]]
     muons = [
         torch.optim.Muon(
-            [{"params": half, "share": _MUON_SHARE, "table": False}],
+            [{"params": half, "share": plan.muon_share, "table": False}],
             lr=plan.peak_rate,
             weight_decay=plan.weight_decay,
             momentum=0.95,
