@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any
@@ -40,7 +41,7 @@ from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.themes import DARK, LIGHT
 
 GOLDENS = Path(__file__).parent / "goldens"
-_LETTERS = ascii_letters + digits + "!#$%&*+=?@^~"
+_LETTERS = ascii_letters + digits + "!#$%&*+=?@^~αβγδεζηθικλμνξοπρστυφχψωбвгджзийлмнптфцчшщъыьэюя"
 
 RunBefore = Callable[[Pilot[Any]], Awaitable[None] | None]
 SnapCompare = Callable[..., None]
@@ -243,22 +244,34 @@ def press() -> Press:
 
 
 TRACE_RUN = "20261121-120000-demo"
+EVENTFUL_RUN = "20261122-050000-eventful"
 
 
 @pytest.fixture(scope="session")
 def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the recorded run (see record_trace.py), with a log."""
-    folder = tmp_path_factory.mktemp("runs") / TRACE_RUN
-    (folder / "workers").mkdir(parents=True)
-    packed = (Path(__file__).parent / "trace" / "journal.sqlite.zst").read_bytes()
-    (folder / "journal.sqlite").write_bytes(zstandard.ZstdDecompressor().decompress(packed))
-    (folder / "lock").touch()
+    folder = _unpacked("journal.sqlite.zst", tmp_path_factory.mktemp("runs") / TRACE_RUN)
     lines = [f"loading took {at} ms" for at in range(30)]
     (folder / "workers" / "left.log").write_text(
         "\n".join([*lines, "warning: slow disk", "error: \x1b[31mred"]) + "\n"
     )
     (folder / "workers" / "right.log").write_text("")
     return folder
+
+
+def _unpacked(name: str, folder: Path) -> Path:
+    """A recording as the folder of a run."""
+    (folder / "workers").mkdir(parents=True)
+    packed = (Path(__file__).parent / "trace" / name).read_bytes()
+    (folder / "journal.sqlite").write_bytes(zstandard.ZstdDecompressor().decompress(packed))
+    (folder / "lock").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def eventful_trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run in which a worker was lost (see record_eventful_trace.py)."""
+    return _unpacked("eventful.sqlite.zst", tmp_path_factory.mktemp("runs") / EVENTFUL_RUN)
 
 
 class Recorded:
@@ -303,21 +316,22 @@ def standing() -> type[Standing]:
 def state_at(trace: Path) -> Callable[..., LiveSnapshot]:
     """`state_at(1.5, RunPaused(at=1.5))`: the recorded run's live state as of that second."""
 
-    def fold(at_s: float, *then: Event) -> LiveSnapshot:
-        with RunView(trace) as view:
-            plans = KnownPlans(lasting=True)
-            for record in view.plans():
-                plans.add(record.plan)
-            state = LiveState(plans)
-            for event in view.events():
-                if event.at > at_s:
-                    break
-                state.absorb(event)
-        for event in then:
-            state.absorb(event)
-        return state.snapshot()
+    return partial(_state_at, trace)
 
-    return fold
+
+def _state_at(run: Path, at_s: float, *then: Event) -> LiveSnapshot:
+    with RunView(run) as view:
+        plans = KnownPlans(lasting=True)
+        for record in view.plans():
+            plans.add(record.plan)
+        state = LiveState(plans)
+        for event in view.events():
+            if event.at > at_s:
+                break
+            state.absorb(event)
+    for event in then:
+        state.absorb(event)
+    return state.snapshot()
 
 
 @pytest.fixture
@@ -327,5 +341,16 @@ def recorded(trace: Path, state_at: Callable[..., LiveSnapshot]) -> Callable[...
     def source(at_s: float = 1.2, *more: Update) -> Recorded:
         joined = Joined(run=TRACE_RUN, directory=str(trace), state=state_at(at_s))
         return Recorded(joined, *more)
+
+    return source
+
+
+@pytest.fixture
+def eventful(eventful_trace: Path) -> Callable[[float], Recorded]:
+    """`eventful(3.5)`: a source that joins the run in which much happens at that second."""
+
+    def source(at_s: float) -> Recorded:
+        state = _state_at(eventful_trace, at_s)
+        return Recorded(Joined(run=EVENTFUL_RUN, directory=str(eventful_trace), state=state))
 
     return source

@@ -97,17 +97,17 @@ def record(folder: Path) -> Path:
     return next(path for path in (folder / "runs").iterdir() if (path / "journal.sqlite").exists())
 
 
-def keep(run: Path) -> None:
-    """The run's journal and logs, in this folder."""
+def keep(run: Path, name: str) -> None:
+    """The run's journal, as a file of this name."""
     small = run / "small.sqlite"
     with sqlite3.connect(run / "journal.sqlite") as journal:
         journal.execute("VACUUM INTO ?", (str(small),))
     packed = zstandard.ZstdCompressor(level=19).compress(small.read_bytes())
     HERE.mkdir(exist_ok=True)
-    (HERE / "journal.sqlite.zst").write_bytes(packed)
+    (HERE / name).write_bytes(packed)
     sys.stdout.write(f"{run.name}: {len(packed):,} bytes\n")
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="trace-") as place:
-        keep(record(Path(place)))
+        keep(record(Path(place)), "journal.sqlite.zst")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from engine.ir.result import RunReport
 from engine.live.shape import EpochShape, RunShape
 from engine.live.state import EpochLive, LiveSnapshot
 from haloctl.render import duration
@@ -48,7 +49,7 @@ def epoch_cells(state: LiveSnapshot, now_s: float, *, at_rest: bool = False) -> 
         window = f"W{epoch.window}·" if several else ""
         yield {
             "epoch": f"{window}E{epoch.index}",
-            "state": _state(live, at_rest),
+            "state": _state(live, at_rest, state.report),
             "estimate": epoch.estimate.makespan_s,
             "actual": _took(live, now_s),
             "nodes": sum(work.nodes for work in epoch.work),
@@ -59,9 +60,11 @@ def epoch_cells(state: LiveSnapshot, now_s: float, *, at_rest: bool = False) -> 
         }
 
 
-def _state(live: EpochLive, at_rest: bool) -> State:
+def _state(live: EpochLive, at_rest: bool, report: RunReport | None) -> State:
     if live.finished_s is not None:
         return "done"
+    if report is not None and report.status in ("ok", "failed_rows"):
+        return "skipped"  # all that it was for was known, or not needed
     return "pending" if live.started_s is None or at_rest else "running"
 
 

@@ -95,11 +95,19 @@ def _doing(worker: WorkerLive, running: int) -> str:
         case "loading":
             return f"loads {worker.loading}"
         case "lost":
-            return worker.lost_reason or "lost"
+            return "lost"
         case "starting":
             return "starts"
         case "ready":
             return f"{running} node{'s' if running > 1 else ''}" if running else "idle"
+
+
+def log_title(state: LiveSnapshot, worker: str | None) -> str:
+    """What stands above a worker's log: of one that is lost, why it is."""
+    found = next((each for each in state.workers if each.id == worker), None)
+    lost = found is not None and found.status == "lost"
+    reason = f" · {found.lost_reason}" if found is not None and lost and found.lost_reason else ""
+    return f"Log of {worker}{reason}" if worker else "Log"
 
 
 def _of(used: int, total: int) -> str:

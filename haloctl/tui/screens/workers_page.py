@@ -20,6 +20,7 @@ from haloctl.tui.projection.workers import (
     QUEUES,
     RUNNING,
     WORKERS,
+    log_title,
     queue_cells,
     running_cells,
     worker_cells,
@@ -31,6 +32,7 @@ from haloctl.tui.screens.follow_panel import FollowPanel
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.widgets.gantt import Gantt
+from haloctl.tui.widgets.panel import title_of
 from haloctl.tui.widgets.table import ReadTable, VTable
 
 LOG_LINES = 100
@@ -137,12 +139,12 @@ class WorkersPage(PageView):
         if self._log is None or self._log.path != path:
             self._log, self._log_lines = LogTail(path), ()
         new = self._log.read()
+        panel = self.query_one("#log", FollowPanel)
         if new or not self._log_lines:
             self._log_lines = (*self._log_lines, *new)[-LOG_LINES:]
-            panel = self.query_one("#log", FollowPanel)
-            panel.border_title = f"Log of {self.worker}" if self.worker else "Log"
             panel.show(tuple(map(log_line, self._log_lines)))
-        self.query_one("#log", FollowPanel).keep_up()
+        panel.border_title = title_of(log_title(self.seen.shown, self.worker))
+        panel.keep_up()
 
     @on(VTable.Selected, "#workers")
     def _open_log(self, event: VTable.Selected) -> None:
