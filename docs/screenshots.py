@@ -1,4 +1,4 @@
-"""Render docs/screens/*.svg: the terminal interface over a recorded run of `haloctl demo`.
+"""Render docs/screens/*.svg: the terminal interface over a recorded run of `haloctl demo`, and before a run.
 
 python docs/screenshots.py              from the recording, docs/screens/run.sqlite.zst
 python docs/screenshots.py --record     runs the demo first, and keeps its journal as the recording
@@ -29,11 +29,16 @@ from engine.journal.records import RunMeta
 from engine.journal.statements import RowWriter, payload_of
 from engine.journal.view import RunView
 from engine.wire.orders import Answer, Order
+from haloctl.offers import examine, find_offers
 from haloctl.replay import Replay
+from haloctl.settings import Settings
 from haloctl.tui.app import RunApp
 from haloctl.tui.model import Joined, Update, ViewState
+from haloctl.tui.replay_source import ReplaySource
+from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
 from haloctl.tui.screens.run_screen import RunScreen
-from haloctl.tui.source import NOT_HEARD
+from haloctl.tui.source import NOT_HEARD, Source
+from haloctl.tui.terminal_app import TerminalApp
 
 PLACE = Path(__file__).resolve().parent / "screens"
 RECORDING = PLACE / "run.sqlite.zst"
@@ -49,15 +54,21 @@ class Picture:
     name: str
     moment: float
     keys: tuple[str, ...] = ()
+    theme: str = "dark"
 
 
 PICTURES = (
     Picture("overview", 0.6, ("l",)),
+    Picture("overview-light", 0.6, ("l",), theme="light"),
     Picture("workers", 0.6, ("2",)),
+    Picture("queries", 0.6, ("3", "slash", *"state:done", "enter")),
     Picture("operator", 0.6, ("l", "l", "enter")),
     Picture("query", 1.0, ("3", "enter", "j", "j")),
     Picture("plan", 1.0, ("6",)),
+    Picture("logs", 1.0, ("7",)),
 )
+REPLAYED = Picture("replay", 0.4, ("space", *["right_square_bracket"] * 8))
+"""Each of these keys moves the replay by a twentieth of the run."""
 
 
 class Moment:
@@ -124,19 +135,53 @@ def render(run: Path) -> None:
         for picture in PICTURES:
             replay.seek(picture.moment * replay.end_s)
             joined = Joined(run=name, directory=str(run), state=replay.snapshot())
-            svg = asyncio.run(_drawn(Moment(joined), picture))
-            (PLACE / f"{picture.name}.svg").write_text(svg, encoding="utf-8")
-            if len(svg.encode()) > MOST_BYTES:
-                raise SystemExit(f"{picture.name}.svg has {len(svg.encode()):,} bytes: too large for a page")
+            _write(picture.name, asyncio.run(_drawn(Moment(joined), picture)))
+    source = ReplaySource(run, clock=lambda: 0.0)
+    _write(REPLAYED.name, asyncio.run(_drawn(source, REPLAYED, REPLAYED.moment)))
+    _write("first-run", asyncio.run(_first_step()))
 
 
-async def _drawn(source: Moment, picture: Picture) -> str:
-    app = RunApp(source, clock=lambda: 0.0)
+def _write(name: str, svg: str) -> None:
+    (PLACE / f"{name}.svg").write_text(svg, encoding="utf-8")
+    if len(svg.encode()) > MOST_BYTES:
+        raise SystemExit(f"{name}.svg has {len(svg.encode()):,} bytes: too large for a page")
+
+
+async def _drawn(source: Source, picture: Picture, moved_to: float | None = None) -> str:
+    app = RunApp(source, theme=picture.theme, clock=lambda: 0.0)
     async with app.run_test(size=SIZE) as pilot:
         await _settled(pilot)
         for key in picture.keys:
             await pilot.press(key)
             await _settled(pilot)
+        if moved_to is not None:
+            await _moved(pilot, moved_to)
+        return _without_web_fonts(app.export_screenshot(title="haloctl"))
+
+
+async def _moved(pilot: Pilot[ViewState], share: float) -> None:
+    """The replay is where the keys have moved it."""
+    screen = pilot.app.screen
+    assert isinstance(screen, RunScreen)
+    async with asyncio.timeout(PATIENCE_S):
+        while (place := screen.view.replay) is None or place.at_s < (share - 0.001) * place.end_s:
+            await pilot.pause(0.05)
+    await _settled(pilot)
+
+
+async def _first_step() -> str:
+    """The list of workflows, as they ship, without the places where this machine has them."""
+    offers = tuple(
+        replace(offer, table=offer.table and Path(offer.table).name)
+        for offer in find_offers(Path(os.devnull))
+    )
+    screen = WorkflowsScreen(offers, lambda offer: examine(offer, Settings()))
+    app = TerminalApp[None]()
+    async with app.run_test(size=SIZE) as pilot:
+        app.push_screen(screen)
+        await pilot.pause()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
         return _without_web_fonts(app.export_screenshot(title="haloctl"))
 
 
@@ -170,10 +215,12 @@ def main() -> None:
     elif arguments.record is not None:
         record()
     with tempfile.TemporaryDirectory() as place:
-        run = Path(place) / "demo"
+        run = Path(place) / "unpacked"
         run.mkdir()
         (run / FILE_NAME).write_bytes(zstandard.ZstdDecompressor().decompress(RECORDING.read_bytes()))
         (run / "lock").touch()
+        with RunView(run) as view:
+            run = run.rename(run.with_name(str(view.meta().run)))  # a replay is called as its folder is
         render(run)
         shutil.rmtree(run)
 
