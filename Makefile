@@ -12,7 +12,7 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-long check format bench bench-workloads model model-hf gpu-check schema docs screenshots clean
+.PHONY: help setup demo test test-long test-train check format bench bench-workloads model model-hf gpu-check schema docs screenshots clean
 
 help: ## Say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -59,11 +59,19 @@ bench-workloads: $(READY) ## Measure W1 to W6 by every system (MINUTES=45 or ONL
 gpu-check: ## Check the GPU backend on this machine's CUDA device, in 8 minutes; WHEELS=FOLDER where no network is
 	$(or $(PYTHON),python3) -m bench.gpu_check $(if $(WHEELS),--wheels $(WHEELS))
 
+TRAINER := $(VENV)/.trainer-ready
+
+$(TRAINER): $(READY)
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group train
+	@touch $@
+
+test-train: $(TRAINER) ## Install PyTorch and run the tests that are skipped without it
+	$(BIN)/python -m pytest -m "not long" $$(grep -rl --include='test_*.py' 'importorskip("torch"' tests)
+
 TRAINING ?= $(HOME)/.cache/haloctl/training
 THREADS ?= 2
 
-model: $(READY) ## Train the embedded model from its seed, or go on with it: hours; TRAINING=FOLDER keeps it
-	$(BIN)/python -m pip install --quiet -c constraints.txt --group train
+model: $(TRAINER) ## Train the embedded model from its seed, or go on with it: hours; TRAINING=FOLDER keeps it
 	OMP_NUM_THREADS=1 $(BIN)/python -m workflows.mini.training.train $(TRAINING) --threads $(THREADS)
 	$(BIN)/python -m workflows.mini.training.export $(TRAINING)/checkpoint.safetensors \
 		--gguf $(TRAINING)/haloctl-mini.gguf --folder $(TRAINING)/haloctl-mini
