@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from workflows.mini.training.trainer import Point, TrainingPlan
 DOCS = Path(__file__).resolve().parent
 _MOST_LINES = 14
 """Prompts of failures that are longer are cut in the middle."""
+_MOST_OF_SYSTEM = 700
+"""Characters of a system message; what a longer one says last is remarks."""
+_WIDTH = 108
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,12 @@ def verdict(scores: Scores) -> str:
 
 
 def _of_long_prompts(long: dict[str, Any] | None) -> str:
-    """What long prompts do to the scores, or nothing where that was not measured."""
+    """What long prompts do to the scores, or that this was not measured."""
     if long is None:
-        return ""
+        return (
+            "\n\n**Long prompts were not measured.** Those above have fewer than 400 tokens; what the model\n"
+            "does with thousands, up to the context that it admits, no score here tells."
+        )
     shares = ", ".join(f"{family} {100 * long['scores'][family]['right']:.1f} %" for family in FAMILIES)
     return (
         f"\n\nBehind {long['preamble']:,} characters of unrelated remarks (`--preamble {long['preamble']}`),"
@@ -125,9 +132,17 @@ def _failure(run: Run, family: Family) -> str:
     if not wrong:
         return f"**{family}**: no failure."
     chosen = min(wrong, key=lambda entry: (len(entry["example"]["messages"][-1][1]), entry["said"]))
-    prompt = _cut(chosen["example"]["messages"][-1][1])
+    prompt = "\n\n".join(_turn(role, content) for role, content in chosen["example"]["messages"])
     body = f"{prompt}\n\nwanted: {chosen['example']['answer']}\nsaid:   {chosen['said']}"
     return f"**{family}**: {len(wrong)} of {run.each} went wrong, for example\n\n{_block(body)}"
+
+
+def _turn(role: str, content: str) -> str:
+    """A message of a prompt, cut where it is long."""
+    if role != "system":
+        return f"{role}: {_cut(content)}"
+    told = content if len(content) <= _MOST_OF_SYSTEM else f"{content[:_MOST_OF_SYSTEM]} …"
+    return "\n".join(textwrap.fill(line, _WIDTH) for line in f"{role}: {told}".split("\n"))
 
 
 def _cut(text: str) -> str:
@@ -163,7 +178,8 @@ and reads English only.
 
 Measured with `python -m workflows.mini.training.evaluate workflows/mini/haloctl-mini.gguf`, decoding
 greedily through llama.cpp without a grammar, on {each} examples of each task. Every example uses
-phrasings and combinations of parameters that training never sees.
+phrasings and combinations of parameters that training never sees. Some words that decide a label are the same
+in both ([below](#what-training-shares-with-these-examples)).
 
 {table}
 
@@ -173,9 +189,21 @@ phrasings and combinations of parameters that training never sees.
 invented" that every number of the answer stands in the prompt. A workflow's `schema` is a grammar while
 haloctl decodes, so JSON is always valid there.{long}
 
+### What training shares with these examples
+
+Held out are combinations of parameters (whose values occur in training, apart) and, of every meaning, one to
+three phrasings of questions and messages. Not held out, the same in both splits:
+
+- the sentences that make a message angry or urgent, and so decide `sentiment` and `urgency` when classifying;
+- how a customer asks for a refund, an exchange, a repair or information, which decides `wish` in extraction;
+- what a key means (`region is where the customers are`), and the names of keys in JSON answers;
+- titles and columns of tables, labels of briefs, and the market brief's own system messages.
+
+So the scores say how the model reads new wordings around known signs, not new signs.
+
 ## Where it fails
 
-The shortest prompt of each task that went wrong, without its system message.
+The shortest prompt of each task that went wrong, with its system message, long ones cut.
 
 {failures}
 
@@ -204,13 +232,15 @@ make model TRAINING=folder      # keeps checkpoints, curve, model file, folder a
 make model-hf                   # the shipped model as a Hugging Face folder
 ```
 
-The same commit gives the same weights on the same kind of processor, whatever the number of threads;
-`--device cuda` trains on a GPU, with other rounding ([training](../workflows/mini/training/README.md)).
+The same commit gives the same weights on the same kind of processor, whatever the number of threads
+([training](../workflows/mini/training/README.md)). The trainer takes `--device cuda`, but **has never run on
+a GPU**: no speed, no weights and no equality of two runs are known there. `make gpu-check` tries it.
 
 ## Use it elsewhere
 
 The file is an ordinary GGUF: tokenizer, chat template, control tokens and stop token are in it, and
-llama.cpp's own programs run it (`llama-server -m workflows/mini/haloctl-mini.gguf`). From Python:
+llama.cpp's own `llama-cli`, `llama-completion` and `llama-server -m workflows/mini/haloctl-mini.gguf` run it
+([shown](measurements.md#the-embedded-model-in-llamacpps-own-programs)). From Python:
 
 ```python
 from llama_cpp import Llama
@@ -227,8 +257,10 @@ answer = model.create_chat_completion(messages, temperature=0)
 print(answer["choices"][0]["message"]["content"])
 ```
 
-`make model-hf` writes the same weights as a folder with safetensors, config and tokenizer, for ExLlamaV2
-and other readers of the Hugging Face layout.
+`make model-hf` writes the same weights as a folder with safetensors, config and tokenizer. transformers
+opened one and answered as llama.cpp does, but for one prompt in thirty
+([shown](measurements.md#the-embedded-model-in-llamacpps-own-programs)). It is laid out for ExLlamaV2 as well,
+which **has not opened it yet**: that takes a GPU.
 
 ## Licence and limits
 

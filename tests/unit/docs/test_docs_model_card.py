@@ -61,6 +61,10 @@ def test_figures_come_from_the_run(model_card, folder, tmp_path):
     assert "Below its target, and set in bold: extract." in page
     assert "**extract**: 1 of 2 went wrong" in page
     assert "````text" in page  # what the model said holds a fence
+    asked = held_out(1)[0].messages
+    said = " ".join(page.split("**extract**")[1].split())
+    assert f"system: {' '.join(asked[0][1].split())}" in said
+    assert f"user: {' '.join(asked[1][1].split())}" in said
     assert str(folder) not in page
     assert "<polyline" in (into / "model-loss.svg").read_text(encoding="utf-8")
 
@@ -77,6 +81,8 @@ def test_long_prompts_are_told_of_where_they_were_measured(model_card, folder):
     (folder / "evaluation-long.json").write_text(json.dumps({**evaluation, "preamble": 6000}))
     page = model_card.card(model_card.Run.read(folder))
     assert "6,000 characters" not in plain
+    assert "Long prompts were not measured" in plain
+    assert "Long prompts were not measured" not in page
     assert re.search(r"6,000 characters of unrelated remarks.*extract 50\.0 %", page)
 
 
@@ -86,3 +92,10 @@ def test_a_run_of_two_parts_says_so(model_card, folder):
     assert "processor cores. The second part had a wider corpus.\n" in model_card.card(
         model_card.Run.read(folder)
     )
+
+
+def test_a_long_system_message_is_cut_and_its_lines_broken(model_card):
+    turned = model_card._turn("system", "word " * 400)
+    assert turned.endswith("…")
+    assert max(map(len, turned.split("\n"))) <= 110
+    assert len(turned) < 800
