@@ -184,8 +184,8 @@ def test_orders_are_given_and_answered(recorded, keys, order):
 
 
 def test_a_failed_row_is_requeued_by_itself(recorded, state_at):
-    failed = next(at for at, code in enumerate(state_at(9).queries) if code == 4)
-    source = recorded(9)
+    failed = next(at for at, code in enumerate(state_at(2.2).queries) if code == 4)
+    source = recorded(2.2)
 
     async def look(app, pilot):
         await pilot.pause(0.1)
@@ -202,11 +202,11 @@ def test_orders_that_come_too_late_are_answered_with_how_to_go_on(recorded):
             "the run is over; haloctl resume demo --retry-failed goes on with it"
         ]
         usable = {found.binding.id for found in app.screen.active_bindings.values() if found.enabled}
-        assert "queries.requeue" in usable
-        leave = next(found for found in app.screen.active_bindings.values() if found.binding.key == "q")
+        again, leave = (app.screen.active_bindings[key] for key in "rq")
+        assert again.binding.description == "How to go on"
         assert (leave.binding.description, leave.binding.tooltip) == ("Leave", "Leave this view")
         assert app.screen.leaving == "q leaves"
-        assert not {"queries.cancel", "run.pause", "run.cancel"} & usable
+        assert not {"queries.requeue", "queries.cancel", "run.pause", "run.cancel"} & usable
         assert source.asked == []
 
     drive(source, "3", "x", "r", then=look)

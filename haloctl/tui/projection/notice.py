@@ -71,8 +71,7 @@ def _going_on(command: str) -> tuple[Line, ...]:
 
 
 def _ended(view: ViewState) -> tuple[Line, ...]:
-    go_on = "" if view.aftermath is None else view.aftermath.go_on
-    return (line((view.words, "plain")), *_going_on(go_on))
+    return (line((view.words, "plain")), *_going_on(way_on(view)))
 
 
 def _over(view: ViewState, report: RunReport) -> tuple[Line, ...]:
@@ -99,7 +98,21 @@ def _over(view: ViewState, report: RunReport) -> tuple[Line, ...]:
     ]
     if view.link == "over" and view.words:
         lines.append(line((view.words, "muted")))
-    go_on = "" if view.aftermath is None else view.aftermath.go_on
+    go_on = way_on(view)
     if report.status == "failed_rows" and go_on:
         return (*lines, line(("failed rows once more  ", "muted"), (go_on, "accent")))
     return (*lines, *_going_on(go_on))
+
+
+def way_on(view: ViewState) -> str:
+    """The command that goes on with a run that is over; empty where nothing is left to be done.
+
+    While the process of a run still listens nobody has told it yet: it follows from the run's report.
+    """
+    if view.aftermath is not None:
+        return view.aftermath.go_on
+    report = view.live.report
+    if view.link == "replay" or report is None or report.status == "ok":
+        return ""
+    again = " --retry-failed" if report.status == "failed_rows" else ""
+    return f"haloctl resume {view.run}{again}"

@@ -16,6 +16,7 @@ from engine.wire.orders import (
 )
 from haloctl.sanitise import clean_line
 from haloctl.tui.model import ViewState
+from haloctl.tui.projection.notice import way_on
 
 
 class Question(Record, frozen=True, kw_only=True):
@@ -64,7 +65,7 @@ def requeue(view: ViewState, queries: tuple[QueryIndex, ...] = ()) -> Order:
 
 def too_late(view: ViewState) -> str:
     """What is said instead of giving an order where the run is over, or its process gone."""
-    go_on = "" if view.aftermath is None else view.aftermath.go_on
+    go_on = way_on(view)
     return f"the run is over{f'; {go_on} goes on with it' if go_on else ': nothing is left to be told'}"
 
 

@@ -42,10 +42,9 @@ class PageView(Container):
         """Bring up to date what need not be shown at once: rows and statistics."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A replay takes no orders, nor does a run that is over; requeueing is then answered with how to."""
-        if action in ("cancel_row", "restart"):
-            return self.seen.link not in ("replay", "gone", "over")
-        return action != "requeue" or self.seen.link != "replay"
+        """A replay takes no orders, nor does a run that is over."""
+        takes_orders = self.seen.link != "replay" and not self.seen.ended
+        return takes_orders or action not in ("cancel_row", "restart", "requeue")
 
     def on_mount(self) -> None:
         """Begin with the arrangement that fits, so that nothing moves after the first paint."""

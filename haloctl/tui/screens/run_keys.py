@@ -25,6 +25,10 @@ RUN_KEYS: Final = (
     Binding("shift+tab", "app.focus_previous", "Panel before", id="run.panel_before", show=False),
     Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run, or let it go on"),
     Binding("r", "requeue", "Requeue", id="run.requeue", tooltip="Run failed rows again"),
+    # The same key and name where the run is over: what it asked for is the work of another command then.
+    Binding(
+        "r", "say_how", "How to go on", id="run.requeue", tooltip="Say which command goes on with the run"
+    ),
     Binding(
         "c", "cancel", "Cancel run", id="run.cancel", show=False, tooltip="Stop the run; it can be resumed"
     ),

@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from engine.wire.orders import Order
 from haloctl.tui.key_order import AwaitedScreen
 from haloctl.tui.model import ViewState
+from haloctl.tui.projection.notice import way_on
 from haloctl.tui.screens import orders
 from haloctl.tui.screens.opened import Asked
 from haloctl.tui.screens.run_keys import REPLAY_KEYS, RUN_KEYS
@@ -34,6 +35,8 @@ class SteeredScreen(AwaitedScreen[ViewState]):
         """Orders are for running runs, the transport is for replays."""
         if action in ("pause", "requeue", "cancel"):
             return self.goes_on
+        if action == "say_how":
+            return self.source.takes_orders and self.view.ended and bool(way_on(self.view))
         if action in ("play", "step", "speed", "skip"):
             return isinstance(self.source, Transport)
         if action in ("detach", "leave", "ask_again"):
@@ -47,7 +50,7 @@ class SteeredScreen(AwaitedScreen[ViewState]):
         message.stop()
         if not self.source.takes_orders:
             self.notify("this is a replay: there is no run to be told anything", severity="warning")
-        elif self.view.link in ("gone", "over"):
+        elif self.view.ended:
             self.notify(orders.too_late(self.view), severity="warning", markup=False)
         elif message.question is None:
             self.order(message.order)
@@ -61,6 +64,10 @@ class SteeredScreen(AwaitedScreen[ViewState]):
     def action_requeue(self) -> None:
         """Run all failed rows again; the queries' page has its own, for one row."""
         self.order(orders.requeue(self.view))
+
+    def action_say_how(self) -> None:
+        """The command that goes on with a run that is over."""
+        self.notify(orders.too_late(self.view), markup=False)
 
     def action_cancel(self) -> None:
         """Stop the run, after a yes."""
@@ -123,7 +130,7 @@ class SteeredScreen(AwaitedScreen[ViewState]):
     @property
     def goes_on(self) -> bool:
         """Whether there is a run that goes on when the view is left."""
-        return self.source.takes_orders and self.view.link not in ("gone", "over")
+        return self.source.takes_orders and not self.view.ended
 
     @property
     def _way_out(self) -> str:

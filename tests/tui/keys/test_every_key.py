@@ -57,7 +57,7 @@ class Alone(TerminalApp[None]):
         self.query_one(DagView).focus()
 
 
-OVER = Ended(words="exit code 0: done")
+OVER = Ended(words="exit code 3: done", go_on="haloctl resume r --retry-failed")
 
 
 def live(stage):
@@ -278,6 +278,16 @@ TABLE = (
     ("FilterTable", "clear", "escape", "focused.count", 40, *"q07", "enter"),
     ("VTable", "open", "enter", "view.query", 7),
 )
+OVER_KEYS = (
+    (
+        "SteeredScreen",
+        "say_how",
+        "r",
+        "told",
+        ["the run is over; haloctl resume r --retry-failed goes on with it"],
+    ),
+    ("SteeredScreen", "leave", "q", "app._exit", True),
+)
 REPLAY = (
     ("SteeredScreen", "play", "space", "view.replay.playing", False),
     ("SteeredScreen", "speed(2.0)", "greater_than_sign", "view.replay.speed", 2.0),
@@ -294,7 +304,7 @@ SCENES = {
     "pages": (live, PAGE_KEYS),
     "everywhere": (live, EVERYWHERE),
     "quit": (live, [("App", "quit", "ctrl+q", "app._exit", True)]),
-    "leave": (over, [("SteeredScreen", "leave", "q", "app._exit", True)]),
+    "over": (over, OVER_KEYS),
     "ask again": (over_in_a_session, [("SteeredScreen", "ask_again", "q", "app.results", len)]),
     "text": (live, HELP_TEXT, (80, 24)),
     "logs": (live, LOGS, (120, 20)),
