@@ -29,6 +29,11 @@ outputs:
   checked: "{{ check }}"
 """
 
+WITH_A_MODEL = PATIENT.replace(
+    "outputs:",
+    "  remark: {kind: llm, model: m, prompt: '{{ question }}', max_tokens: 4}\nmodels: {m: toy}\noutputs:",
+)
+
 MENDABLE = '''
 """A function that fails until somebody mends it."""
 
@@ -61,8 +66,8 @@ def background(place):
     """`start(rows, …)`: a detached run; what it says. Whatever is left is killed in the end."""
     begun = []
 
-    def start(rows, *arguments, **environment):
-        place.write("patient.yaml", PATIENT)
+    def start(rows, *arguments, workflow=PATIENT, **environment):
+        place.write("patient.yaml", workflow)
         place.write("rows.csv", "id,question\n" + "".join(f"{id_},{text}\n" for id_, text in rows))
         done = place.run(
             "batch",
@@ -85,6 +90,21 @@ def background(place):
     for pid in begun:
         if psutil.pid_exists(pid):
             psutil.Process(pid).kill()
+
+
+def answers(place, *order, code=0):
+    """What a run says to an order, as a script reads it: its answers, one after another."""
+    done = place.run("ctl", *order, "--json")
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)["answers"]
+
+
+def worker_in(folder):
+    """The id of the one worker process of the run in the folder, once it is there."""
+    while not (found := [each.pid for each in processes_of(folder) if "engine.worker" in each.cmdline()]):
+        pass
+    (pid,) = found
+    return pid
 
 
 def waits(place):
@@ -151,6 +171,40 @@ def test_a_detached_run_is_watched_and_ordered_about_from_elsewhere(place, backg
     assert processes_of(place.folder) == []
     assert "3 ok, 1 failed" in (Path(said["directory"]) / "coordinator.log").read_text()
     assert [path.name for path in (place.folder / "runs").iterdir()] == [run]
+
+
+def test_a_script_goes_on_limits_and_restarts_by_what_the_answers_say(place, background):
+    done = {"type": "Done", "changed": True, "rows": []}
+    with closed_gate(place) as open_gate:
+        said = background([("a", "one"), ("b", waits(place))], workflow=WITH_A_MODEL)
+        [refused] = answers(place, "limit", "worker.nobody=1", code=2)
+        assert (refused["type"], refused["code"]) == ("Refused", "unknown_worker")
+        name = refused["fix"].removeprefix("one of: ")
+        answers(place, "pause")
+        [on], [again] = answers(place, said["run"], "resume"), answers(place, "resume")
+        assert [(each["type"], each["changed"]) for each in (on, again)] == [("Done", True), ("Done", False)]
+
+        limits = answers(place, "limit", f"worker.{name}=1", "tool.python=2", "total_s=9000")
+        words = [f"worker.{name} = 1", "tool.python = 2", "total_s = 9000"]
+        assert limits == [{**done, "words": each} for each in words]
+        [same] = answers(place, "limit", f"worker.{name}=1")
+        assert same == {**done, "words": f"worker.{name} = 1", "changed": False}
+        [back] = answers(place, "limit", f"worker.{name}=all")
+        assert back["changed"]
+        assert int(back["words"].removeprefix(f"worker.{name} = ")) > 1
+        [many] = answers(place, "limit", f"worker.{name}=99999", code=2)
+        assert (many["type"], many["code"]) == ("Refused", "out_of_range")
+
+        killed = worker_in(place.folder)
+        [restart] = answers(place, "restart-worker", name)
+        assert restart == {**done, "words": f"{name} restarts"}
+        wait_gone(killed)
+        [nobody] = answers(place, "restart-worker", "nobody", code=2)
+        assert (nobody["code"], nobody["fix"]) == ("unknown_worker", f"one of: {name}")
+        assert worker_in(place.folder) != killed
+        open_gate()
+        wait_gone(said["pid"])
+    assert [row["status"] for row in rows_of(place)] == ["ok", "ok"]
 
 
 def test_failed_rows_run_again_while_the_run_goes_on(place, background):
