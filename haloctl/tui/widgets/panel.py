@@ -70,6 +70,17 @@ class Panel(ScrollView, can_focus=True):
             self._base = self.rich_style
         return self._base
 
+    def watch_virtual_size(self) -> None:
+        """What is shown became less: an aim beyond its end, which Textual would keep, is none any more.
+
+        The next key would set out from there, and scroll for as long as that takes.
+        """
+        x, y = self.max_scroll_x, self.max_scroll_y
+        if self.scroll_target_x > x or self.scroll_target_y > y:
+            self.scroll_to(
+                min(self.scroll_target_x, x), min(self.scroll_target_y, y), animate=False, force=True
+            )
+
     def notify_style_update(self) -> None:
         """Forget styles of before."""
         super().notify_style_update()
