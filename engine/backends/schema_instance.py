@@ -140,10 +140,12 @@ class _Builder:
         form = _FORMATS.get(schema.get("format", ""))
         if form is not None:
             return form.format(self.random.randint(10, 28))
-        text = f"{self.random.choice(_WORDS)} {self.random.choice(_WORDS)}"
-        least = schema.get("minLength", 0)
-        while len(text) < least:
-            text += f" {self.random.choice(_WORDS)}"
+        words = [self.random.choice(_WORDS), self.random.choice(_WORDS)]
+        length, least = len(words[0]) + 1 + len(words[1]), schema.get("minLength", 0)
+        while length < least:  # counted: to lengthen a text word by word costs its length squared
+            words.append(self.random.choice(_WORDS))
+            length += 1 + len(words[-1])
+        text = " ".join(words)
         return text[: schema.get("maxLength", len(text))]
 
     def _number(self, schema: dict[str, Any], *, whole: bool) -> float:

@@ -108,7 +108,10 @@ class Terminal:
     def text(self) -> str:
         """What stands on the screen; read off it once for all who ask before something is drawn."""
         if self._text is None:
-            self._text = "\n".join(line.rstrip() for line in self.screen.display)
+            # Not `screen.display`: it fails where half a wide character was drawn over.
+            cells, columns = self.screen.buffer, range(self.screen.columns)
+            lines = ("".join(cells[y][x].data for x in columns) for y in range(self.screen.lines))
+            self._text = "\n".join(line.rstrip() for line in lines)
         return self._text
 
     def wait_for(self, *words: str) -> str:
