@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from haloctl.tui.cells import one_line
 from haloctl.tui.key_order import OrderedKeys
 from haloctl.tui.keymap import normalised
 from haloctl.tui.themes import THEMES, theme_name
 
 Result = TypeVar("Result")
+_NOTE_CELLS: Final = 400
+"""Of a line of a notification: it is no place to read a whole text."""
 
 
 class TerminalApp(OrderedKeys[Result]):
@@ -53,6 +57,19 @@ class TerminalApp(OrderedKeys[Result]):
     def on_mount(self) -> None:
         """From now on a signal can end it."""
         self._home = asyncio.get_running_loop()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Say something that goes away again; what it quotes of rows and runs becomes harmless here."""
+        told = "\n".join(one_line(text, _NOTE_CELLS) for text in message.splitlines())
+        super().notify(told, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def leave_by_signal(self, number: int) -> None:
         """End because of a signal; safe to call from a signal handler."""
