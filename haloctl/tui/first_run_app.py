@@ -12,18 +12,19 @@ from textual.widgets import Footer
 
 from haloctl.settings import Settings
 from haloctl.tui.departure import Departure
+from haloctl.tui.key_order import Stands
 from haloctl.tui.screens.first_run_steps import UNASKED, Steps
 from haloctl.tui.terminal_app import TerminalApp
 
 if TYPE_CHECKING:
     from haloctl.session.client import SessionClient
-    from haloctl.tui.first_run_journey import Journey
+    from haloctl.tui.first_run_batches import Batches
 
 
 class FirstRunApp(TerminalApp[Departure]):
     """Screens one after another; esc goes back a step, and what was filled in is kept.
 
-    `begun` is called when what the steps need is imported.
+    `begun` is called when the first step stands and what those behind it need is imported.
     """
 
     LEAVING = "esc goes back a step, and out of the list of workflows it leaves"
@@ -43,6 +44,7 @@ class FirstRunApp(TerminalApp[Departure]):
         self._config = config
         self._folder = folder or Path.cwd()
         self._has_begun = begun
+        self._joins = False
 
     def compose(self) -> ComposeResult:
         """The frame of the first step, which is drawn before what the step needs is imported."""
@@ -54,28 +56,37 @@ class FirstRunApp(TerminalApp[Departure]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        """The first step; the session starts behind it."""
-        self.run_worker(self.journey.go(), group="flow")
+        from haloctl.tui.first_run_journey import Journey  # the list of workflows, and numpy
+
+        self.run_worker(Journey(self, self._settings, self._folder).go(), group="flow")
+
+    async def on_stands(self, message: Stands) -> None:
+        """Behind the first step, when that is drawn, the session starts."""
+        if not self._joins:
+            self._joins = True
+            self.call_after_refresh(self._join)
+
+    def _join(self) -> None:
         self.run_worker(self.session.join(), group="session")
         if self._has_begun is not None:
             self._has_begun()
 
     @cached_property
-    def journey(self) -> Journey:
-        """What happens here; imported when it begins, as it brings all screens, the session and numpy."""
-        from haloctl.tui.first_run_journey import Journey
+    def batches(self) -> Batches:
+        """What is asked here; imported behind the first step, as it brings all screens and the session."""
+        from haloctl.tui.first_run_batches import Batches
 
-        return Journey(self, self._settings, self._config, self._folder)
+        return Batches(self, self._settings, self._config, self._folder)
 
     @property
     def session(self) -> SessionClient:
         """This person's end of the session."""
-        return self.journey.session
+        return self.batches.session
 
     @property
     def finished(self) -> tuple[str, ...]:
         """Folders of the runs that are over, the first one first."""
-        return self.journey.finished
+        return self.batches.finished
 
     @property
     def takes_keys(self) -> bool:

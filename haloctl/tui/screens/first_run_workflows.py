@@ -31,6 +31,8 @@ _RUNS = Column(key="runs", title="", width=1)
 _ABOUT = Column(key="about", title="", width=0)
 _READY, _NOT_READY = "●", "○"
 _NOTHING = Graph(nodes=(), edges=())
+_READING = "reading it …"
+_NO_GRAPH = "Its graph cannot be shown."
 
 
 class WorkflowsScreen(StepScreen[Choice | None]):
@@ -68,7 +70,7 @@ class WorkflowsScreen(StepScreen[Choice | None]):
         with Horizontal():
             yield PickTable(title="Workflows", empty="There are no workflows here.", id="offers")
             with Vertical():
-                yield DagView(title="Graph", empty="Its graph cannot be shown.", id="graph")
+                yield DagView(title="Graph", empty=_READING, id="graph")
                 yield FoldingPanel(title="About", id="about")
         yield Footer(show_command_palette=False)
 
@@ -100,27 +102,34 @@ class WorkflowsScreen(StepScreen[Choice | None]):
 
     @work(group="examine")
     async def _examine_all(self) -> None:
-        """Mark which of them can run."""
+        """Read all workflows in a thread, first the one that is looked at, and mark which of them can run."""
         table = self.query_one(VTable)
-        for row, offer in enumerate(self._offers):
-            found = await asyncio.to_thread(self.examined, offer)
+        left = list(range(len(self._offers)))
+        while left:
+            row = table.cursor_row if table.cursor_row in left else left[0]
+            left.remove(row)
+            found = await asyncio.to_thread(self.examined, self._offers[row])
             self._rows.put(row, {"runs": _NOT_READY if found.workflow is None else _READY})
             table.changed((row,))
+            if row == table.cursor_row:
+                self._look(row)
 
     def _look(self, row: int | None) -> None:
-        """Read the workflow the first time it is looked at."""
+        """Show what a workflow is; one that was not read yet, when it is."""
         if row is None:
             return
         offer = self._offers[row]
-        found = self.examined(offer)
+        found = self._examined.get(offer.path)
+        plan = None if found is None else found.plan
         graph = self.query_one(DagView)
-        graph.set_graph(_NOTHING if found.plan is None else workflow_graph(found.plan))
+        graph.empty = _READING if found is None else _NO_GRAPH
+        graph.set_graph(_NOTHING if plan is None else workflow_graph(plan))
         graph.border_title = title_of(offer.name)
         about = self.query_one("#about", FoldingPanel)
-        about.show_folded(lambda width: workflow_lines(offer, found, width))
+        about.show_folded(lambda width: () if found is None else workflow_lines(offer, found, width))
 
     def examined(self, offer: Offer) -> Examined:
-        """The workflow as it was read when it was first looked at."""
+        """The workflow as it was read first."""
         if offer.path not in self._examined:
             self._examined[offer.path] = self._examine(offer)
         return self._examined[offer.path]
