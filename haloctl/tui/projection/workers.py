@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -105,9 +106,9 @@ def _doing(worker: WorkerLive, running: int) -> str:
 def log_title(state: LiveSnapshot, worker: str | None) -> str:
     """What stands above a worker's log: of one that is lost, why it is."""
     found = next((each for each in state.workers if each.id == worker), None)
-    lost = found is not None and found.status == "lost"
-    reason = f" · {found.lost_reason}" if found is not None and lost and found.lost_reason else ""
-    return f"Log of {worker}{reason}" if worker else "Log"
+    told = found.lost_reason if found is not None and found.status == "lost" else ""
+    reason = re.sub(r"^worker \S+ \(pid \d+\) (was )?", "", told or "")  # which worker it is stands before it
+    return f"Log of {worker}{f' · {reason}' if reason else ''}" if worker else "Log"
 
 
 def _of(used: int, total: int) -> str:

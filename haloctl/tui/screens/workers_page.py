@@ -54,12 +54,16 @@ class WorkersPage(PageView):
     WorkersPage.-very-tall #charts { display: block; }
     WorkersPage > #lanes { display: none; height: 1fr; }
     WorkersPage.-tall > #lanes { display: block; }
-    WorkersPage > #log { height: 6; }
-    WorkersPage.-tall > #log { height: 10; }
+    WorkersPage > #bottom { height: 6; }
+    WorkersPage #log { width: 1fr; height: 1fr; }
+    WorkersPage #queues-below { width: 40; height: 1fr; display: none; }
+    WorkersPage.-narrow #queues-below { display: block; }
+    WorkersPage.-narrow > #bottom { height: 8; }
+    WorkersPage.-tall > #bottom { height: 10; }
     WorkersPage.-noticed > #middle { display: none; }
-    WorkersPage.-noticed > #log { height: 1fr; }
+    WorkersPage.-noticed > #bottom { height: 1fr; }
     WorkersPage.-noticed.-tall > #middle { display: block; }
-    WorkersPage.-noticed.-tall > #log { height: 10; }
+    WorkersPage.-noticed.-tall > #bottom { height: 10; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -78,7 +82,10 @@ class WorkersPage(PageView):
         self._log_lines: tuple[str, ...] = ()
 
     def compose(self) -> ComposeResult:
-        """Workers above, then what runs beside what waits, then the log of the worker under the cursor."""
+        """Workers above, then what runs beside what waits, then the log of the worker under the cursor.
+
+        What waits stands beside the log where the terminal is too narrow for it to stand beside what runs.
+        """
         yield VTable(title="Workers", empty="No worker has started yet.", id="workers")
         yield Gantt(title="Lanes", id="lanes")
         with Horizontal(id="middle"):
@@ -86,7 +93,9 @@ class WorkersPage(PageView):
             with Vertical(id="side"):
                 yield ReadTable(title="Queues", empty="No queues yet.", id="queues")
                 yield ChartsPanel(id="charts")
-        yield FollowPanel(title="Log", empty="The worker has written nothing.", id="log")
+        with Horizontal(id="bottom"):
+            yield FollowPanel(title="Log", empty="The worker has written nothing.", id="log")
+            yield ReadTable(title="Queues", empty="No queues yet.", id="queues-below")
 
     def on_mount(self) -> None:
         """Give the tables their rows."""
@@ -94,6 +103,7 @@ class WorkersPage(PageView):
             ("workers", self._worker_rows),
             ("running", self._node_rows),
             ("queues", self._queue_rows),
+            ("queues-below", self._queue_rows),
         ):
             self.query_one(f"#{name}", VTable).show(rows)
 
@@ -119,7 +129,9 @@ class WorkersPage(PageView):
         running.border_title = "Under way when it ended" if view.ended else "Running now"
         running.empty = "Nothing was under way." if view.ended else "Nothing runs just now."
         queues = self.query_one("#queues", VTable)
-        queues.changed(self._queue_rows.replace(queue_cells(state)))
+        other = self._queue_rows.replace(queue_cells(state))
+        for table in (queues, self.query_one("#queues-below", VTable)):
+            table.changed(other)
         # Where there are charts below the queues, these get no more lines than they fill.
         queues.styles.max_height = max(4, queues.count + 3) if self.has_class("-very-tall") else None
         self.query_one(ChartsPanel).show_series(state.series)
