@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.errors import HaloError
 from haloctl import render
 from haloctl.settings import Settings
 
@@ -39,6 +41,17 @@ def watch(directory: Path, settings: Settings, child: subprocess.Popen[bytes] | 
         return 0
     tell_end(after, directory.name, "" if after.report is not None else end_of(directory, child))
     return after.code
+
+
+def tell_how_to_go_on(directory: Path) -> None:
+    """Of a run that stopped or broke off: how, and the command that goes on with it. Nothing of others."""
+    from haloctl.following import aftermath
+    from haloctl.process_end import end_of
+
+    with suppress(HaloError):  # a journal that cannot be read was said to be so
+        after = aftermath(directory)
+        if after is not None:
+            tell_end(after, directory.name, end_of(directory, None), report=False)
 
 
 def tell_end(after: Aftermath, name: str, killed: str, *, report: bool = True) -> None:

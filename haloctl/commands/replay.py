@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from haloctl.flags import ConfigFile
 from haloctl.run_folder import find_run
 from haloctl.screen_settings import load_for_screen
+from haloctl.watching import tell_how_to_go_on
 
 
 def replay(
@@ -27,5 +28,9 @@ def replay(
     from haloctl.tui.show import show_run
 
     settings = load_for_screen(config)
-    left = show_run(ReplaySource(find_run(settings, run)), settings, instead="haloctl show RUN --analyze")
-    return 0 if left.signalled is None else 128 + left.signalled
+    directory = find_run(settings, run)
+    left = show_run(ReplaySource(directory), settings, instead="haloctl show RUN --analyze")
+    if left.signalled is not None:
+        return 128 + left.signalled
+    tell_how_to_go_on(directory)
+    return 0

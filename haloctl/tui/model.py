@@ -70,7 +70,12 @@ class ViewState(Record, frozen=True, kw_only=True):
     @property
     def ended(self) -> bool:
         """Whether nothing goes on any more: the run said so itself, or its process is not there."""
-        return self.live.totals.finished or self.link in ("gone", "over")
+        return self.live.totals.finished or self.link in ("gone", "over") or self.interrupted
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a replay has come to where its run broke off, and nobody has gone on with it."""
+        return self.link == "replay" and self.aftermath is not None
 
     @property
     def age_s(self) -> float:
@@ -104,12 +109,13 @@ class Told(Record, tag=True, frozen=True, kw_only=True):
 
 
 class Replayed(Record, tag=True, frozen=True, kw_only=True):
-    """A replay shows another moment."""
+    """A replay shows another moment. `aftermath`: that moment is the last one of a run that broke off."""
 
     run: str
     directory: str
     state: LiveSnapshot
     place: ReplayPlace
+    aftermath: Aftermath | None = None
 
 
 class Lost(Record, tag=True, frozen=True, kw_only=True):
@@ -216,7 +222,7 @@ def _heard(view: ViewState, update: Update) -> ViewState:
             live = apply(view.live, batch)
             return replace(view, live=live, heard_s=view.clock_s, missed=view.missed + missed)
         case Replayed():
-            return replace(
+            view = replace(
                 view,
                 link="replay",
                 run=update.run,
@@ -224,7 +230,10 @@ def _heard(view: ViewState, update: Update) -> ViewState:
                 live=update.state,
                 replay=update.place,
                 heard_s=view.clock_s,
+                words="",
+                aftermath=None,
             )
+            return view if update.aftermath is None else _at_rest(view, "replay", update.aftermath)
         case Lost(words=words):
             link: Link = "reconnecting" if view.run else "connecting"
             return replace(view, link=link, words=words)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from engine.errors import HaloError
 from engine.wire.orders import Answer, Order, Refused
-from haloctl.tui.model import Aftermath, Gone, Lost, Replayed, ReplayPlace
+from haloctl.tui.model import Aftermath, Ended, Gone, Lost, Replayed, ReplayPlace
 from haloctl.tui.source import Tell
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class ReplaySource:
         self._clock = clock
         self._moves: deque[Move] = deque([_begin])
         self._moved = asyncio.Event()
-        self._shown: tuple[float, float, float, bool] | None = None
+        self._shown: tuple[float, float, float, bool, Aftermath | None] | None = None
+        self._after: Gone | Ended | None = None
+        """How the run ended, as far as it has."""
 
     async def follow(self, tell: Tell) -> None:
         """Open the journal and tell each moment that is shown, until cancelled."""
@@ -46,7 +48,7 @@ class ReplaySource:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay") as thread:
             try:
-                replay = await loop.run_in_executor(thread, _opened, self.directory)
+                replay = await loop.run_in_executor(thread, self._open)
                 await self._play(replay, thread, tell)
             except HaloError as error:
                 tell(Gone(aftermath=Aftermath(words=f"the journal cannot be read: {error.message}")))
@@ -80,22 +82,35 @@ class ReplaySource:
 
     def _step(self, replay: Replay, moves: tuple[Move, ...], elapsed_s: float, look: bool) -> Replayed | None:
         """In the thread: let time pass, make the moves, and say what there is to be shown."""
-        if look:
-            replay.look_again()
+        if look and (replay.look_again() or self._after is None):
+            self._after = _after(self.directory)
         replay.advance(elapsed_s)
         for move in moves:
             move(replay)
-        place = (replay.position_s, replay.end_s, replay.speed, replay.playing)
+        aftermath = self._after.aftermath if isinstance(self._after, Gone) and replay.at_end else None
+        place = (replay.position_s, replay.end_s, replay.speed, replay.playing, aftermath)
         if place == self._shown:
             return None
         self._shown = place
-        at_s, end_s, speed, playing = place
+        at_s, end_s, speed, playing, _aftermath = place
         return Replayed(
             run=self.directory.name,
             directory=str(self.directory),
             state=replay.snapshot(),
             place=ReplayPlace(at_s=at_s, end_s=end_s, speed=speed, playing=playing),
+            aftermath=aftermath,
         )
+
+    def _open(self) -> Replay:
+        """In the thread: the run's replay, and how the run ended.
+
+        What reads journals is imported here, behind the first picture.
+        """
+        from engine.journal.view import RunView
+        from haloctl.replay import Replay
+
+        self._after = _after(self.directory)
+        return Replay(RunView(self.directory))
 
     def _move(self, move: Move) -> None:
         self._moves.append(move)
@@ -124,12 +139,10 @@ class ReplaySource:
         self._move(lambda replay: replay.seek(replay.position_s + share * replay.end_s))
 
 
-def _opened(directory: Path) -> Replay:
-    """The run's replay; what reads journals is imported here, in the thread, behind the first picture."""
-    from engine.journal.view import RunView
-    from haloctl.replay import Replay
+def _after(directory: Path) -> Gone | Ended | None:
+    from haloctl.tui.aftermath import after
 
-    return Replay(RunView(directory))
+    return after(directory)
 
 
 def _begin(replay: Replay) -> None:

@@ -73,6 +73,8 @@ def health(view: ViewState) -> Chip:
             return Chip(text="✖ gone", tone="bad", weight=10)
         case _:
             pass
+    if view.interrupted:
+        return Chip(text="■ interrupted", tone="warn", weight=10)
     report = view.shown.report
     before_its_end = report is not None and report.status in ("stopped", "aborted")
     if totals.finished and not before_its_end:
@@ -96,7 +98,7 @@ def _progress(totals: Totals) -> Iterable[Chip]:
 
 
 def _time(view: ViewState, totals: Totals) -> Iterable[Chip]:
-    eta = None if view.link in ("gone", "over") else totals.eta_s(view.now_s)
+    eta = None if view.link in ("gone", "over") or view.interrupted else totals.eta_s(view.now_s)
     if eta is not None:
         yield Chip(text=f"ETA {clock(eta) if eta >= 1 else '<1 s'}", tone="strong", weight=8)
     yield Chip(

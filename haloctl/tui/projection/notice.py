@@ -20,6 +20,8 @@ def notice(view: ViewState) -> tuple[str, Tone, tuple[Line, ...]]:
             return "The run is gone", "bad", _gone(view)
         case _:
             report = view.shown.report
+            if view.interrupted:
+                return "Interrupted", "warn", _interrupted(view)
             if report is not None and view.page == "overview":
                 tone: Tone = "good" if report.status == "ok" else "warn"
                 return (
@@ -51,14 +53,28 @@ def _reconnecting(view: ViewState) -> tuple[Line, ...]:
 
 
 def _gone(view: ViewState) -> tuple[Line, ...]:
+    go_on = "" if view.aftermath is None else view.aftermath.go_on
+    return (*_last_words(view), BLANK, *_going_on(go_on))
+
+
+def _last_words(view: ViewState) -> tuple[Line, ...]:
+    """How a process ended that did not say so, and the end of its log."""
     aftermath = view.aftermath
     assert aftermath is not None  # Gone always brings one
     lines: list[Line] = [line((aftermath.words, "plain"))]
     if aftermath.log:
         lines += [BLANK, line(("the end of its log", "muted"))]
         lines += [line("  ", (text, "plain")) for text in aftermath.log]
-    lines += [BLANK, *_going_on(aftermath.go_on)]
     return tuple(lines)
+
+
+def _interrupted(view: ViewState) -> tuple[Line, ...]:
+    """The end of a replay whose run broke off; in short on pages that are looked at for something else."""
+    aftermath = view.aftermath
+    assert aftermath is not None  # see ViewState.interrupted
+    go_on = line(("nothing finished is lost; go on with  ", "muted"), (aftermath.go_on, "accent"))
+    words = _last_words(view) if view.page == "overview" else (line((aftermath.words, "plain")),)
+    return (*words, go_on)
 
 
 def _going_on(command: str) -> tuple[Line, ...]:
