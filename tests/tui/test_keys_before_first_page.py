@@ -92,6 +92,20 @@ def test_a_key_of_the_first_page_waits_for_it(trace, moment):
     assert asyncio.run(run()) == "lanes"
 
 
+@pytest.mark.parametrize("moment", [0, FIRST_PAGE])
+def test_a_filter_opened_and_typed_before_the_first_page_stands_filters_its_rows(trace, moment):
+    async def run():
+        app = RunApp(ReplaySource(trace), clock=lambda: 0.0)
+        async with app.run_test(size=(120, 40)) as pilot:
+            screen = await run_screen_at(app, moment)
+            type_(app, "slash", "a", "1")
+            await until(lambda: not app._typed and not app._at_work and screen.page is not None)
+            await pilot.pause()
+            return screen.view.page, [found.value for found in screen.query(Input) if found.has_focus]
+
+    assert asyncio.run(run()) == ("overview", ["a1"])
+
+
 def test_the_key_that_leaves_at_once_waits_for_no_page(trace):
     async def run():
         app = RunApp(ReplaySource(trace), clock=lambda: 0.0)

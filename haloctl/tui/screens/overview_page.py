@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from engine.ir.ids import OperatorId, QueryIndex
@@ -27,6 +28,12 @@ class OverviewPage(PageView):
     """All of a run at a glance."""
 
     FIRST: ClassVar[str] = "#graph"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Hidden, as the table has the same in the footer where it has the focus.
+        Binding(
+            "slash", "filter", "Filter rows", id="table.filter", show=False, tooltip="Filter the queries"
+        ),
+    ]
     DEFAULT_CSS = """
     OverviewPage > #graph { height: 5fr; }
     OverviewPage > Gantt { height: 8; max-height: 40%; }
@@ -74,6 +81,10 @@ class OverviewPage(PageView):
         """Bring rows and speed up to date."""
         self.query_one(RowsPanel).follow_rows()
         self.query_one(ChartsPanel).show_series(view.shown.series)
+
+    def action_filter(self) -> None:
+        """From wherever on the page: there is one table to filter."""
+        self.query_one(RowsPanel).action_filter()
 
     @on(DagView.Selected)
     def _open_operator(self, event: DagView.Selected) -> None:

@@ -302,6 +302,7 @@ REPLAY = (
 
 SCENES = {
     "pages": (live, PAGE_KEYS),
+    "overview": (live, [("OverviewPage", "filter", "slash", "FilterTable.classes", filtering)]),
     "everywhere": (live, EVERYWHERE),
     "quit": (live, [("App", "quit", "ctrl+q", "app._exit", True)]),
     "over": (over, OVER_KEYS),
