@@ -106,10 +106,12 @@ def worker_log(folder, text):
 
 def test_a_log_longer_than_is_read_says_where_its_earlier_lines_are(tmp_path):
     written = [f"line {at} of a worker that has much to say" for at in range(9_000)]
-    path = worker_log(tmp_path / "r", "".join(f"{row}\n" for row in written))
-    lines, title, _row = look(tmp_path / "r", lambda text: "line 8999" in text, opened=WorkerId("w0"))
+    folder = tmp_path / ("r" * 120)
+    path = worker_log(folder, "".join(f"{row}\n" for row in written))
+    lines, title, _row = look(folder, lambda text: "line 8999" in text, opened=WorkerId("w0"))
     first = next(at for at, row in enumerate(lines) if row.startswith("line "))
     assert "".join(lines[:first]).replace(" ", "") == f"earlierlines:{path}".replace(" ", "")
+    assert max(map(len, lines[:first])) <= 120 - 26 - 4  # beside the files, borders, margin and a scrollbar
     kept = lines[first:]
     assert kept == written[-len(kept) :]
     longest = len(max(written, key=len)) + 1

@@ -139,7 +139,8 @@ class LogsPage(PageView):
     def _show_lines(self) -> None:
         words = self._words
         lines = [shown for text, shown in self._kept if not words or words in text.casefold()]
-        note = folded(self._earlier, max(20, self.panel.inner_width), "muted") if self._earlier else ()
+        width = max(20, self.panel.inner_width - 1)  # the scrollbar may be about to come
+        note = folded(self._earlier, width, "muted") if self._earlier else ()
         self._noted = len(note)
         self.panel.show((*note, *lines))
         self._tell()
