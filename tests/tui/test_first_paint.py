@@ -93,4 +93,4 @@ def test_the_first_picture_reaches_the_terminal_before_what_comes_next_is_import
     found = modules_after(FIRST_FRAME.format(application=application, mark=mark))
     assert {"haloctl.tui.terminal_app", word} <= found
     assert not found.intersection(NOT_YET)
-    assert not any(name.endswith(("_page", "_journey")) for name in found)
+    assert not any(name.endswith(("_page", "_journey", "_batches")) for name in found)
