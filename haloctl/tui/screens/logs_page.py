@@ -106,6 +106,7 @@ class LogsPage(PageView):
         if isinstance(self._tail, LogTail):
             self._take(self._tail.read())
         elif self._tail is not None and not self._reading:
+            self._reading = True  # here: a worker begins later, and the next tick may come before it
             self._read_story(self._tail)
         self.panel.keep_up()
         self._tell()
@@ -113,7 +114,6 @@ class LogsPage(PageView):
     @work(group="rows")
     async def _read_story(self, story: RunStory) -> None:
         """What the journal holds by now, in a thread and in pieces: what happened first is seen at once."""
-        self._reading = True
         try:
             while self._tail is story:
                 new = await asyncio.to_thread(story.read)

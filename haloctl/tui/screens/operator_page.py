@@ -86,12 +86,12 @@ class OperatorPage(PageView):
         other = self._read is None or self._read[0] != live.id
         due = other or time.monotonic() - self._read_s > _READ_EVERY_S
         if wanted != self._read and due and not self._reading and view.directory:
+            self._reading = True  # here: a worker begins later, and the next tick may come before it
             self._read_nodes(Path(view.directory), *wanted)
 
     @work(group="nodes")
     async def _read_nodes(self, directory: Path, operator: OperatorId, settled: int) -> None:
         """All there is to know by now, in pieces: the first calls are seen before the last ones are read."""
-        self._reading = True
         table = self.query_one(FilterTable).table
         table.empty = "Reading the journal."
         if self._reader is None or self._read is None or self._read[0] != operator:

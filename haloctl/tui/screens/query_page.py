@@ -82,11 +82,11 @@ class QueryPage(PageView):
         status = state.queries[row] if row < len(state.queries) else 0
         wanted = (view.directory, row, steps * 8 + status)
         if wanted != self._read and not self._reading:
+            self._reading = True  # here: a worker begins later, and the next tick may come before it
             self._read_path(wanted)
 
     @work(group="path")
     async def _read_path(self, wanted: tuple[str, QueryIndex, int]) -> None:
-        self._reading = True
         directory, row, _ = wanted
         more = True
         if self._path is None or self._path.index != row:
