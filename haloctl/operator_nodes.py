@@ -11,15 +11,20 @@ from engine.ir.ids import ContentKey, NodeId, OperatorId, QueryIndex, Record
 from engine.ir.result import Completed, Failed, Usage
 from engine.journal.statements import key_bytes
 from engine.journal.view import RunView
+from haloctl.run_index import RunIndex, ServedBy
 
 PLACES_AT_ONCE = 20_000
 """Outcomes looked through in one piece; those of the operator among them are read."""
 
 
 class Fate(Record, frozen=True, kw_only=True):
-    """How it went with a node so far. Times are seconds since the run began."""
+    """How it went with a node so far. Times are seconds since the run began.
+
+    `served_by` is set for a node that did not work itself; it has no worker, times or tokens of its own.
+    """
 
     status: str = "pending"
+    served_by: ServedBy | None = None
     worker: str = ""
     started_s: float | None = None
     took_s: float | None = None
@@ -62,6 +67,10 @@ class OperatorReader:
     def _begin(self) -> None:
         self._windows = self._count = 0
         self._numbers: dict[bytes, tuple[int, ...]] = {}
+        # Of each window, the nodes that nothing else is known to have served.
+        self._working: list[dict[NodeId, tuple[int, ContentKey]]] = []
+        self._served: dict[int, ServedBy] = {}
+        self._index = RunIndex()
         self._last: tuple[int, bytes] | None = None
         self._failed: ContentKey | None = None
 
@@ -71,7 +80,7 @@ class OperatorReader:
             if self._was_taken_back(view):
                 self._begin()
                 return Piece(anew=True)
-            return self._new_nodes(view) or self._outcomes(view)
+            return self._new_nodes(view) or self._outcomes(view) or self._sharing(view)
 
     def _was_taken_back(self, view: RunView) -> bool:
         """Whether failures went out of the journal to be run again; they go all at once."""
@@ -90,10 +99,12 @@ class OperatorReader:
         if record is None:
             return None
         self._windows += 1
+        self._working.append({})
         found = []
         for node, rows in _nodes_of(record.plan.consolidated, self._operator):
             key = key_bytes(node.key)
             self._numbers[key] = (*self._numbers.get(key, ()), self._count)
+            self._working[-1][node.id] = self._count, node.key
             self._count += 1
             found.append(OperatorNode(node=node.id, rows=rows, fate=self._fate(view, node.key)))
         return Piece(new=tuple(found))
@@ -110,8 +121,19 @@ class OperatorReader:
             numbers = self._numbers.get(key, ())
             if numbers:
                 fate = self._fate(view, ContentKey(key.hex()))
-                changed += [(number, fate) for number in numbers]
+                changed += [(number, _as_served(fate, self._served.get(number))) for number in numbers]
         return Piece(changed=tuple(changed))
+
+    def _sharing(self, view: RunView) -> Piece | None:
+        """Nodes of which events told since that something else served them."""
+        more = self._index.extend(view)
+        changed = []
+        for window, working in enumerate(self._working):
+            for node, served_by in tuple(self._index.served(window, working)):
+                number, key = working.pop(node)
+                self._served[number] = served_by
+                changed.append((number, _as_served(self._fate(view, key), served_by)))
+        return Piece(changed=tuple(changed)) if changed or more else None
 
     def _fate(self, view: RunView, key: ContentKey) -> Fate:
         record = view.node(key)
@@ -140,6 +162,11 @@ class OperatorReader:
                 return Fate()
             case _:
                 return Fate(status="skipped")
+
+
+def _as_served(fate: Fate, served_by: ServedBy | None) -> Fate:
+    """What a record tells of the work, for a node that did not do it: only how it came out."""
+    return fate if served_by is None else Fate(status=fate.status, served_by=served_by, code=fate.code)
 
 
 def _nodes_of(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from engine.ir.event import Event, NodeCoalesced, NodeCompleted, RunStarted, WindowPlanned
 from engine.ir.ids import NodeId, QueryIndex
@@ -18,6 +19,9 @@ from engine.journal.view import RunView
 
 BATCHES_AT_ONCE = 512
 """Batches of events read in one piece: some hundredths of a second."""
+
+ServedBy: TypeAlias = Literal["shared", "cached"]
+"""What served a node that did not work itself: another node's work, or the result cache."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,15 @@ class RunIndex:
         """The node that did a coalesced node's work."""
         sharing = self._sharing(window)
         return None if sharing is None else sharing.leaders.get(node)
+
+    def served(self, window: int, nodes: Mapping[NodeId, object]) -> Iterator[tuple[NodeId, ServedBy]]:
+        """Those of some nodes of a window that did not work themselves, and what served them."""
+        sharing = self._sharing(window)
+        if sharing is not None:
+            for node in sharing.leaders.keys() & nodes.keys():
+                yield node, "shared"
+            for node in sharing.cached & nodes.keys():
+                yield node, "cached"
 
     def is_cached(self, window: int, node: NodeId) -> bool:
         """Whether a node's value came from the result cache."""

@@ -15,8 +15,11 @@ from engine.errors import ConfigError
 from engine.ir.ids import Record
 from haloctl.suggest import closest
 
-State = Literal["pending", "queued", "running", "done", "cached", "failed", "blocked", "skipped"]
-"""How a query, a node or an operator stands. blocked: not made, because what it reads failed."""
+State = Literal["pending", "queued", "running", "done", "shared", "cached", "failed", "blocked", "skipped"]
+"""How a query, a node or an operator stands.
+
+shared: served by another node's work. blocked: not made, because what it reads failed.
+"""
 
 SpanKind = Literal["load", "prefill", "mixed", "decode", "tool", "wait"]
 """What a worker or a kind of tool spent a while on. mixed: prefill of some calls beside decode of others."""
@@ -38,6 +41,7 @@ STATES: Final[dict[State, Look]] = {
     "queued": Look(glyph="◌", css="color: $foreground 80%;"),
     "running": Look(glyph="◐", css="color: $primary; text-style: bold;"),
     "done": Look(glyph="●", css="color: $success;"),
+    "shared": Look(glyph="◇", css="color: $accent;"),
     "cached": Look(glyph="◆", css="color: $accent;"),
     "failed": Look(glyph="✖", css="color: $error; text-style: bold;", plain_css="text-style: bold reverse;"),
     "blocked": Look(

@@ -20,6 +20,7 @@ from engine.testing.plans import batch, flat_profiles, llm, workflow
 from haloctl import operator_nodes, run_index
 from haloctl.operator_nodes import Fate, OperatorReader
 from haloctl.query_path import PathReader, find_paths
+from haloctl.tui.projection.operator import fate_cells
 
 PLAN = workflow(
     "w",
@@ -172,6 +173,37 @@ def test_failures_that_were_taken_back_are_pending_again(store, windows):
     read_on(reader, nodes)
     assert nodes == all_at_once(store.directory, windows, SECOND)
     assert [fate.status for _id, _rows, fate in nodes].count("failed") == 0
+
+
+def test_nodes_that_something_else_served_have_no_work_of_their_own(store, windows):
+    nodes = []
+    reader = OperatorReader(store.directory, FIRST)
+    mine = [node for plan in windows[:2] for node in plan.consolidated.nodes if node.operator == 0]
+    leader, joined, failed, found = mine[0], mine[1], mine[2], mine[-1]
+    store.append_events((RunStarted(at=0.0, run=RunId("r")), *(planned(plan, 1.0) for plan in windows)))
+    store.append_events((coalesced(joined, leader.id, 2.0), coalesced(failed, leader.id, 2.0)))
+    store.append(settled(leader))
+    store.flush()
+    read_on(reader, nodes)
+    fates = {node: fate for node, _rows, fate in nodes}
+    assert fates[leader.id] == Fate(status="done", started_s=1.0, took_s=2.0, attempts=1)
+    assert fates[joined.id] == Fate(served_by="shared")
+    store.append(settled(joined))
+    store.append(settled(failed, Failed(failure=FAILURE)))
+    store.append(settled(found))
+    store.append_events((completed(found, 3.0, from_cache=True),))
+    store.flush()
+    read_on(reader, nodes)
+    fates = {node: fate for node, _rows, fate in nodes}
+    assert fates[joined.id] == Fate(status="done", served_by="shared")
+    assert fates[failed.id] == Fate(status="failed", served_by="shared", code="sql_error")
+    assert fates[found.id] == Fate(status="done", served_by="cached")
+    assert [fate_cells(fates[each.id])["state"] for each in (leader, joined, failed, found)] == [
+        "done",
+        "shared",
+        "failed",
+        "cached",
+    ]
 
 
 def test_an_operator_that_is_not_there_has_no_nodes(store, windows):

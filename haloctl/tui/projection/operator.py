@@ -41,8 +41,9 @@ def node_columns(nodes: Sequence[OperatorNode]) -> dict[str, list[Any]]:
 def fate_cells(fate: Fate) -> dict[str, Any]:
     """The cells that change while the run goes on."""
     usage, blocked = fate.usage, fate.code == UPSTREAM_FAILED
+    state = fate.served_by if fate.served_by and fate.status == "done" else fate.status
     return {
-        "state": "blocked" if blocked else fate.status,
+        "state": "blocked" if blocked else state,
         "at": fate.started_s,
         "took": fate.took_s,
         "prompt": None if usage is None else usage.prompt_tokens,

@@ -49,7 +49,9 @@ def step_state(step: Step) -> State:
     """A step's state in the words that rows and operators have."""
     match step.status:
         case "completed":
-            return "cached" if step.from_cache else "done"
+            if step.from_cache:
+                return "cached"
+            return "done" if step.leader is None else "shared"
         case "failed":
             blocked = step.failure is not None and step.failure.code == UPSTREAM_FAILED
             return "blocked" if blocked else "failed"

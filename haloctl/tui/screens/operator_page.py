@@ -58,7 +58,7 @@ class OperatorPage(PageView):
         self._rows = RowTable(NODES)
         self._first_rows: list[QueryIndex] = []
         self._reader: OperatorReader | None = None
-        self._read: tuple[OperatorId, int] | None = None
+        self._read: tuple[OperatorId, int, bool] | None = None
         self._read_s = 0.0
         self._reading = False
 
@@ -82,16 +82,17 @@ class OperatorPage(PageView):
         facts, latency = self.query_one("#facts", TextPanel), self.query_one("#latency", TextPanel)
         facts.show(fact_lines(view.shown, live))
         latency.show(histogram(live, latency.inner_width))
-        wanted = (live.id, live.settled)
+        wanted = (live.id, live.settled, view.ended)  # at the end all events are on disk too
         other = self._read is None or self._read[0] != live.id
         due = other or time.monotonic() - self._read_s > _READ_EVERY_S
         if wanted != self._read and due and not self._reading and view.directory:
             self._reading = True  # here: a worker begins later, and the next tick may come before it
-            self._read_nodes(Path(view.directory), *wanted)
+            self._read_nodes(Path(view.directory), wanted)
 
     @work(group="nodes")
-    async def _read_nodes(self, directory: Path, operator: OperatorId, settled: int) -> None:
+    async def _read_nodes(self, directory: Path, wanted: tuple[OperatorId, int, bool]) -> None:
         """All there is to know by now, in pieces: the first calls are seen before the last ones are read."""
+        operator = wanted[0]
         table = self.query_one(FilterTable).table
         table.empty = "Reading the journal."
         if self._reader is None or self._read is None or self._read[0] != operator:
@@ -100,7 +101,7 @@ class OperatorPage(PageView):
         try:
             while (piece := await asyncio.to_thread(self._reader.read)) is not None:
                 if self.seen.operator != operator:
-                    self._reader, settled = None, -1
+                    self._reader, wanted = None, (operator, -1, False)
                     break
                 self._take(piece)
         except HaloError as error:
@@ -108,7 +109,7 @@ class OperatorPage(PageView):
             table.empty = error.message
             self._begin()
         finally:
-            self._reading, self._read, self._read_s = False, (operator, settled), time.monotonic()
+            self._reading, self._read, self._read_s = False, wanted, time.monotonic()
 
     def _begin(self) -> None:
         """Without rows."""
