@@ -1,10 +1,12 @@
-"""What viewers cost a run: makespan and coordinator CPU with none, one, four, a deaf one, and one of noise.
+"""What viewers cost a run: makespan and coordinator CPU with none, one, four, a deaf one, one of noise, all.
 
 The echo worker computes next to nothing, so that the run makes as many events a second as ever. Viewers are
 processes of their own, which take their share of the cores: makespans tell of them too. `channel` is the CPU
 the coordinator spent on folding events, on steps and on their encoding, as a share of the makespan. The deaf
 one asks to watch and never reads; the noisy one connects a hundred times a second to send what is no message.
-Each round measures every crowd once, and figures are medians over rounds, within one run of this script.
+Each round measures every crowd once, and figures are medians over rounds, within one run of this script;
+ratios are to the same round's run without a channel, least and greatest in brackets. A second such run ends
+each round: what its ratios differ from 1 by is the machine's doing, not the viewers'.
 
     python -m bench.control [--queries 1500] [--rounds 3] [--json FILE]
 """
@@ -19,11 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import trio
 
@@ -46,13 +49,26 @@ from haloctl.client import Attached
 from haloctl.controlled import process_controlled
 from haloctl.following import states
 
+
+class Crowd(NamedTuple):
+    """Who looks on at a run, while it has a channel to look through."""
+
+    viewers: int = 0
+    deaf: bool = False
+    noisy: bool = False
+    channel: bool = True
+
+
+BASE = "no channel"
 CROWDS = {
-    "no channel": 0,
-    "0 viewers": 0,
-    "1 viewer": 1,
-    "4 viewers": 4,
-    "4 and a deaf one": 4,
-    "4 and a noisy one": 4,
+    BASE: Crowd(channel=False),
+    "0 viewers": Crowd(),
+    "1 viewer": Crowd(viewers=1),
+    "4 viewers": Crowd(viewers=4),
+    "4 and a deaf one": Crowd(viewers=4, deaf=True),
+    "4 and a noisy one": Crowd(viewers=4, noisy=True),
+    "4, deaf and noisy": Crowd(viewers=4, deaf=True, noisy=True),
+    "no channel again": Crowd(channel=False),
 }
 NOISE = bytes(range(256)) * 40
 NOISE_EVERY_S = 0.01
@@ -117,14 +133,14 @@ class TimedFeed(LiveFeed):
         TimedFeed.spent_s += time.thread_time() - since
 
 
-async def carry_out(job: Job, crowd: str, directory: Path, stack: ExitStack) -> RunReport:
+async def carry_out(job: Job, crowd: Crowd, directory: Path, stack: ExitStack) -> RunReport:
     """The job, with its channel where the crowd needs one."""
-    if crowd == "no channel":
+    if not crowd.channel:
         return await process(job)
     told = job.on_event
 
     def on_event(event: object) -> None:
-        if crowd.endswith("deaf one") and type(event).__name__ == "WindowPlanned":
+        if crowd.deaf and type(event).__name__ == "WindowPlanned":
             stack.enter_context(deaf(directory))
         told(event)  # type: ignore[arg-type]
 
@@ -132,7 +148,7 @@ async def carry_out(job: Job, crowd: str, directory: Path, stack: ExitStack) -> 
     return await process_controlled(job, directory, print)
 
 
-def measure(crowd: str, queries: int) -> dict[str, float]:
+def measure(crowd: Crowd, queries: int) -> dict[str, float]:
     """One run: makespan, and CPU seconds of this process while it lasted, planning included."""
     name = ModelName("m")
     setup = Setup(
@@ -142,8 +158,8 @@ def measure(crowd: str, queries: int) -> dict[str, float]:
     window = batch("w", [{"q": f"question {i}"} for i in range(queries)])
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         directory = Path(folder) / "run"
-        viewers = [_client("--view", directory) for _ in range(CROWDS[crowd])]
-        noisy = [_client("--noise", directory)] if crowd.endswith("noisy one") else []
+        viewers = [_client("--view", directory) for _ in range(crowd.viewers)]
+        noisy = [_client("--noise", directory)] if crowd.noisy else []
         for viewer in (*viewers, *noisy):
             stack.callback(viewer.kill)
             assert viewer.stdout is not None
@@ -179,6 +195,41 @@ def _client(flag: str, directory: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
+RATIOS = {"makespan_ratio": "makespan_s", "cpu_ratio": "cpu_us_per_node"}
+"""Name of a ratio → the figure that is compared with that of the run without a channel."""
+WIDTHS = (12, 7, 13, 13, 7, 13, 9, 12)
+"""Cells of the columns that are printed."""
+
+
+def over_rounds(rounds: Sequence[Mapping[str, Mapping[str, float]]], name: str) -> dict[str, float]:
+    """Medians of one crowd's figures; of its ratios to the same round's base the least and greatest too."""
+    found = {key: median(each[name][key] for each in rounds) for key in rounds[0][name]}
+    for ratio, figure in RATIOS.items():
+        all_of_them = [each[name][figure] / each[BASE][figure] for each in rounds]
+        found |= {
+            ratio: median(all_of_them),
+            f"{ratio}_min": min(all_of_them),
+            f"{ratio}_max": max(all_of_them),
+        }
+    return found
+
+
+def line(row: Mapping[str, float]) -> str:
+    """A crowd's figures as they are printed."""
+    makespan, cpu = (f"[{row[f'{ratio}_min']:.2f}–{row[f'{ratio}_max']:.2f}]" for ratio in RATIOS)
+    cells = (
+        f"{row['makespan_s']:.2f}",
+        f"{row['makespan_ratio']:.2f}",
+        makespan,
+        f"{row['cpu_us_per_node']:.0f}",
+        f"{row['cpu_ratio']:.2f}",
+        cpu,
+        f"{row['channel_share']:.1%}",
+        f"{row['steps_told']:.0f}",
+    )
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--queries", type=int, default=1500)
@@ -190,19 +241,15 @@ def main() -> None:
     if options.view or options.noise:
         view(options.view) if options.view else noise(options.noise)
         return
-    rounds = [{crowd: measure(crowd, options.queries) for crowd in CROWDS} for _ in range(options.rounds)]
-    found = {}
-    columns = ("makespan s", "ratio", "CPU us/node", "ratio", "channel", "steps told")
-    print(f"{'':18}" + "".join(f"{column:>13}" for column in columns))
-    for crowd in CROWDS:
-        middle = {key: median(each[crowd][key] for each in rounds) for key in rounds[0][crowd]}
-        slower = median(e[crowd]["makespan_s"] / e["no channel"]["makespan_s"] for e in rounds)
-        dearer = median(e[crowd]["cpu_us_per_node"] / e["no channel"]["cpu_us_per_node"] for e in rounds)
-        found[crowd] = {**middle, "makespan_ratio": slower, "cpu_ratio": dearer}
-        print(
-            f"{crowd:18}{middle['makespan_s']:13.2f}{slower:13.2f}{middle['cpu_us_per_node']:13.0f}"
-            f"{dearer:13.2f}{middle['channel_share']:13.1%}{middle['steps_told']:13.0f}"
-        )
+    rounds = [
+        {name: measure(crowd, options.queries) for name, crowd in CROWDS.items()}
+        for _ in range(options.rounds)
+    ]
+    found = {name: over_rounds(rounds, name) for name in CROWDS}
+    columns = ("makespan s", "ratio", "", "CPU us/node", "ratio", "", "channel", "steps told")
+    print(f"{'':18}" + "".join(f"{column:>{width}}" for column, width in zip(columns, WIDTHS, strict=True)))
+    for name, row in found.items():
+        print(f"{name:18}" + line(row))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2))
 
