@@ -50,14 +50,14 @@ class RowsFeed:
         common = min(count, rows)
         changed = np.flatnonzero((before[:, :common] != now[:, :common]).any(axis=0))
         for row in changed.tolist():
-            self.table.put(row, _cells(now, row))
+            self.table.put(row, _cells(now, row) | self._forget(row))
         if rows > count:
             self._extend(now, count)
             self._known = now
         elif rows < count:  # a replay went back: the rows stay, as if nothing had happened to them yet
             self._known = np.pad(now, ((0, 0), (0, count - rows)))
             for row in range(rows, count):
-                self.table.put(row, _cells(self._known, row))
+                self.table.put(row, _cells(self._known, row) | self._forget(row))
             return (*changed.tolist(), *range(rows, count))
         else:
             self._known = now
@@ -79,14 +79,23 @@ class RowsFeed:
 
     def name(self, names: Iterable[tuple[int, str, str]]) -> tuple[int, ...]:
         """Take (row, id, text) of rows, known to the run or not yet; those that look different now."""
-        named = {row: (id, text) for row, id, text in names}
-        self._names.update(named)
-        return self._put({row: {"id": id, "text": text} for row, (id, text) in named.items()})
+        put = {}
+        for row, id, text in names:
+            self._names[row] = (id, text)
+            # A row that is planned again may have failed once more before anyone looked.
+            put[row] = {"id": id, "text": text, **self._forget(row)}
+        return self._put(put)
 
     def blame(self, errors: Mapping[int, str]) -> tuple[int, ...]:
-        """Take errors by row; those that look different now."""
-        self._errors.update(errors)
-        return self._put({row: {"error": error} for row, error in errors.items()})
+        """Take errors by row, those of rows that are failed still; those that look different now."""
+        failed = {*self._failed()}
+        told = {row: error for row, error in errors.items() if row in failed}
+        self._errors.update(told)
+        return self._put({row: {"error": error} for row, error in told.items()})
+
+    def _forget(self, row: int) -> dict[str, str]:
+        """What was said of an earlier failure of the row holds no longer; the cells this changes."""
+        return {} if self._errors.pop(row, None) is None else {"error": ""}
 
     def _put(self, values: Mapping[int, Mapping[str, str]]) -> tuple[int, ...]:
         put = tuple(row for row in values if row < self.table.count)
@@ -96,8 +105,11 @@ class RowsFeed:
 
     def unexplained(self) -> tuple[int, ...]:
         """Rows that failed, and nobody said why yet."""
+        return tuple(row for row in self._failed() if row not in self._errors)
+
+    def _failed(self) -> list[int]:
         failed = np.isin(self._known[0], (QueryStatus.FAILED, QueryStatus.QUARANTINED))
-        return tuple(row for row in np.flatnonzero(failed).tolist() if row not in self._errors)
+        return np.flatnonzero(failed).tolist()
 
 
 def _columns(state: LiveSnapshot) -> Bytes:
