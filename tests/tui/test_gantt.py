@@ -85,11 +85,12 @@ class Chart(App[None]):
     def on_mount(self):
         if self.filled:
             chart = self.query_one(Gantt)
-            chart.add(spans())
+            chart.timeline.add(spans())
             for index, at in enumerate((0.0, 22.5, 47.0)):
-                chart.mark(EpochMark(at_s=at, label=f"epoch {index + 1}"))
+                chart.timeline.mark(EpochMark(at_s=at, label=f"epoch {index + 1}"))
             running = Span(lane="worker-0", start_s=62.5, end_s=64.0, kind="decode", label="answer/answer 9")
-            chart.show_running([running], 64.0)
+            chart.timeline.show_running([running], 64.0)
+            chart.changed()
 
     def on_gantt_selected(self, event: Gantt.Selected) -> None:
         self.selected.append(event)

@@ -23,7 +23,7 @@ from haloctl.tui.projection.operators import graph_of, short_name, status_of
 from haloctl.tui.projection.plan import epoch_cells, totals_lines, workers_of
 from haloctl.tui.projection.queries import RowsFeed
 from haloctl.tui.projection.query import path_lines, step_cells, step_lines
-from haloctl.tui.projection.series import queued, reuse, rows, speed
+from haloctl.tui.projection.series import queued, reuse, speed
 from haloctl.tui.projection.workers import queue_cells, running_cells, worker_cells
 
 HOSTILE = "\x1b]52;c;aGFjaw==\x07[bold red]evil"
@@ -294,7 +294,6 @@ def test_series_leave_out_the_second_that_is_still_going_on():
     assert speed(made).values == (30.0, 45.0)
     assert reuse(made).values == (0.75, 0.75)
     assert queued(made).values == (7.0, 8.0)
-    assert rows(made).values == (0.0, 1.5)
     assert speed(made).start_s == 4
 
 

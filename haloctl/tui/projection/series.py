@@ -30,11 +30,6 @@ def queued(series: live.Series) -> Series:
     return Series(values=tuple(map(float, _ended(series.queued))), start_s=series.from_s)
 
 
-def rows(series: live.Series) -> Series:
-    """Rows finished a second."""
-    return Series(values=_averaged(_ended(series.rows)), unit="/s", start_s=series.from_s)
-
-
 def _ended(values: Sequence[int]) -> Sequence[int]:
     """Without the second that is still going on, unless it is all there is."""
     return values[:-1] if len(values) > 1 else values

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
-from haloctl.tui.room import NARROW, TALL, VERY_TALL, VERY_WIDE
+from haloctl.tui.room import NARROW, TALL, VERY_TALL
 from haloctl.tui.screens.opened import Opened
 from haloctl.tui.widgets.gantt import Gantt
 
@@ -57,7 +57,6 @@ class PageView(Container):
     def fit(self, size: Size) -> None:
         """Let the style sheet know how much room there is."""
         self.set_class(size.width < NARROW, "-narrow")
-        self.set_class(size.width >= VERY_WIDE, "-very-wide")
         self.set_class(size.height >= TALL, "-tall")
         self.set_class(size.height >= VERY_TALL, "-very-tall")
 

@@ -12,8 +12,6 @@ from haloctl.tui.model import PAGES, Page, ViewState
 from haloctl.tui.screens.text_panel import TONE_CLASSES, tone_css
 from haloctl.tui.status_text import GAP, Chip, chips, fitted
 
-BAR_CELLS = 20
-
 
 class StatusLine(Widget):
     """One line of chips over a thin bar of how far the run is."""
@@ -64,12 +62,11 @@ class StatusLine(Widget):
 class PageBar(Widget):
     """The pages with their number keys, the one looked at marked. A click turns to a page."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"pages--here", "pages--other", "pages--key"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"pages--here", "pages--other"}
     DEFAULT_CSS = """
     PageBar { height: 1; background: $background; }
     PageBar > .pages--here { color: $primary; text-style: bold reverse; }
     PageBar > .pages--other { color: $foreground 75%; }
-    PageBar > .pages--key { color: $foreground 45%; }
     """
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ TONE_CLASSES = {f"tone--{tone}" for tone in TONES}
 
 
 class TextPanel(Panel):
-    """Shows lines; scrolls where they are more than fit. `follow` keeps the last line in sight."""
+    """Shows lines; scrolls where they are more than fit."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
     DEFAULT_CSS = "TextPanel { padding: 0 0 0 1; }\n" + tone_css("TextPanel")

@@ -63,12 +63,6 @@ class DagView(DagCanvas):
         """The operator at the cursor."""
         return self.graph.nodes[self.cursor].id if self.graph.nodes else None
 
-    def go_to(self, operator: str) -> None:
-        """Put the cursor on an operator; one that is not in the graph changes nothing."""
-        node = self._position.get(operator)
-        if node is not None:
-            self._place(node)
-
     def _place(self, node: int) -> None:
         if node == self.cursor:
             return

@@ -137,10 +137,6 @@ class DagCanvas(Panel):
         if changed and not self._arrange():
             self._redraw(changed)
 
-    def status_of(self, node: int) -> OperatorStatus:
-        """How the operator of a node stands."""
-        return self._statuses[node]
-
     def _redraw(self, nodes: Iterable[int]) -> None:
         """Draw labels of `nodes` again, and edges whose marks are no longer right, once there is a layout."""
         if self._room is None:

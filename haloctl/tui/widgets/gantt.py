@@ -14,7 +14,7 @@ from haloctl.tui.widgets.gantt_canvas import GanttCanvas
 
 
 class Gantt(GanttCanvas):
-    """Spans of work over time. Give it spans with `add`, `show_running` and `mark`, or a whole `Timeline`.
+    """Spans of work over time: `show` it a timeline, and tell it with `changed` when that has more.
 
     While live it follows the end of the run; moving the cursor or the view pauses that, `space` goes on.
     """

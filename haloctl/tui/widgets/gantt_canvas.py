@@ -66,16 +66,6 @@ class GanttCanvas(Panel):
         self.timeline.add(spans)
         self.changed()
 
-    def show_running(self, spans: Iterable[Span], now_s: float) -> None:
-        """Say what runs at `now_s`, in place of what ran before, and redraw the lanes that changed."""
-        self.timeline.show_running(spans, now_s)
-        self.changed()
-
-    def mark(self, epoch: EpochMark) -> None:
-        """Note where an epoch begins."""
-        self.timeline.mark(epoch)
-        self.changed()
-
     def changed(self) -> None:
         """Redraw what is not up to date: all when the view moved or lanes came, else only changed lanes."""
         self._tell_sums()
