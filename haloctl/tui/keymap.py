@@ -14,20 +14,8 @@ from textual.keys import Keys
 from engine.errors import ConfigError
 from haloctl.suggest import closest
 from haloctl.tui import screens, widgets
+from haloctl.tui.key_names import NAME_OF
 
-_SPELLED = {
-    "?": "question_mark",
-    "/": "slash",
-    "+": "plus",
-    "-": "minus",
-    ".": "full_stop",
-    "<": "less_than_sign",
-    ">": "greater_than_sign",
-    "[": "left_square_bracket",
-    "]": "right_square_bracket",
-    "{": "left_curly_bracket",
-    "}": "right_curly_bracket",
-}
 _MODIFIERS = ("ctrl", "shift", "alt", "super", "hyper", "meta")
 
 
@@ -81,14 +69,14 @@ def _parts(key: str) -> list[str]:
 
 def _spelled(key: str) -> str:
     *modifiers, last = _parts(key)
-    return "+".join((*modifiers, _SPELLED.get(last, last)))
+    return "+".join((*modifiers, NAME_OF.get(last, last)))
 
 
 @cache
 def _names() -> frozenset[str]:
     """Keys that are written as a word."""
     named = {key.value for key in Keys if key.value.isalnum() and len(key.value) > 1}
-    return frozenset(named | {*_SPELLED.values(), "comma"})
+    return frozenset(named | {*NAME_OF.values(), "comma"})
 
 
 def _kept_beside(chosen: Mapping[str, str]) -> dict[str, str]:

@@ -10,11 +10,13 @@ from rich.cells import cell_len
 
 from engine.errors import ConfigError
 from haloctl.tui.app import RunApp
+from haloctl.tui.key_names import NAME_OF
 from haloctl.tui.keymap import binding_names, normalised
 from haloctl.tui.model import Aftermath, Froze, Gone, Joined, Lost, Ticked, ViewState, reduce
 from haloctl.tui.pieces import LONGEST_TEXT, folded, line, log_line, plain_text
 from haloctl.tui.run_logs import LINE_CELLS, TAIL_BYTES, LogTail, last_lines, log_files, newest_log
 from haloctl.tui.screens.dialogs import key_words
+from haloctl.tui.screens.run_keys import REPLAY_KEYS, RUN_KEYS
 from haloctl.tui.status_text import GAP, chips, clock, fitted, health, number
 
 HOSTILE = "\x1b]52;c;aGFjaw==\x07[bold red]\u202eevil\x1b[2J\u200b"
@@ -188,3 +190,16 @@ def test_keys_are_written_as_on_a_keyboard():
         "pgdn",
         "a",
     ]
+
+
+def test_every_character_that_the_settings_know_is_written_as_itself():
+    for character, name in NAME_OF.items():
+        assert normalised({"run.pause": character}) == {"run.pause": name}
+        assert key_words(name) == character
+        assert key_words(f"ctrl+{name}") == f"ctrl+{character}"
+
+
+def test_no_key_of_the_interface_is_written_by_its_long_name():
+    keys = {binding.key for binding in (*RUN_KEYS, *REPLAY_KEYS)}
+    assert {"right_curly_bracket", "question_mark"} <= keys
+    assert not [key for key in keys if "_" in key_words(key)]

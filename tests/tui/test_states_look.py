@@ -143,3 +143,16 @@ def test_the_help_of_each_kind_of_page_looks(recorded, show, press, look_at, siz
             await press(pilot, "escape")
 
     show(recorded(HALF_WAY), size, steps)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_help_of_a_replay_looks(recorded, standing, state_at, show, press, look_at, size):
+    [joined] = recorded().updates
+    place = ReplayPlace(at_s=HALF_WAY, end_s=3.6, speed=1.0, playing=False)
+    replayed = Replayed(run=joined.run, directory=joined.directory, state=state_at(HALF_WAY), place=place)
+
+    async def steps(pilot):
+        await press(pilot, "3", "question_mark")
+        await look_at(pilot, "help-replay")
+
+    show(standing(replayed), size, steps)

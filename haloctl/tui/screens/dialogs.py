@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from haloctl.tui.cells import one_line
+from haloctl.tui.key_names import NAME_OF
 from haloctl.tui.pieces import Line, Piece, line
 from haloctl.tui.screens.text_panel import TextPanel
 
@@ -35,7 +36,14 @@ class Confirm(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", id="confirm.yes", tooltip="Do it"),
         Binding("n,escape", "answer(False)", "No", id="confirm.no", tooltip="Leave everything as it is"),
-        Binding("left,right,h,l", "app.focus_next", "Other answer", id="confirm.other", show=False),
+        Binding(
+            "left,right,h,l",
+            "app.focus_next",
+            "Other answer",
+            id="confirm.other",
+            show=False,
+            tooltip="To the other answer",
+        ),
     ]
 
     def __init__(self, title: str, words: str, yes: str) -> None:
@@ -135,18 +143,8 @@ _FILTERS = (
 )
 """What may be typed after `/`, in short."""
 
-_NAMES = {
-    "question_mark": "?",
-    "slash": "/",
-    "plus": "+",
-    "minus": "-",
-    "equals_sign": "=",
-    "full_stop": ".",
+_WRITTEN = {name: character for character, name in NAME_OF.items()} | {
     "comma": ",",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
     "left": "←",
     "right": "→",
     "up": "↑",
@@ -160,4 +158,4 @@ _NAMES = {
 def key_words(key: str) -> str:
     """A key as people write it."""
     *modifiers, last = key.split("+") if key != "+" else ["+"]
-    return "+".join((*modifiers, _NAMES.get(last, last)))
+    return "+".join((*modifiers, _WRITTEN.get(last, last)))
