@@ -58,6 +58,7 @@ def chips(view: ViewState) -> tuple[Chip, ...]:
     if totals.workers_lost:
         found.append(Chip(text=f"{totals.workers_lost} lost", tone="warn", weight=3))
     found.append(Chip(text=_attached(view), tone="muted", weight=1))
+    found.append(Chip(text=_skipped(view), tone="warn", weight=7))
     return tuple(chip for chip in found if chip.text)
 
 
@@ -133,7 +134,7 @@ def _in_use(view: ViewState, lane: str) -> bool:
 def _attached(view: ViewState) -> str:
     match view.link:
         case "live":
-            return f"attached{_skipped(view)}"
+            return "attached"
         case "replay":
             return "replay"
         case _:
@@ -142,10 +143,12 @@ def _attached(view: ViewState) -> str:
 
 def _skipped(view: ViewState) -> str:
     """What the connection was too slow for; counts are whole all the same, and the journal has all of it."""
+    if view.link != "live":
+        return ""
     failures = view.shown.failures_dropped
     told = [_count(view.missed, "step")] if view.missed else []
     told += [_count(failures, "failure")] if failures else []
-    return f", {' and '.join(told)} skipped" if told else ""
+    return f"{', '.join(told)} skipped" if told else ""
 
 
 def _count(found: int, what: str) -> str:

@@ -89,6 +89,19 @@ def test_narrow_status_lines_drop_the_name_before_the_failures(view):
     assert "failed" in words(view(2.2), 40)
 
 
+@pytest.mark.parametrize("width", [78, 200])
+def test_what_a_slow_connection_skipped_is_said_on_narrow_terminals_too(view, width):
+    slow = view(2.2)
+    assert "skipped" not in words(slow, width)
+    for steps, failures, told in ((1, 0, "1 step"), (3, 2, "3 steps, 2 failures"), (0, 1, "1 failure")):
+        dropped = replace(slow.live, failures_dropped=failures)
+        said = words(replace(slow, missed=steps, live=dropped), width)
+        assert f"{told} skipped" in said
+        assert all(part in said for part in ("◐ running", "26/40+ rows", "69%", "✖ 3 failed", "ETA"))
+    chip = next(chip for chip in chips(replace(slow, missed=1)) if "skipped" in chip.text)
+    assert chip.tone == "warn"
+
+
 def test_times_and_numbers_are_short():
     assert [clock(s) for s in (0, 59.9, 60, 3599, 3661)] == ["0 s", "59 s", "1:00", "59:59", "1:01:01"]
     assert [number(n) for n in (0, 9999, 10_000, 4_100_000)] == ["0", "9,999", "10.0k", "4.1M"]
