@@ -85,7 +85,7 @@ def _kept_beside(chosen: Mapping[str, str]) -> dict[str, str]:
     Textual takes a key away from all bindings of a screen or widget when one of them is given another.
     """
     kept: dict[str, list[str]] = {}
-    for owner in _owners():
+    for owner in owners():
         declared = [vars(kind).get("BINDINGS", ()) for kind in owner.__mro__]
         bindings = [binding for each in declared for binding in Binding.make_bindings(each)]
         taken = {binding.key for binding in bindings if binding.id in chosen}
@@ -99,14 +99,14 @@ def _kept_beside(chosen: Mapping[str, str]) -> dict[str, str]:
 def binding_names() -> dict[str, str]:
     """Every binding that can be given other keys: its id, and what it does."""
     named: dict[str, str] = {}
-    for owner in _owners():
+    for owner in owners():
         for binding in Binding.make_bindings(owner.BINDINGS):
             if binding.id:
                 named.setdefault(binding.id, binding.tooltip or binding.description)
     return named
 
 
-def _owners() -> Iterator[type[DOMNode]]:
+def owners() -> Iterator[type[DOMNode]]:
     """The application, and all screens, pages and widgets that have bindings of their own."""
     yield import_module("haloctl.tui.terminal_app").TerminalApp  # which imports this module
     for package in (screens, widgets):

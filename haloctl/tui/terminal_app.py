@@ -34,7 +34,15 @@ class TerminalApp(OrderedKeys[Result]):
     LEAVING: ClassVar[str] = "q leaves"
     """What Ctrl-C, which is a habit, says instead."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "interrupted", "Leave?", id="app.interrupted", show=False, system=True),
+        Binding(
+            "ctrl+c",
+            "interrupted",
+            "Leave?",
+            id="app.interrupted",
+            show=False,
+            tooltip="Say which key leaves",
+            system=True,
+        ),
         # Textual would add one without an id, which neither the help nor the user's keys know.
         Binding(
             "ctrl+p",

@@ -46,7 +46,7 @@ class LogsPage(PageView):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="logs.filter", tooltip="Only lines with these words"),
         Binding("f", "follow", "Follow", id="logs.follow", tooltip="Stay at the last line as lines come"),
-        Binding("escape", "all", "All lines", id="logs.all", show=False),
+        Binding("escape", "all", "All lines", id="logs.all", show=False, tooltip="Take the filter away"),
     ]
 
     def __init__(self, feeds: Feeds, *, id: str) -> None:

@@ -21,8 +21,17 @@ RUN_KEYS: Final = (
         for at, page in enumerate(PAGES, 1)
     ),
     Binding("escape", "back", "Back", id="run.back", show=False, tooltip="Out of here"),
-    Binding("tab", "app.focus_next", "Next panel", id="run.next_panel", show=False),
-    Binding("shift+tab", "app.focus_previous", "Panel before", id="run.panel_before", show=False),
+    Binding(
+        "tab", "app.focus_next", "Next panel", id="run.next_panel", show=False, tooltip="To the next panel"
+    ),
+    Binding(
+        "shift+tab",
+        "app.focus_previous",
+        "Panel before",
+        id="run.panel_before",
+        show=False,
+        tooltip="To the panel before this one",
+    ),
     Binding("p", "pause", "Pause", id="run.pause", tooltip="Pause the run, or let it go on"),
     Binding("r", "requeue", "Requeue", id="run.requeue", tooltip="Run failed rows again"),
     # The same key and name where the run is over: what it asked for is the work of another command then.

@@ -32,11 +32,13 @@ class LineChart(Panel):
     LineChart > .chart--cursor { color: $background; background: $foreground; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Earlier", id="chart.earlier", show=False),
-        Binding("right,l", "move(1)", "Later", id="chart.later", show=False),
-        Binding("home", "edge(-1)", "Oldest", id="chart.oldest", show=False),
-        Binding("end", "edge(1)", "Latest", id="chart.latest", show=False),
-        Binding("escape", "leave", "No cursor", id="chart.leave", show=False),
+        Binding(
+            "left,h", "move(-1)", "Earlier", id="chart.earlier", show=False, tooltip="Read an earlier value"
+        ),
+        Binding("right,l", "move(1)", "Later", id="chart.later", show=False, tooltip="Read a later value"),
+        Binding("home", "edge(-1)", "Oldest", id="chart.oldest", show=False, tooltip="Read the oldest value"),
+        Binding("end", "edge(1)", "Latest", id="chart.latest", show=False, tooltip="Read the latest value"),
+        Binding("escape", "leave", "No cursor", id="chart.leave", show=False, tooltip="Take the cursor away"),
     ]
 
     def __init__(self, *, title: str = "", empty: str = "No measurement yet.", id: str | None = None) -> None:

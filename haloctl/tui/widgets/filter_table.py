@@ -60,7 +60,7 @@ class FilterTable(Vertical):
             tooltip="Show only rows that match",
             key_display="/",
         ),
-        Binding("escape", "clear", "All rows", id="table.clear", show=False),
+        Binding("escape", "clear", "All rows", id="table.clear", show=False, tooltip="Take the filter away"),
     ]
 
     def __init__(

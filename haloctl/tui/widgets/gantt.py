@@ -26,16 +26,40 @@ class Gantt(GanttCanvas):
         Binding(
             "space", "live", "Live/pause", id="gantt.live", tooltip="Follow the run, or hold the picture"
         ),
-        Binding("left,h", "move(-1)", "Earlier", id="gantt.earlier", show=False),
-        Binding("right,l", "move(1)", "Later", id="gantt.later", show=False),
-        Binding("shift+left,H", "pan(-1)", "Pan back", id="gantt.pan_back", show=False),
-        Binding("shift+right,L", "pan(1)", "Pan on", id="gantt.pan_on", show=False),
-        Binding("up,k", "lane(-1)", "Lane above", id="gantt.lane_above", show=False),
-        Binding("down,j", "lane(1)", "Lane below", id="gantt.lane_below", show=False),
-        Binding("home", "edge(-1)", "Begin", id="gantt.begin", show=False),
-        Binding("end", "edge(1)", "Now", id="gantt.end", show=False),
+        Binding(
+            "left,h",
+            "move(-1)",
+            "Earlier",
+            id="gantt.earlier",
+            show=False,
+            tooltip="Move the cursor back in time",
+        ),
+        Binding(
+            "right,l", "move(1)", "Later", id="gantt.later", show=False, tooltip="Move the cursor on in time"
+        ),
+        Binding(
+            "shift+left,H",
+            "pan(-1)",
+            "Pan back",
+            id="gantt.pan_back",
+            show=False,
+            tooltip="Show earlier times",
+        ),
+        Binding(
+            "shift+right,L", "pan(1)", "Pan on", id="gantt.pan_on", show=False, tooltip="Show later times"
+        ),
+        Binding(
+            "up,k", "lane(-1)", "Lane above", id="gantt.lane_above", show=False, tooltip="To the lane above"
+        ),
+        Binding(
+            "down,j", "lane(1)", "Lane below", id="gantt.lane_below", show=False, tooltip="To the lane below"
+        ),
+        Binding(
+            "home", "edge(-1)", "Begin", id="gantt.begin", show=False, tooltip="To the beginning of the run"
+        ),
+        Binding("end", "edge(1)", "Now", id="gantt.end", show=False, tooltip="To what runs now"),
         Binding("enter", "select", "Open", id="gantt.open", tooltip="Open what ran under the cursor"),
-        Binding("escape", "leave", "No cursor", id="gantt.leave", show=False),
+        Binding("escape", "leave", "No cursor", id="gantt.leave", show=False, tooltip="Take the cursor away"),
     ]
 
     class Selected(Message):

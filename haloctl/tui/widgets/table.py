@@ -20,14 +20,37 @@ class VTable(TableCanvas):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", id="table.up", show=False),
-        Binding("down,j", "move(1)", "Down", id="table.down", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", id="table.page_up", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", id="table.page_down", show=False),
-        Binding("home,g", "edge(-1)", "First row", id="table.first", show=False),
-        Binding("end,G", "edge(1)", "Last row", id="table.last", show=False),
-        Binding("left,h", "column(-1)", "Column to the left", id="table.left", show=False),
-        Binding("right,l", "column(1)", "Column to the right", id="table.right", show=False),
+        Binding("up,k", "move(-1)", "Up", id="table.up", show=False, tooltip="To the row above"),
+        Binding("down,j", "move(1)", "Down", id="table.down", show=False, tooltip="To the row below"),
+        Binding(
+            "pageup,ctrl+u", "page(-1)", "Page up", id="table.page_up", show=False, tooltip="A screenful up"
+        ),
+        Binding(
+            "pagedown,ctrl+d",
+            "page(1)",
+            "Page down",
+            id="table.page_down",
+            show=False,
+            tooltip="A screenful down",
+        ),
+        Binding("home,g", "edge(-1)", "First row", id="table.first", show=False, tooltip="To the first row"),
+        Binding("end,G", "edge(1)", "Last row", id="table.last", show=False, tooltip="To the last row"),
+        Binding(
+            "left,h",
+            "column(-1)",
+            "Column to the left",
+            id="table.left",
+            show=False,
+            tooltip="Choose the column to the left",
+        ),
+        Binding(
+            "right,l",
+            "column(1)",
+            "Column to the right",
+            id="table.right",
+            show=False,
+            tooltip="Choose the column to the right",
+        ),
         Binding("s", "sort", "Sort", id="table.sort", tooltip="Sort by the chosen column: up, down, not"),
         Binding("f", "follow", "Follow", id="table.follow", tooltip="Stay at the last row as rows come"),
         Binding("enter", "open", "Open", id="table.open", tooltip="Open the row under the cursor"),
