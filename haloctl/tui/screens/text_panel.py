@@ -35,9 +35,16 @@ class TextPanel(Panel):
         Binding("down,j", "scroll_down", "Down", id="text.down", tooltip="Scroll down", show=False),
         Binding("up,k", "scroll_up", "Up", id="text.up", tooltip="Scroll up", show=False),
         Binding(
-            "pagedown", "page_down", "Page down", id="text.page_down", show=False, tooltip="Scroll a screenful down"
+            "pagedown",
+            "page_down",
+            "Page down",
+            id="text.page_down",
+            show=False,
+            tooltip="Scroll a screenful down",
         ),
-        Binding("pageup", "page_up", "Page up", id="text.page_up", show=False, tooltip="Scroll a screenful up"),
+        Binding(
+            "pageup", "page_up", "Page up", id="text.page_up", show=False, tooltip="Scroll a screenful up"
+        ),
         Binding("home,g", "scroll_home", "Top", id="text.top", tooltip="To the first line", show=False),
         Binding("end,G", "scroll_end", "End", id="text.end", tooltip="To the last line", show=False),
     ]
