@@ -18,7 +18,7 @@ def generate():
     return module
 
 
-@pytest.mark.parametrize("page", ["failure-codes.md", "exit-codes.md", "settings.md", "cli.md"])
+@pytest.mark.parametrize("page", ["failure-codes.md", "exit-codes.md", "settings.md", "cli.md", "tui.md"])
 def test_reference_pages_are_up_to_date(generate, page):
     name = f"docs/reference/{page}"
     assert (ROOT / name).read_text(encoding="utf-8") == generate.PAGES[name](), "run: make schema"
