@@ -12,6 +12,7 @@ from haloctl.tui.app import RunApp
 from haloctl.tui.model import PAGES, Aftermath, Gone, Joined
 from haloctl.tui.screens.notice_panel import NoticePanel
 from haloctl.tui.screens.run_screen import RunScreen
+from haloctl.tui.widgets.gantt import Gantt
 
 RUN = "20261121-120000-demo"
 ORDERS = {"Pause", "Requeue", "Cancel", "Restart", "Cancel run", "Detach"}
@@ -117,5 +118,30 @@ def test_the_footer_changes_when_the_run_ends_under_the_eyes(recorded, trace, st
             await pilot.pause(0.02)
         assert footer(app).keys() & ORDERS == set()
         assert {"Leave", "How to go on"} <= footer(app).keys()
+
+    drive(source, look)
+
+
+def told_below_the_lanes(app):
+    chart = app.screen.page.query_one(Gantt)
+    return chart.render_line(chart.inner_height - 1).text
+
+
+def test_a_timeline_says_live_until_the_run_ends_on_both_its_pages(recorded, trace, state_at):
+    source = recorded(2.2)
+
+    async def look(app, pilot):
+        assert " live · " in told_below_the_lanes(app)
+        source.tell(ended(trace, state_at, "failed_rows"))
+        for _ in range(1000):
+            if "ended" in told_below_the_lanes(app):
+                break
+            await pilot.pause(0.02)
+        for page in "12":
+            await pilot.press(page)
+            app.screen._flush()
+            await pilot.pause()
+            assert " ended · " in told_below_the_lanes(app)
+            assert "live" not in told_below_the_lanes(app)
 
     drive(source, look)

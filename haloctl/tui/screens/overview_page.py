@@ -75,6 +75,7 @@ class OverviewPage(PageView):
         gantt.styles.height = lanes * (2 if self.has_class("-tall") else 1) + 5
         if gantt.timeline is not self.feeds.timeline:
             gantt.show(self.feeds.timeline)
+        gantt.over = view.ended
         gantt.changed()
 
     def tick(self, view: ViewState) -> None:

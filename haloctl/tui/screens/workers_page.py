@@ -116,6 +116,7 @@ class WorkersPage(PageView):
             gantt.show(self.feeds.timeline)
         lanes = max(1, len(self.feeds.timeline.lanes))
         gantt.styles.max_height = min(_MOST_LANE_LINES, 2 * lanes + 5)
+        gantt.over = view.ended
         gantt.changed()
 
     def tick(self, view: ViewState) -> None:

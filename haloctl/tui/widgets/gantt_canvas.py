@@ -27,7 +27,11 @@ _NARROW: Final = 30
 
 
 class GanttCanvas(Panel):
-    """Spans of work over time, without keys: see `haloctl.tui.widgets.gantt.Gantt`."""
+    """Spans of work over time, without keys: see `haloctl.tui.widgets.gantt.Gantt`.
+
+    `live` tells whether the picture follows the end of the run, `over` that the run goes on no more; who sets
+    `over` calls `changed`.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "gantt--track",
@@ -46,6 +50,7 @@ class GanttCanvas(Panel):
         self.timeline = Timeline()
         self.view = Viewport()
         self.live = True
+        self.over = False
         self.fits = True
         self.cursor_s: float | None = None
         self.cursor_lane = 0
@@ -214,13 +219,13 @@ class GanttCanvas(Panel):
         return self._palettes[thin]
 
     def _footer(self) -> Strip:
-        state = "live" if self.live else "paused"
+        state = "ended" if self.over else "live" if self.live else "paused"
         right = f" {state} · {duration(self.view.cell_s)} a cell"
         if len(right) > self.inner_width // 3:
             right = f" {state}"
         room = self.inner_width - len(right)
         left = self._legend(room) if self.cursor_s is None else [Segment(fit(self.reading(), room))]
-        style = self.look("panel--strong" if self.live else "panel--muted")
+        style = self.look("panel--strong" if self.live and not self.over else "panel--muted")
         return Strip([*left, Segment(right, style)], self.inner_width).apply_style(self.base)
 
     def _legend(self, room: int) -> list[Segment]:
