@@ -51,7 +51,7 @@ class TerminalApp(OrderedKeys[Result]):
             id="app.palette",
             show=False,
             priority=True,
-            tooltip="Find any action by its name",
+            tooltip="Find by its name what can be done here",
         ),
     ]
 
