@@ -107,6 +107,29 @@ def test_a_replay_looks_paused_and_at_its_end(recorded, standing, state_at, show
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_the_end_of_a_replay_whose_run_broke_off_looks(
+    recorded, standing, state_at, show, press, look_at, size
+):
+    [joined] = recorded().updates
+    killed = Aftermath(
+        words="killed by signal 9 (SIGKILL)",
+        log=("worker-1 took 4 prompts", "Killed"),
+        go_on="haloctl resume demo",
+    )
+    place = ReplayPlace(at_s=HALF_WAY, end_s=HALF_WAY, speed=1.0, playing=False)
+    ended = Replayed(
+        run=joined.run, directory=joined.directory, state=state_at(HALF_WAY), place=place, aftermath=killed
+    )
+
+    async def steps(pilot):
+        await look_at(pilot, "state-interrupted")
+        await press(pilot, "3")
+        await look_at(pilot, "state-interrupted-queries")
+
+    show(standing(ended), size, steps)
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_questions_that_orders_ask_look(recorded, show, press, look_at, size):
     async def steps(pilot):
         await press(pilot, "2", "R")
@@ -127,6 +150,7 @@ def test_what_is_said_to_orders_looks(recorded, show, press, look_at, size):
         pilot.app.NOTIFICATION_TIMEOUT = LONG_S
         await press(pilot, "p", "3", *"jjjjjjj", "y")
         await look_at(pilot, "said")
+        pilot.app.clear_notifications()  # between two, a cell of what is behind is drawn now so, now so
         source.tell(Gone(aftermath=Aftermath(words="killed", go_on="haloctl resume demo")))
         await press(pilot, "r")
         await look_at(pilot, "said-too-late")
