@@ -102,18 +102,45 @@ class KeysHelp(ModalScreen[None]):
         panel.focus()
 
 
-def help_lines(active: Iterable[ActiveBinding], names: dict[str, str]) -> tuple[Line, ...]:
-    """Keys and words for the bindings that are active, those of the focused widget first.
+_HEADINGS = {
+    "DagView": "Graph",
+    "Gantt": "Timeline",
+    "VTable": "Table",
+    "ReadTable": "Table",
+    "FilterTable": "Table",
+    "RowsPanel": "Table",
+    "LineChart": "Chart",
+    "TextPanel": "Text",
+    "FollowPanel": "Lines",
+    "OverviewPage": "Overview",
+    "WorkersPage": "Workers",
+    "QueriesPage": "Queries",
+    "QueryPage": "Query",
+    "OperatorPage": "Operator",
+    "PlanPage": "Plan",
+    "LogsPage": "Logs",
+    "PickTable": "Table",
+    "SeenTable": "Table",
+    "TypedTable": "Queries to ask",
+    "FoldingPanel": "Text",
+    "PathInput": "Path",
+    "Input": "Field",
+    "WorkflowsScreen": "Workflows",
+    "QueriesScreen": "Queries",
+    "ProposalScreen": "Plan",
+}
+"""Class of a widget, page or screen → heading of its keys in the help."""
 
-    `names` gives the heading for the class names of widgets.
-    """
+
+def help_lines(active: Iterable[ActiveBinding]) -> tuple[Line, ...]:
+    """Keys and words for the bindings that are active, those of the focused widget first."""
     groups: dict[str, dict[str, tuple[list[str], str]]] = {}
     filters = False
     for found in active:
         binding = found.binding
         if not binding.id or not binding.description or not found.enabled:
             continue
-        group = names.get(type(found.node).__name__, "Everywhere")
+        group = _HEADINGS.get(type(found.node).__name__, "Everywhere")
         entry = groups.setdefault(group, {}).setdefault(
             binding.id or binding.action, ([], binding.tooltip or binding.description)
         )

@@ -18,26 +18,6 @@ _CLASSES: dict[Page, str] = {
     "logs": "LogsPage",
 }
 
-HEADINGS = {
-    "DagView": "Graph",
-    "Gantt": "Timeline",
-    "VTable": "Table",
-    "ReadTable": "Table",
-    "FilterTable": "Table",
-    "RowsPanel": "Table",
-    "LineChart": "Chart",
-    "TextPanel": "Text",
-    "FollowPanel": "Lines",
-    "OverviewPage": "Overview",
-    "WorkersPage": "Workers",
-    "QueriesPage": "Queries",
-    "QueryPage": "Query",
-    "OperatorPage": "Operator",
-    "PlanPage": "Plan",
-    "LogsPage": "Logs",
-}
-"""Class of a widget → heading of its keys in the help."""
-
 
 def make_page(page: Page, feeds: Feeds) -> PageView:
     """A page; its module is imported only now, so that the first screen stands early."""

@@ -223,6 +223,5 @@ class RunScreen(SteeredScreen):
     def action_keys(self) -> None:
         """What keys mean here."""
         from haloctl.tui.screens.dialogs import KeysHelp, help_lines
-        from haloctl.tui.screens.pages import HEADINGS
 
-        self.app.push_screen(KeysHelp(help_lines(self.active_bindings.values(), HEADINGS)))
+        self.app.push_screen(KeysHelp(help_lines(self.active_bindings.values())))

@@ -11,20 +11,6 @@ from haloctl.tui.screens.dialogs import KeysHelp, help_lines
 
 Result = TypeVar("Result")
 
-HEADINGS = {
-    "PickTable": "Table",
-    "SeenTable": "Table",
-    "TypedTable": "Queries to ask",
-    "DagView": "Graph",
-    "FoldingPanel": "Text",
-    "TextPanel": "Text",
-    "PathInput": "Path",
-    "Input": "Field",
-    "WorkflowsScreen": "Workflows",
-    "QueriesScreen": "Queries",
-    "ProposalScreen": "Plan",
-}
-
 
 HELP = Binding("f1,question_mark", "keys", "Keys", id="step.keys", tooltip="What keys mean here")
 """For each screen's own bindings, behind what the screen is there for."""
@@ -44,4 +30,4 @@ class StepScreen(AwaitedScreen[Result]):
 
     def action_keys(self) -> None:
         """What keys mean here."""
-        self.app.push_screen(KeysHelp(help_lines(self.active_bindings.values(), HEADINGS)))
+        self.app.push_screen(KeysHelp(help_lines(self.active_bindings.values())))
