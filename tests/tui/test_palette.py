@@ -132,7 +132,8 @@ async def agree(app, pilot):
     await pilot.press("f1" if isinstance(app, Around) else "question_mark")
     await rest(pilot)
     told = helped(app)
-    assert told.pop("Find by its name what can be done here") == ["ctrl+p"]  # from within, there is nothing to be found
+    # From within, there is nothing to be found.
+    assert told.pop("Find by its name what can be done here") == ["ctrl+p"]
     assert told.keys() == {means for _key, means in offered.values()}
     assert all(key in told[means] for key, means in offered.values())
     for title, key in shown.items():
