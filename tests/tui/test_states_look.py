@@ -143,15 +143,15 @@ def test_questions_that_orders_ask_look(recorded, show, press, look_at, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_is_said_to_orders_looks(recorded, show, press, look_at, size):
+def test_what_is_said_to_orders_looks(recorded, show, press, rest, look_at, size):
     source = recorded(HALF_WAY)
 
     async def steps(pilot):
         pilot.app.NOTIFICATION_TIMEOUT = LONG_S
         await press(pilot, "p", "3", *"jjjjjjj", "y")
         await look_at(pilot, "said")
-        pilot.app.clear_notifications()  # between two, a cell of what is behind is drawn now so, now so
         source.tell(Gone(aftermath=Aftermath(words="killed", go_on="haloctl resume demo")))
+        await rest(pilot)  # r is another key once the page knows
         await press(pilot, "r")
         await look_at(pilot, "said-too-late")
 
