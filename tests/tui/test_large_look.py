@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from haloctl.tui.model import PAGES
+from haloctl.tui.widgets.chart import LineChart
 from haloctl.tui.widgets.table import VTable
 
 LARGE, SMALL = (240, 70), (80, 24)
@@ -50,5 +51,28 @@ def test_queues_are_seen_and_come_to_by_tab_on_terminals_of_any_width(recorded, 
             visited.append(pilot.app.focused.id)
             await press(pilot, "tab")
         assert name in visited
+
+    show(recorded(HALF_WAY), size, steps)
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn"),
+    [
+        ((160, 43), set()),
+        ((110, 44), {"waiting"}),
+        ((160, 46), {"waiting"}),
+        (LARGE, {"waiting", "speed", "reuse"}),
+    ],
+)
+def test_what_waits_over_time_is_drawn_below_the_queues_where_there_is_room(
+    recorded, show, press, size, drawn
+):
+    async def steps(pilot):
+        await press(pilot, "2")
+        page = pilot.app.screen.page
+        assert {chart.id for chart in page.query(LineChart) if chart.region} == drawn
+        assert all(chart.inner_height >= 2 for chart in page.query(LineChart) if chart.region)
+        queues = page.query_one("#queues", VTable)
+        assert queues.region.height >= queues.count + 2  # the chart takes no line from them
 
     show(recorded(HALF_WAY), size, steps)

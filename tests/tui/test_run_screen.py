@@ -512,7 +512,7 @@ def test_on_a_large_screen_the_workers_page_fills_its_room_with_charts(recorded)
     def small(app):
         assert not any(chart.region for chart in page(app).query(LineChart))
 
-    drive(recorded(2.2), "2", size=(160, 46), then=small)
+    drive(recorded(2.2), "2", size=(160, 43), then=small)
 
 
 def test_text_stands_a_cell_away_from_its_border(recorded):

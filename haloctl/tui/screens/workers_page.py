@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 
 from engine.ir.ids import QueryIndex
 from haloctl.tui.feeds import Feeds
@@ -37,6 +38,8 @@ from haloctl.tui.widgets.table import ReadTable, VTable
 
 LOG_LINES = 100
 _MOST_LANE_LINES = 14
+_CHARTED = 44
+"""Lines of a terminal from which how many wait over time is drawn below the queues."""
 
 
 class WorkersPage(PageView):
@@ -51,7 +54,9 @@ class WorkersPage(PageView):
     WorkersPage.-narrow #side { display: none; }
     WorkersPage #queues { height: 1fr; }
     WorkersPage #charts { height: 1fr; display: none; }
-    WorkersPage.-very-tall #charts { display: block; }
+    WorkersPage.-charted #charts { display: block; }
+    WorkersPage #speed, WorkersPage #reuse { display: none; }
+    WorkersPage.-very-tall #speed, WorkersPage.-very-tall #reuse { display: block; }
     WorkersPage > #lanes { display: none; height: 1fr; }
     WorkersPage.-tall > #lanes { display: block; }
     WorkersPage > #bottom { height: 6; }
@@ -107,6 +112,11 @@ class WorkersPage(PageView):
         ):
             self.query_one(f"#{name}", VTable).show(rows)
 
+    def fit(self, size: Size) -> None:
+        """There is room for what waits over time before there is for all charts."""
+        super().fit(size)
+        self.set_class(size.height >= _CHARTED, "-charted")
+
     def show(self, view: ViewState) -> None:
         """Lanes move with the run."""
         super().show(view)
@@ -134,7 +144,7 @@ class WorkersPage(PageView):
         for table in (queues, self.query_one("#queues-below", VTable)):
             table.changed(other)
         # Where there are charts below the queues, these get no more lines than they fill.
-        queues.styles.max_height = max(4, queues.count + 3) if self.has_class("-very-tall") else None
+        queues.styles.max_height = max(4, queues.count + 3) if self.has_class("-charted") else None
         self.query_one(ChartsPanel).show_series(state.series)
         if view.directory:
             self._read_log(Path(view.directory))
