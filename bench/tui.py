@@ -1,8 +1,10 @@
 """What the terminal interface costs: until its first picture, under a run that tells a lot, from a key on.
 
 first_paint_s: `haloctl replay` in a pseudo-terminal, from the start of the process to a frame with the page
-bar and "connecting"; first_page_s: to the panels of the first page. choice_paint_s: `haloctl run`, to the
-line of its steps; choice_page_s: to its list of workflows. …_cpu_s: processor time until the first picture.
+bar and "connecting"; first_page_s: to the panels of the first page. begin_paint_s: `haloctl run
+WORKFLOW -i ROWS`, to the same frame; begin_page_s: until its only row is done. choice_paint_s: `haloctl run`,
+to the line of its steps; choice_page_s: to its list of workflows. …_cpu_s: processor time until the first
+picture.
 The rest: a screen of 160×46 cells on a pseudo-terminal over a synthetic run that tells `--rate` events a
 second in 20 batches a second; see `bench.painted` for what its figures are.
 
@@ -27,6 +29,7 @@ from bench.painted import batches, under_load
 
 PICTURES = (
     (("replay", "last"), {"first_paint_s": b"connecting", "first_page_s": b"Workers and tools"}),
+    (("run", "w.yaml", "-i", "rows.jsonl"), {"begin_paint_s": b"connecting", "begin_page_s": b"finished"}),
     (("run",), {"choice_paint_s": b"workflow", "choice_page_s": b"Workflows"}),
 )
 """Commands, and what is looked for on the terminal, the first picture first."""
@@ -57,6 +60,7 @@ def first_paint(rounds: int) -> dict[str, float]:
         folder = Path(place)
         (folder / "haloctl.toml").write_text(SETTINGS)
         (folder / "w.yaml").write_text(WORKFLOW)
+        (folder / "rows.jsonl").write_text('{"question": "Why?"}\n')
         haloctl.run(folder / "w.yaml", [{"question": "Why?"}], config=folder / "haloctl.toml")
         found: dict[str, float] = {}
         for words, marks in PICTURES:

@@ -25,6 +25,7 @@ import msgspec
 from engine.errors import ConfigError
 from engine.ir.ids import Record
 from haloctl import garbage, render
+from haloctl.beginning import Started, Unbegun
 from haloctl.cli import guarded
 from haloctl.exit_codes import OK
 from haloctl.foreground import carry_out, go_on
@@ -63,10 +64,18 @@ class Detached(NamedTuple):
 
 
 def detach(start: Start) -> Detached | int:
-    """Start a process that outlives this one; the run it began, or the exit code when it began none.
+    """`begin`, and where that begins no run what the process said is on stderr: its exit code then."""
+    found = begin(start, lambda _child: None)
+    if isinstance(found, Detached):
+        return found
+    render.say(found.words)
+    return found.code
 
-    What the process said is on stderr then. Raises ConfigError for rows that would go to a stdout nobody
-    reads.
+
+def begin(start: Start, started: Started) -> Detached | Unbegun:
+    """Start a process that outlives this one: the run it began, or what it said when it began none.
+
+    Raises ConfigError for rows that would go to a stdout nobody reads.
     """
     if start.request is not None and start.request.target.path == "-":
         raise ConfigError("--detach leaves no stdout for the rows", fix="name a file: -o answers.jsonl")
@@ -84,6 +93,7 @@ def detach(start: Start) -> Detached | int:
                 start_new_session=True,
                 env=own_environment(),
             )
+        started(process)
         try:
             begun = _talk(ours, start)
         except KeyboardInterrupt:
@@ -92,8 +102,8 @@ def detach(start: Start) -> Detached | int:
         if begun is not None:
             return Detached(begun, process)
         code = process.wait()
-        render.say(Path(log.name).read_text(encoding="utf-8", errors="replace").rstrip())
-        return code if code >= 0 else 128 - code
+        words = Path(log.name).read_text(encoding="utf-8", errors="replace").rstrip()
+        return Unbegun(code if code >= 0 else 128 - code, words)
 
 
 def begin_detached(start: Start, *, as_json: bool) -> int:

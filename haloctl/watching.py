@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from engine.errors import HaloError
 from haloctl import render
+from haloctl.beginning import Beginning, Unbegun
 from haloctl.settings import Settings
 
 if TYPE_CHECKING:
     from haloctl.following import Aftermath
+    from haloctl.tui.show import Left
 
 
 def watch(directory: Path, settings: Settings, child: subprocess.Popen[bytes] | None = None) -> int:
@@ -27,8 +29,31 @@ def watch(directory: Path, settings: Settings, child: subprocess.Popen[bytes] | 
 
     plain = f"haloctl attach {directory.name} --progress plain"
     left = show_run(SocketSource(directory, child), settings, instead=plain)
+    return 128 + left.signalled if left.signalled is not None else _told(left, directory, child)
+
+
+def begin_and_watch(beginning: Beginning, settings: Settings, *, instead: str) -> int:
+    """Show the run that `beginning` begins, from before it is planned; the same as `watch` for the rest.
+
+    Where it begins none, what its process said is on stderr, with its exit code. Raises what beginning did.
+    """
+    from haloctl.tui.begun_source import BegunSource
+    from haloctl.tui.show import show_run
+
+    left = show_run(BegunSource(beginning), settings, instead=instead)
     if left.signalled is not None:
         return 128 + left.signalled
+    if not beginning.is_over:
+        render.note("the run is being planned, and goes on then; Ctrl-C stops it")
+    found = beginning.outcome()
+    if isinstance(found, Unbegun):
+        render.say(found.words)
+        return found.code
+    return _told(left, Path(found.begun.directory), found.child)
+
+
+def _told(left: Left, directory: Path, child: subprocess.Popen[bytes] | None) -> int:
+    """What is left to say of a run whose screen was left; its exit code if it is over, else 0."""
     from haloctl.client import wait_let_go  # what comes after the last picture is not waited for by the first
     from haloctl.following import aftermath
     from haloctl.process_end import end_of

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from haloctl.flags import (
-    ConfigFile,
-    InputFlags,
-    MechanismFlags,
-    Workflow,
-)
+from haloctl.beginning import Beginning, Started, Unbegun
+from haloctl.flags import ConfigFile, InputFlags, MechanismFlags, Workflow
 from haloctl.screen_settings import load_for_screen
 from haloctl.settings import Settings
+from haloctl.terminal import require_terminal
 
 if TYPE_CHECKING:
+    from haloctl.detached import Detached, Start
     from haloctl.request import BatchRequest
+
+_INSTEAD = "haloctl batch WORKFLOW -i TABLE -o ANSWERS"
 
 
 def run(
@@ -52,19 +53,59 @@ def run(
         from haloctl.tui.first_run import open_first_run  # Textual takes its time to import
 
         return open_first_run(settings, config)
+    require_terminal(_INSTEAD)
+
+    def make() -> Start:
+        from haloctl.detached import Start  # the engine takes its time to import
+
+        request = _request(settings, workflows, source, output, overwrite, mechanisms)
+        return Start(settings=settings, request=request)
+
+    # Rows typed on this terminal are all read before a screen takes it.
+    return _begin_then_watch(make()) if source.input == "-" else _watch_from_the_start(settings, make)
+
+
+def _watch_from_the_start(settings: Settings, make: Callable[[], Start]) -> int:
+    """Paint at once; all that beginning the run takes, and what is wrong with it, comes behind."""
+    from haloctl.watching import begin_and_watch
+
+    def begin(started: Started) -> Detached | Unbegun:
+        from haloctl import detached
+
+        return detached.begin(make(), started)
+
+    return begin_and_watch(Beginning(begin), settings, instead=_INSTEAD)
+
+
+def _begin_then_watch(start: Start) -> int:
+    from haloctl.detached import detach
+    from haloctl.watching import watch
+
+    detached = detach(start)
+    if isinstance(detached, int):
+        return detached
+    return watch(Path(detached.begun.directory), start.settings, detached.child)
+
+
+def _request(
+    settings: Settings,
+    workflows: tuple[Path, ...],
+    source: InputFlags,
+    output: str | None,
+    overwrite: bool,
+    mechanisms: MechanismFlags,
+) -> BatchRequest:
+    """What the flags ask for. Raises ConfigError for what cannot be read, or is not meant."""
     from haloctl.flag_values import make_options, make_source, make_target
     from haloctl.request import BatchRequest
-    from haloctl.terminal import require_terminal
-    from haloctl.workflow_files import read_texts  # the parser and all tools: choosing begins without them
+    from haloctl.workflow_files import read_texts  # the parser and all tools: no picture waits for them
 
-    require_terminal("haloctl batch WORKFLOW -i TABLE -o ANSWERS")
-    request = BatchRequest(
+    return BatchRequest(
         workflows=read_texts(workflows),
         source=make_source(source),
         target=make_target(output or _free(workflows), None, overwrite=overwrite, usage=False),
         options=make_options(mechanisms, settings.run),
     )
-    return _begin_and_watch(settings, request)
 
 
 def _free(workflows: tuple[Path, ...]) -> str:
@@ -72,13 +113,3 @@ def _free(workflows: tuple[Path, ...]) -> str:
     from haloctl.tui.draft import free_output
 
     return free_output(Path.cwd(), workflows[0].stem if workflows else "rows")
-
-
-def _begin_and_watch(settings: Settings, request: BatchRequest) -> int:
-    from haloctl.detached import Start, detach
-    from haloctl.watching import watch  # Textual takes its time to import
-
-    detached = detach(Start(settings=settings, request=request))
-    if isinstance(detached, int):
-        return detached
-    return watch(Path(detached.begun.directory), settings, detached.child)

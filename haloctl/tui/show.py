@@ -8,6 +8,7 @@ from haloctl import garbage
 from haloctl.settings import Settings
 from haloctl.terminal import borrowed, left_on_signals, require_terminal
 from haloctl.tui.app import RunApp
+from haloctl.tui.begun_source import BegunSource
 from haloctl.tui.source import Source
 
 
@@ -26,6 +27,8 @@ def show_run(source: Source, settings: Settings, *, instead: str) -> Left:
     require_terminal(instead)
     with garbage.on_a_screen() as begun:
         app = RunApp(source, theme=settings.tui.theme, keys=settings.tui.keys, begun=begun)
+        if isinstance(source, BegunSource):
+            source.leave = app.exit
         with borrowed(), left_on_signals(app.leave_by_signal):
             app.run()
     if app.return_code == 1:

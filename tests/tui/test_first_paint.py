@@ -29,6 +29,12 @@ NOT_YET = (
 FRAMES = {
     "attach": ("haloctl.commands.attach", "haloctl.tui.show", "haloctl.tui.socket_source"),
     "replay": ("haloctl.commands.replay", "haloctl.tui.show", "haloctl.tui.replay_source"),
+    "run of a batch": (
+        "haloctl.commands.run",
+        "haloctl.watching",
+        "haloctl.tui.show",
+        "haloctl.tui.begun_source",
+    ),
     "run": ("haloctl.commands.run", "haloctl.tui.first_run"),
 }
 """Command → what it imports until its first picture is drawn."""
