@@ -95,7 +95,8 @@ class PrefixCache:
     def begin(self, tokens: Tokens, limit: int) -> Lease | None:
         """Open a sequence holding the longest cached prefix of `tokens`, at most `limit` tokens of it.
 
-        None when no sequence id can be had even by eviction.
+        None when no sequence id can be had by evicting anything but that prefix: once a running request ends,
+        it can begin with the prefix.
         """
         node = self.tree.locate(tokens[:limit]) if self.sharing else self.tree.root
         self.tree.protect(node)

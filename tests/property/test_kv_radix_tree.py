@@ -59,8 +59,10 @@ class PrefixCacheMachine(RuleBasedStateMachine):
             return
         expected = self.cache.tree.match(tokens[:-1])
         lease = self.cache.begin(tokens, len(tokens) - 1)
-        if lease is None:  # every sequence is running or protected by a running one
-            assert all(leaf.users for leaf in self.cache.tree.leaves())
+        if lease is None:  # every sequence is running, protected by a running one, or holds what this one matches
+            matched = [leaf.tokens() for leaf in self.cache.tree.leaves() if not leaf.users]
+            assert all(tokens[: len(prefix)] == prefix for prefix in matched)
+            assert self.running
             return
         assert lease.matched <= expected  # taking a sequence id may evict, but never what is matched
         assert self.memory.text(lease.sequence) == tokens[: lease.matched]
