@@ -59,7 +59,7 @@ class PrefixCacheMachine(RuleBasedStateMachine):
             return
         expected = self.cache.tree.match(tokens[:-1])
         lease = self.cache.begin(tokens, len(tokens) - 1)
-        if lease is None:  # every sequence is running, protected by a running one, or holds what this one matches
+        if lease is None:  # each sequence runs, is protected by one that runs, or holds the match
             matched = [leaf.tokens() for leaf in self.cache.tree.leaves() if not leaf.users]
             assert all(tokens[: len(prefix)] == prefix for prefix in matched)
             assert self.running

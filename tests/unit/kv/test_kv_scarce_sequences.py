@@ -25,4 +25,5 @@ def test_a_request_waits_for_a_sequence_instead_of_evicting_what_it_matches():
     assert running[0] is not None
     cache.end(running[0])
     lease = cache.begin((1, 2, 3), 2)
-    assert lease is not None and lease.matched == 2
+    assert lease is not None
+    assert lease.matched == 2
