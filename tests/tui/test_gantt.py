@@ -282,7 +282,8 @@ def test_more_lanes_than_lines_scroll_under_the_axis():
     app = Chart(filled=False)
 
     async def fill(chart, pilot):
-        chart.add([Span(lane=f"lane {i:02}", start_s=0, end_s=1, kind="tool") for i in range(40)])
+        chart.timeline.add([Span(lane=f"lane {i:02}", start_s=0, end_s=1, kind="tool") for i in range(40)])
+        chart.changed()
         await pilot.press("left", *["down"] * 39)
         await pilot.pause()
         return [chart.render_line(y).text for y in range(chart.inner_height)]
@@ -297,7 +298,8 @@ def test_only_lanes_that_changed_are_drawn_again():
         await pilot.press("space")
         await pilot.pause()
         chart.drawn.clear()
-        chart.add([Span(lane="sql", start_s=30.0, end_s=33.0, kind="tool")])
+        chart.timeline.add([Span(lane="sql", start_s=30.0, end_s=33.0, kind="tool")])
+        chart.changed()
         await pilot.pause()
         return set(chart.drawn), chart.inner_height
 
@@ -334,8 +336,9 @@ def test_a_timeline_can_be_shown_whole():
 
 async def prefill_beside_decode(chart, pilot):
     """Decode from 0 to 40 s, beside it prefill from 20 to 40 s, then prefill alone: lane, and legend."""
-    chart.add([Span(lane="worker", start_s=0.0, end_s=40.0, kind="decode")])
-    chart.add([Span(lane="worker", start_s=20.0, end_s=60.0, kind="prefill")])
+    chart.timeline.add([Span(lane="worker", start_s=0.0, end_s=40.0, kind="decode")])
+    chart.timeline.add([Span(lane="worker", start_s=20.0, end_s=60.0, kind="prefill")])
+    chart.changed()
     await pilot.pause()
     lane, legend = (chart.render_line(y).text for y in (1, chart.inner_height - 1))
     return re.sub(r"(.)\1+", r"\1", lane[chart.label_cells :]), legend
@@ -354,7 +357,10 @@ def test_prefill_beside_decode_is_told_from_either_alone(monkeypatch):
 def test_hostile_names_are_shown_as_text():
     async def fill(chart, pilot):
         label = "\x1b]52;c;aGk=\x07[bold]x[/]\u202e"
-        chart.add([Span(lane="\x1b[31mred\u202e日本", start_s=0, end_s=60, kind="tool", label=label)])
+        chart.timeline.add(
+            [Span(lane="\x1b[31mred\u202e日本", start_s=0, end_s=60, kind="tool", label=label)]
+        )
+        chart.changed()
         await pilot.press("home", *["down"] * 9)
         await pilot.pause()
         return "\n".join(chart.render_line(y).text for y in range(chart.inner_height))

@@ -39,7 +39,8 @@ class All(App[None]):
 
 def fill(gantt, table, chart, bar):
     """Something for each widget to show."""
-    gantt.add([Span(lane="w", start_s=0, end_s=1.3, kind="decode")])
+    gantt.timeline.add([Span(lane="w", start_s=0, end_s=1.3, kind="decode")])
+    gantt.changed()
     rows = RowTable((Column(key="state", title="State", kind="state"),))
     rows.extend({"state": ["done", "failed"]})
     table.show(rows)

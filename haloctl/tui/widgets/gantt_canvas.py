@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from rich.cells import cell_len
@@ -65,11 +64,6 @@ class GanttCanvas(Panel):
         self.cursor_lane = 0
         self.changed()
         self.refresh()
-
-    def add(self, spans: Iterable[Span]) -> None:
-        """Add finished spans and redraw the lanes that changed."""
-        self.timeline.add(spans)
-        self.changed()
 
     def changed(self) -> None:
         """Redraw what is not up to date: all when the view moved or lanes came, else only changed lanes."""
