@@ -15,7 +15,8 @@ import gc
 import json
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -36,7 +37,9 @@ from engine.testing.plans import batch, flat_profiles, llm, workflow
 OPERATORS = 22
 IN_FLIGHT = 96
 WINDOW = 2048
-WORKERS = ("w0", "w1")
+WORKERS = (WorkerId("w0"), WorkerId("w1"))
+BATCHES_PER_S = 20
+"""How often a viewer is told what changed."""
 
 
 def chains() -> LogicalPlan:
@@ -107,38 +110,74 @@ def _dispatched(plan: PhysicalPlan, node: NodeId, index: int, at: float) -> ev.N
     )
 
 
-def measure(queries: int, rate: float, batches_per_s: float) -> dict[str, float]:
-    """Microseconds of CPU per event, and the share of a core at `rate` events a second."""
-    known = KnownPlans()
-    state = LiveState(known)
-    state.absorb(ev.RunStarted(at=0.0, run=RunId("r")))
-    for worker in WORKERS:
-        state.absorb(ev.WorkerReady(at=0.0, worker=WorkerId(worker), pid=1, backend="echo"))
-    told, spent_s, batch_s, count, batches, sent, at = state.snapshot(), 0.0, 0.0, 0, 0, 0, 0.0
+def windows(queries: int, rate: float, known: KnownPlans) -> Iterator[list[ev.Event]]:
+    """The events of each window of the synthetic run, whose plan is known from then on."""
+    at = 0.0
     for plan in plans(queries):
         known.add(plan)
         events = list(events_of(plan, rate, at))
-        at, size = events[-1].at, max(1, int(rate / batches_per_s)) if batches_per_s else len(events)
-        for start in range(0, len(events), size):
+        at = events[-1].at
+        yield events
+
+
+class Telling:
+    """A run that has begun on its workers, and what its viewer is sent; `first` is where the viewer joins.
+
+    `fold_s` and `batch_s` are the seconds of processor time that taking events and telling of them took.
+    """
+
+    def __init__(self, known: KnownPlans | None = None) -> None:
+        self.fold_s = self.batch_s = 0.0
+        self._state = LiveState(known)
+        self._state.absorb(ev.RunStarted(at=0.0, run=RunId("bench")))
+        for worker in WORKERS:
+            self._state.absorb(ev.WorkerReady(at=0.0, worker=worker, pid=1, backend="echo"))
+        self._known = self._state.snapshot()
+        self.first = msgspec.msgpack.encode(self._known)
+
+    def absorb(self, events: Iterable[ev.Event]) -> None:
+        """Take events without telling of them."""
+        since = time.thread_time()
+        for event in events:
+            self._state.absorb(event)
+        self.fold_s += time.thread_time() - since
+
+    def batches(
+        self, events: Iterable[ev.Event], rate: float, per_s: float = BATCHES_PER_S
+    ) -> Iterator[bytes]:
+        """What is told of events that come at `rate` a second, `per_s` times in each, encoded.
+
+        Nothing where nothing but the time has changed.
+        """
+        coming, size = iter(events), max(1, int(rate / per_s))
+        while some := list(islice(coming, size)):
+            self.absorb(some)
             since = time.thread_time()
-            for event in events[start : start + size]:
-                state.absorb(event)
-            spent_s += time.thread_time() - since
-            if batches_per_s:
-                since = time.thread_time()
-                now = state.snapshot()
-                changes = difference(told, now)
-                sent += len(msgspec.msgpack.encode(changes))
-                told = now
-                batch_s += time.thread_time() - since
-                batches += 1
+            now = self._state.snapshot()
+            changes = difference(self._known, now)
+            batch = msgspec.msgpack.encode(changes)
+            self._known = now
+            self.batch_s += time.thread_time() - since
+            if changes is not None:
+                yield batch
+
+
+def measure(queries: int, rate: float, batches_per_s: float) -> dict[str, float]:
+    """Microseconds of CPU per event, and the share of a core at `rate` events a second."""
+    known, sent, count = KnownPlans(), list[int](), 0
+    telling = Telling(known)
+    for events in windows(queries, rate, known):
+        if batches_per_s:
+            sent += map(len, telling.batches(events, rate, batches_per_s))
+        else:
+            telling.absorb(events)
         count += len(events)
     return {
         "events": count,
-        "fold_us_per_event": spent_s / count * 1e6,
-        "batch_us": batch_s / max(batches, 1) * 1e6,
-        "batch_bytes": sent / max(batches, 1),
-        "core_share": (spent_s + batch_s) / count * rate,
+        "fold_us_per_event": telling.fold_s / count * 1e6,
+        "batch_us": telling.batch_s / max(len(sent), 1) * 1e6,
+        "batch_bytes": sum(sent) / max(len(sent), 1),
+        "core_share": (telling.fold_s + telling.batch_s) / count * rate,
     }
 
 
@@ -164,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--rate", type=float, default=20_000.0)
-    parser.add_argument("--batches", type=float, default=20.0)
+    parser.add_argument("--batches", type=float, default=BATCHES_PER_S)
     parser.add_argument("--held", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

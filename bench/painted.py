@@ -34,11 +34,8 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.pilot import Pilot
 
-from bench.live import WORKERS, events_of, plans
-from engine.ir import event as ev
-from engine.ir.ids import RunId, WorkerId
-from engine.live.coalesce import LiveBatch, difference
-from engine.live.fold import LiveState
+from bench.live import BATCHES_PER_S, Telling, windows
+from engine.live.coalesce import LiveBatch
 from engine.live.membership import KnownPlans
 from engine.live.state import LiveSnapshot
 from engine.wire.orders import Answer, Order
@@ -50,7 +47,6 @@ from haloctl.tui.source import NOT_HEARD
 from haloctl.tui.widgets.table import VTable
 
 COLUMNS, LINES = 160, 46
-BATCHES_PER_S = 20
 LEAST_KEYS = 20
 TOLD_NAME, FOUND_NAME = "told", "found"
 SAMPLE_S = 0.01
@@ -61,23 +57,10 @@ PATIENCE_S = 120.0
 def batches(queries: int, rate: float) -> Iterator[bytes]:
     """What a viewer is sent of the synthetic run, 20 times in each of its seconds, encoded."""
     known = KnownPlans()
-    state = LiveState(known)
-    state.absorb(ev.RunStarted(at=0.0, run=RunId("bench")))
-    for worker in WORKERS:
-        state.absorb(ev.WorkerReady(at=0.0, worker=WorkerId(worker), pid=1, backend="echo"))
-    told, at, size = state.snapshot(), 0.0, int(rate / BATCHES_PER_S)
-    yield msgspec.msgpack.encode(told)
-    for plan in plans(queries):
-        known.add(plan)
-        events = list(events_of(plan, rate, at))
-        at = events[-1].at
-        for start in range(0, len(events), size):
-            for event in events[start : start + size]:
-                state.absorb(event)
-            now = state.snapshot()
-            changes = difference(told, now)
-            told = now
-            yield msgspec.msgpack.encode(changes)
+    telling = Telling(known)
+    yield telling.first
+    for events in windows(queries, rate, known):
+        yield from telling.batches(events, rate)
 
 
 def under_load(told: list[bytes], seconds: float, page: str) -> dict[str, float]:

@@ -22,29 +22,24 @@ from statistics import median
 
 import msgspec
 
+from bench.live import WORKERS, Telling
 from engine.ir import event as ev
-from engine.ir.ids import NodeId, OperatorId, QueryIndex, RunId, WorkerId
+from engine.ir.ids import NodeId, OperatorId, QueryIndex
 from engine.ir.options import RunOptions
 from engine.ir.result import RowStatus, Usage
-from engine.live.coalesce import LiveBatch, difference
-from engine.live.fold import LiveState
+from engine.live.coalesce import LiveBatch
 from engine.live.state import LiveSnapshot
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import Froze, Joined, Told, ViewState, reduce
 
-BATCHES_PER_S = 20
 EVENTS_A_ROW = 3
 WINDOW = RunOptions().window_queries
-WORKERS = (WorkerId("w0"), WorkerId("w1"))
 OPERATORS = tuple(OperatorId(f"w/operator-{at}") for at in range(22))
 USAGE = Usage(prompt_tokens=300, computed_tokens=60, reused_tokens=240, decoded_tokens=24)
 
 
 def events(rows: int, rate: float) -> Iterator[ev.Event]:
     """One call a row, on two workers, over 22 operators; a row in a thousand fails."""
-    yield ev.RunStarted(at=0.0, run=RunId("bench"))
-    for worker in WORKERS:
-        yield ev.WorkerReady(at=0.0, worker=worker, pid=1, backend="echo")
     for row in range(rows):
         at = row * EVENTS_A_ROW / rate
         if row % WINDOW == 0:
@@ -70,17 +65,8 @@ def events(rows: int, rate: float) -> Iterator[ev.Event]:
 
 def told(rows: int, rate: float) -> list[bytes]:
     """What a viewer is sent of it: the first state, then batches."""
-    state, size = LiveState(), int(rate / BATCHES_PER_S)
-    before = state.snapshot()
-    sent = [msgspec.msgpack.encode(before)]
-    for count, event in enumerate(events(rows, rate), 1):
-        state.absorb(event)
-        if count % size == 0:
-            now = state.snapshot()
-            sent.append(msgspec.msgpack.encode(difference(before, now)))
-            before = now
-    sent.append(msgspec.msgpack.encode(difference(before, state.snapshot())))
-    return sent
+    telling = Telling()
+    return [telling.first, *telling.batches(events(rows, rate), rate)]
 
 
 class Watched:

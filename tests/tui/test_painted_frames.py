@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.painted import BATCHES_PER_S, batches, under_load
+from bench.live import BATCHES_PER_S
+from bench.painted import batches, under_load
 
 pytestmark = pytest.mark.slow
 
