@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -31,7 +33,7 @@ def test_a_viewer_of_a_bench_comes_to_know_all_that_the_run_did_20_times_a_secon
     assert known[-1].totals.rows == ROWS
     assert known[-1].totals.executed == pairs
     told_at = [state.at for state in known[1:-1]]
-    steps = [later - earlier for earlier, later in zip(told_at, told_at[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(told_at)]
     assert steps
     assert max(steps) <= 1.1 / BATCHES_PER_S
 
