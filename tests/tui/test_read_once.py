@@ -1,4 +1,4 @@
-"""Pages that read the journal beside the screen read it once, though they are asked again meanwhile."""
+"""What reads the journal beside the screen reads it once, though it is asked again meanwhile."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from haloctl.tui.widgets.table import VTable
 CHOSEN = {"operator": OperatorId("notes/topic"), "query": QueryIndex(3)}
 
 
+def readers(app):
+    return [worker for worker in app.workers if worker.group in ("path", "nodes")]
+
+
 def rows_after(source, key, ticks):
-    """Rows of the page's table, after so many ticks before anything else could happen."""
+    """Rows of the page's table after so many ticks before anything else could happen, and how many workers
+    read them.
+    """
 
     async def run():
         app = RunApp(source, clock=lambda: 0.0)
@@ -29,17 +35,48 @@ def rows_after(source, key, ticks):
             screen.page.show(screen.view)
             for _ in range(ticks):
                 screen.page.tick(screen.view)
+            begun = len(readers(app))
             await pilot.pause()
-            while reading := [worker for worker in app.workers if worker.group in ("path", "nodes")]:
+            while reading := readers(app):
                 await app.workers.wait_for_complete(reading)
                 await pilot.pause()
-            return screen.page.query_one(VTable).rows.count
+            return screen.page.query_one(VTable).rows.count, begun
 
     return asyncio.run(run())
 
 
 @pytest.mark.parametrize("key", ["4", "5"])
 def test_ticks_that_come_before_reading_begins_read_nothing_twice(recorded, key):
-    once = rows_after(recorded(9), key, 1)
+    once, begun = rows_after(recorded(9), key, 1)
     assert once > 4
-    assert rows_after(recorded(9), key, 3) == once
+    assert begun == 1
+    assert rows_after(recorded(9), key, 3) == (once, 1)
+
+
+def readings_of_rows(source, ticks):
+    """How many workers read rows after so many ticks before any of them could begin, twice over."""
+
+    async def run():
+        app = RunApp(source, clock=lambda: 0.0)
+        async with app.run_test(size=(120, 40)) as pilot:
+            while app.screen.page is None or not app.screen.view.run:
+                await pilot.pause(0.01)
+            screen = app.screen
+            await app.workers.wait_for_complete([each for each in app.workers if each.group == "rows"])
+            begun = []
+            for _ in range(2):
+                screen._pages.feeds._windows = 0  # as if another window had just been planned
+                for _ in range(ticks):
+                    screen._tick()
+                reading = [each for each in app.workers if each.group == "rows"]
+                begun.append(len(reading))
+                await app.workers.wait_for_complete(reading)
+                await pilot.pause()
+            assert not screen.feeds.is_behind(screen.view)
+            return begun
+
+    return asyncio.run(run())
+
+
+def test_rows_are_read_by_one_worker_at_a_time_and_again_when_it_is_over(recorded):
+    assert readings_of_rows(recorded(9), 3) == [1, 1]

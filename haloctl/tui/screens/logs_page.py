@@ -7,7 +7,7 @@ from collections import deque
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, on
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,6 +19,7 @@ from haloctl.sanitise import clean_line
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
+from haloctl.tui.one_at_a_time import one_at_a_time
 from haloctl.tui.pieces import Line, folded, log_line
 from haloctl.tui.row_table import Column
 from haloctl.tui.run_logs import LogTail, log_files
@@ -54,7 +55,6 @@ class LogsPage(PageView):
         self._files = ListRows(_FILES)
         self._paths: tuple[Path, ...] = ()
         self._tail: LogTail | RunStory | None = None
-        self._reading = False
         self._kept: deque[tuple[str, Line]] = deque(maxlen=LINES_KEPT)
         self._left_out = 0
         self._noted = 0  # of the panel's lines, those that say where earlier ones are
@@ -105,24 +105,20 @@ class LogsPage(PageView):
             self._show_lines()
         if isinstance(self._tail, LogTail):
             self._take(self._tail.read())
-        elif self._tail is not None and not self._reading:
-            self._reading = True  # here: a worker begins later, and the next tick may come before it
+        elif self._tail is not None:
             self._read_story(self._tail)
         self.panel.keep_up()
         self._tell()
 
-    @work(group="rows")
+    @one_at_a_time(group="rows")
     async def _read_story(self, story: RunStory) -> None:
         """What the journal holds by now, in a thread and in pieces: what happened first is seen at once."""
-        try:
-            while self._tail is story:
-                new = await asyncio.to_thread(story.read)
-                if self._tail is story:
-                    self._take(new)
-                if not story.behind:
-                    break
-        finally:
-            self._reading = False
+        while self._tail is story:
+            new = await asyncio.to_thread(story.read)
+            if self._tail is story:
+                self._take(new)
+            if not story.behind:
+                break
 
     def _take(self, new: tuple[str, ...]) -> None:
         """Show lines that came; the oldest ones make room."""

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -17,6 +17,7 @@ from engine.ir.ids import OperatorId, QueryIndex
 from haloctl.operator_nodes import OperatorReader, Piece
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
+from haloctl.tui.one_at_a_time import one_at_a_time
 from haloctl.tui.pieces import plain_text
 from haloctl.tui.projection.operator import NODES, fact_lines, fate_cells, find, histogram, node_columns
 from haloctl.tui.row_table import RowTable
@@ -60,7 +61,6 @@ class OperatorPage(PageView):
         self._reader: OperatorReader | None = None
         self._read: tuple[OperatorId, int, bool] | None = None
         self._read_s = 0.0
-        self._reading = False
 
     def compose(self) -> ComposeResult:
         """Three panels."""
@@ -85,11 +85,10 @@ class OperatorPage(PageView):
         wanted = (live.id, live.settled, view.ended)  # at the end all events are on disk too
         other = self._read is None or self._read[0] != live.id
         due = other or time.monotonic() - self._read_s > _READ_EVERY_S
-        if wanted != self._read and due and not self._reading and view.directory:
-            self._reading = True  # here: a worker begins later, and the next tick may come before it
+        if wanted != self._read and due and view.directory:
             self._read_nodes(Path(view.directory), wanted)
 
-    @work(group="nodes")
+    @one_at_a_time(group="nodes")
     async def _read_nodes(self, directory: Path, wanted: tuple[OperatorId, int, bool]) -> None:
         """All there is to know by now, in pieces: the first calls are seen before the last ones are read."""
         operator = wanted[0]
@@ -109,7 +108,7 @@ class OperatorPage(PageView):
             table.empty = error.message
             self._begin()
         finally:
-            self._reading, self._read, self._read_s = False, wanted, time.monotonic()
+            self._read, self._read_s = wanted, time.monotonic()
 
     def _begin(self) -> None:
         """Without rows."""

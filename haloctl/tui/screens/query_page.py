@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -19,6 +19,7 @@ from haloctl.query_path import PathReader, QueryPath
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
+from haloctl.tui.one_at_a_time import one_at_a_time
 from haloctl.tui.pieces import Line, line, plain_text
 from haloctl.tui.projection.query import STEPS, path_lines, row_state, step_cells, step_lines
 from haloctl.tui.screens import orders
@@ -57,7 +58,6 @@ class QueryPage(PageView):
     def __init__(self, feeds: Feeds, *, id: str) -> None:
         super().__init__(feeds, id=id)
         self._read: tuple[str, QueryIndex, int] | None = None
-        self._reading = False
         self._path: QueryPath | None = None
         self._paths = PathReader()
         self._fault = ""
@@ -81,11 +81,10 @@ class QueryPage(PageView):
         steps = state.steps[row] if row < len(state.steps) else 0
         status = state.queries[row] if row < len(state.queries) else 0
         wanted = (view.directory, row, steps * 8 + status)
-        if wanted != self._read and not self._reading:
-            self._reading = True  # here: a worker begins later, and the next tick may come before it
+        if wanted != self._read:
             self._read_path(wanted)
 
-    @work(group="path")
+    @one_at_a_time(group="path")
     async def _read_path(self, wanted: tuple[str, QueryIndex, int]) -> None:
         directory, row, _ = wanted
         more = True
@@ -102,7 +101,7 @@ class QueryPage(PageView):
             self._path, self._fault, more = None, error.message, False
             self._show_path()
         finally:
-            self._reading, self._read = False, None if more else wanted
+            self._read = None if more else wanted
 
     def _show_path(self) -> None:
         table = self.query_one(VTable)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.widgets import Footer
 
@@ -23,6 +23,7 @@ from haloctl.tui.model import (
     WorkerOpened,
     reduce,
 )
+from haloctl.tui.one_at_a_time import one_at_a_time
 from haloctl.tui.room import NARROW
 from haloctl.tui.screens.notice_panel import NoticePanel
 from haloctl.tui.screens.opened import Opened
@@ -68,7 +69,6 @@ class RunScreen(SteeredScreen):
         self._has_begun = begun
         self._bound = (self.view.link, self.view.ended)  # what the keys were last chosen for
         self._dirty = True
-        self._reading = False
         self._clock = clock
         self._started_s = clock()
 
@@ -124,15 +124,10 @@ class RunScreen(SteeredScreen):
         if self.view.directory and self.feeds.is_behind(self.view):
             self._read_rows()
 
-    @work(group="rows", exclusive=False)
+    @one_at_a_time(group="rows")
     async def _read_rows(self) -> None:
-        """Read what the journal says of rows; one reading at a time."""
-        if not self._reading:
-            self._reading = True
-            try:
-                await self.feeds.read(self.view)
-            finally:
-                self._reading = False
+        """Read what the journal says of rows."""
+        await self.feeds.read(self.view)
 
     def _flush(self) -> None:
         """Draw what changed since the last time."""
