@@ -29,7 +29,7 @@ def one_at_a_time(group: str) -> Callable[[_Method[_Node, _Asked]], _Begin[_Node
         under_way: WeakKeyDictionary[DOMNode, Worker[None]] = WeakKeyDictionary()
 
         @wraps(method)
-        def begin(self: _Node, *args: _Asked.args, **kwargs: _Asked.kwargs) -> None:
+        def begin(self: _Node, /, *args: _Asked.args, **kwargs: _Asked.kwargs) -> None:
             last = under_way.get(self)
             if last is None or last.is_finished or last.is_cancelled:
                 under_way[self] = self.run_worker(method(self, *args, **kwargs), group=group)
