@@ -13,6 +13,7 @@ from haloctl.following import aftermath
 from haloctl.process_end import end_of
 from haloctl.replay import Replay
 from haloctl.sanitise import clean_line
+from haloctl.tui.going_on import go_on_command
 from haloctl.tui.model import Aftermath, Ended, Gone
 from haloctl.tui.run_logs import last_lines, newest_log
 
@@ -30,23 +31,11 @@ def after(directory: Path, child: subprocess.Popen[bytes] | None = None) -> Gone
         return Gone(aftermath=Aftermath(words=clean_line(f"the journal cannot be read: {error.message}")))
     if found is None:
         return None
-    go_on = f"haloctl resume {directory.name}"
+    go_on = go_on_command(directory.name, found.report)
     if found.report is not None:
         words = f"exit code {found.code}: {MEANINGS.get(found.code, 'ended by a signal')}"
-        match found.report.status:
-            case "stopped" | "aborted":
-                return Ended(words=words, go_on=go_on)
-            case "failed_rows":
-                return Ended(words=words, go_on=f"{go_on} --retry-failed")
-            case _:
-                return Ended(words=words)
-    return Gone(
-        aftermath=Aftermath(
-            words=end_of(directory, child),
-            log=_log(directory),
-            go_on=go_on,
-        )
-    )
+        return Ended(words=words, go_on=go_on)
+    return Gone(aftermath=Aftermath(words=end_of(directory, child), log=_log(directory), go_on=go_on))
 
 
 def last_state(directory: Path) -> LiveSnapshot | None:

@@ -16,6 +16,7 @@ from haloctl.session.wire import Begun, Over, Said
 from haloctl.settings import Settings
 from haloctl.tui.departure import Departure
 from haloctl.tui.draft import Draft, first_draft, free_output, request_of
+from haloctl.tui.going_on import go_on_command
 from haloctl.tui.model import ViewState
 from haloctl.tui.read_answers import read_answers
 from haloctl.tui.screens.first_run_proposal import ProposalScreen
@@ -133,7 +134,7 @@ def _over_words(over: Over) -> str:
     if over.report is None:
         return f"the run broke off: {over.words}"
     if over.report.status in ("stopped", "aborted"):
-        return f"the run was {over.report.status}; haloctl resume {over.run} goes on"
+        return f"the run was {over.report.status}; {go_on_command(over.run, over.report)} goes on"
     rows = over.report.rows
     failed = rows.failed + rows.quarantined
     answered = f"{rows.ok:,} {'row' if rows.ok == 1 else 'rows'} answered"

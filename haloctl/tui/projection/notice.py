@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.ir.result import RunReport
 from haloctl.render import duration
+from haloctl.tui.going_on import go_on_command
 from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import BLANK, Line, Tone, line
 from haloctl.tui.status_text import clock, number
@@ -128,7 +129,6 @@ def way_on(view: ViewState) -> str:
     if view.aftermath is not None:
         return view.aftermath.go_on
     report = view.live.report
-    if view.link == "replay" or report is None or report.status == "ok":
+    if view.link == "replay" or report is None:
         return ""
-    again = " --retry-failed" if report.status == "failed_rows" else ""
-    return f"haloctl resume {view.run}{again}"
+    return go_on_command(view.run, report)
