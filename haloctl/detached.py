@@ -27,6 +27,7 @@ from engine.ir.ids import Record
 from haloctl import garbage, render
 from haloctl.beginning import Started, Unbegun
 from haloctl.cli import guarded
+from haloctl.descriptors import descriptor_of
 from haloctl.exit_codes import OK
 from haloctl.foreground import carry_out, go_on
 from haloctl.own_process import own_environment
@@ -79,6 +80,7 @@ def begin(start: Start, started: Started) -> Detached | Unbegun:
     """
     if start.request is not None and start.request.target.path == "-":
         raise ConfigError("--detach leaves no stdout for the rows", fix="name a file: -o answers.jsonl")
+    opened = _table_descriptor(start)
     folder = runs_folder(start.settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ours, theirs = socket.socketpair()
@@ -86,10 +88,10 @@ def begin(start: Start, started: Started) -> Detached | Unbegun:
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "haloctl.detached", str(theirs.fileno()), log.name],
-                stdin=None if _reads_stdin(start) else subprocess.DEVNULL,
+                stdin=None if opened == 0 else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *((opened,) if opened else ())),
                 start_new_session=True,
                 env=own_environment(),
             )
@@ -123,8 +125,14 @@ def begin_detached(start: Start, *, as_json: bool) -> int:
     return OK
 
 
-def _reads_stdin(start: Start) -> bool:
-    return start.request is not None and start.request.source.location == "-"
+def _table_descriptor(start: Start) -> int | None:
+    """Where the rows come from what is open here, such as a pipe that a shell made: the process needs it."""
+    if start.request is None or start.request.source.database is not None:
+        return None
+    location = start.request.source.location
+    opened = descriptor_of(location)
+    # Of one that is not open the process tells as of any file that is not there.
+    return opened if opened == 0 or os.path.exists(location) else None
 
 
 def _talk(ours: socket.socket, start: Start | None) -> Begun | None:

@@ -16,7 +16,8 @@ from engine.errors import ConfigError, InputError
 from engine.ir.logical import LogicalPlan
 from engine.journal.records import InputSource
 from engine.journal.rows import json_bytes
-from haloctl.intake import QuerySource, open_table
+from haloctl.descriptors import descriptor_of
+from haloctl.intake import QuerySource, format_of, open_table
 from haloctl.request import TableSource
 from haloctl.settings import Settings, tool_settings
 from haloctl.suggest import closest
@@ -66,10 +67,9 @@ def keep_unrepeatable(source: TableSource, folder: Path, settings: Settings) -> 
     """
     if source.database is None and not _is_stream(source.location):
         return source
-    if source.database is None and source.format is None:
-        raise InputError("the format of stdin is not known", fix="add --input-format csv or jsonl")
-    suffix = "jsonl" if source.database is not None else source.format
-    path = folder / f"{uuid.uuid4().hex}.{suffix}"
+    format = "jsonl" if source.database is not None else source.format or format_of(source.location)
+    packed = ".gz" if source.database is None and source.location.endswith(".gz") else ""
+    path = folder / f"{uuid.uuid4().hex}.{format}{packed}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("wb") as copy:
@@ -84,14 +84,15 @@ def keep_unrepeatable(source: TableSource, folder: Path, settings: Settings) -> 
         raise
     origin = source.location if source.database is None else f"{source.database}: {source.location}"
     return msgspec.structs.replace(
-        source, location=str(path), format=suffix, database=None, origin="stdin" if origin == "-" else origin
+        source, location=str(path), format=format, database=None, origin="stdin" if origin == "-" else origin
     )
 
 
 def _is_stream(location: str) -> bool:
-    """Whether bytes come once: stdin, a pipe, a terminal."""
+    """Whether bytes come once: stdin, a pipe, a terminal; or from what only this process has open."""
     path = Path(location)
-    return location == "-" or (path.exists() and not path.is_file() and not path.is_dir())
+    once = descriptor_of(location) is not None or not (path.is_file() or path.is_dir())
+    return location == "-" or (path.exists() and once)
 
 
 def _copy_stream(location: str, copy: BinaryIO) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from haloctl.beginning import Beginning, Started, Unbegun
+from haloctl.descriptors import descriptor_of
 from haloctl.flags import ConfigFile, InputFlags, MechanismFlags, Workflow
 from haloctl.screen_settings import load_for_screen
 from haloctl.settings import Settings
@@ -62,7 +63,11 @@ def run(
         return Start(settings=settings, request=request)
 
     # Rows typed on this terminal are all read before a screen takes it.
-    return _begin_then_watch(make()) if source.input == "-" else _watch_from_the_start(settings, make)
+    return _begin_then_watch(make()) if _reads_stdin(source) else _watch_from_the_start(settings, make)
+
+
+def _reads_stdin(source: InputFlags) -> bool:
+    return source.input is not None and source.input_database is None and descriptor_of(source.input) == 0
 
 
 def _watch_from_the_start(settings: Settings, make: Callable[[], Start]) -> int:

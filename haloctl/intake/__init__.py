@@ -5,7 +5,7 @@
 """
 
 from haloctl.intake.rows import Row, Table
-from haloctl.intake.table import open_table
+from haloctl.intake.table import format_of, open_table
 from haloctl.intake.windows import QuerySource
 
-__all__ = ["QuerySource", "Row", "Table", "open_table"]
+__all__ = ["QuerySource", "Row", "Table", "format_of", "open_table"]

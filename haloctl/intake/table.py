@@ -45,7 +45,7 @@ def open_table(
     if not isinstance(source, str | Path):
         return open_frame(source)
     path = Path(source)
-    chosen = format or _format_of(path)
+    chosen = format or format_of(path)
     if chosen == "parquet":
         _require_file(path)
         return open_parquet(path)
@@ -63,7 +63,9 @@ def open_table(
     raise InputError(f"there is no input format {chosen!r}", fix="use csv, tsv, jsonl or parquet")
 
 
-def _format_of(path: Path) -> str:
+def format_of(source: str | Path) -> str:
+    """The format that a file's name tells, with or without `.gz`. Raises InputError when it tells none."""
+    path = Path(source)
     if str(path) == "-":
         raise InputError("the format of stdin is not known", fix="add --input-format csv or jsonl")
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix

@@ -1,8 +1,10 @@
 """Where rows come from and go to: pipes and SELECTs, files that change, outputs that are inputs."""
 
 import fcntl
+import gzip
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -89,6 +91,70 @@ def test_a_pipe_is_read_once_and_whole(place):
     )
     assert done.returncode == 0, done.stderr
     assert [row["row"] for row in rows_of(place, "out.jsonl")] == list(range(9000))
+
+
+def feeder(pipe, data):
+    """Writes into a named pipe to the first who opens it; who opens it again waits for ever."""
+
+    def feed():
+        with open(pipe, "wb") as out:
+            out.write(data)
+
+    return threading.Thread(target=feed, daemon=True)
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.csv.gz"])
+def test_the_name_of_a_pipe_tells_its_format(place, name):
+    os.mkfifo(place.folder / name)
+    data = b"question\nwhy\nhow\n"
+    feeder(place.folder / name, gzip.compress(data) if name.endswith(".gz") else data).start()
+    done = place.run("batch", "ask.yaml", "-i", name, "-o", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert len(rows_of(place, "out.jsonl")) == 2
+
+
+@pytest.mark.parametrize("flags", [(), ("--detach",)])
+def test_a_pipe_that_a_shell_opened_reaches_the_process_of_the_run(place, flags):
+    """As `-i <(command)` has it: a number among the descriptors of the command alone."""
+    out, into = os.pipe()
+    os.write(into, b"question\nwhy\nhow\n")
+    os.close(into)
+    done = batch_with(place, "ask.yaml", "-i", f"/dev/fd/{out}", *flags, pass_fds=(out,))
+    os.close(out)
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: (place.folder / "out.jsonl").exists() and len(rows_of(place, "out.jsonl")) == 2)
+    again = place.run(
+        "batch", "ask.yaml", "-i", "/dev/fd/99", "--input-format", "csv", "-o", "o.jsonl", *flags
+    )
+    assert again.returncode == 65
+    assert "no file /dev/fd/99" in again.stderr
+
+
+def batch_with(place, *arguments, **opened):
+    """A batch in a process that has something open beside its standard streams, or another stdin."""
+    return subprocess.run(
+        [str(COMMAND), "batch", *arguments, "--input-format", "csv", "-o", "out.jsonl"],
+        cwd=place.folder,
+        env=place.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **opened,
+    )
+
+
+def test_a_file_that_is_stdin_is_kept_for_who_resumes_the_run(place):
+    """`-i /dev/stdin < FILE` is a file, to this process only."""
+    place.write("questions.csv", WAITING.replace("gate", str(place.folder / "gate")))
+    place.write("gate", "")
+    with open(place.folder / "gate") as gate, open(place.folder / "questions.csv") as table:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        begun = batch_with(place, "tools_only.yaml", "-i", "/dev/stdin", "--detach", "--json", stdin=table)
+        assert begun.returncode == 0, begun.stderr
+        os.kill(json.loads(begun.stdout)["pid"], signal.SIGKILL)
+    resumed = place.run("resume", "last")
+    assert resumed.returncode == 0, resumed.stderr
+    assert [row["id"] for row in rows_of(place, "out.jsonl")] == ["a", "b"]
 
 
 def test_rows_of_a_select_are_those_the_run_began_with(place):

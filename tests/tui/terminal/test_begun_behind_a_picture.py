@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -51,3 +54,18 @@ def test_what_is_wrong_is_told_on_the_terminal_that_was_given_back(
     assert terminal.is_restored()
     assert refused.stderr.splitlines()[0] in terminal.text()
     assert "fix" in terminal.text()
+
+
+def test_rows_out_of_a_pipe_are_read_once_behind_the_picture(place, terminals):
+    """Whoever opens it again waits for ever: nobody writes into it a second time."""
+    (place / "open").touch()
+    os.mkfifo(place / "pipe.jsonl")
+    text = (place / "rows.jsonl").read_text()
+    feeding = threading.Thread(target=lambda: (place / "pipe.jsonl").write_text(text), daemon=True)
+    terminal = terminals("run", "gate.yaml", "-i", "pipe.jsonl", cwd=place)
+    terminal.wait_for("connecting")
+    feeding.start()
+    terminal.wait_for("finished", "12 rows ok")
+    terminal.press("q")
+    assert terminal.ended() == 0
+    feeding.join()
