@@ -1,58 +1,21 @@
-"""A query's path through a run, put together from the journal: prompts, results, timings, sharing."""
+"""A query's path through a run, read from the journal: what went in, every step, what came out."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Final
 
-from engine.errors import HaloError, InputError
+from engine.errors import InputError
 from engine.ir.consolidated import ConsolidatedPlan, PlanNode
-from engine.ir.ids import ContentKey, Json, NodeId, OperatorId, QueryIndex, Record, WorkerId
-from engine.ir.logical import LlmOperator, Operator
-from engine.ir.request import Message
-from engine.ir.result import (
-    UPSTREAM_FAILED,
-    Completed,
-    Failed,
-    Failure,
-    NodeOutcome,
-    Provenance,
-    QueryResult,
-    Skipped,
-    Usage,
-)
+from engine.ir.ids import ContentKey, Json, NodeId, QueryIndex, Record
+from engine.ir.result import NodeOutcome, QueryResult
 from engine.journal.view import RunView
-from engine.templating import build_scope, render_arguments, render_prompt
+from haloctl.path_steps import Share, Step, steps_of
 from haloctl.run_index import RunIndex
+from haloctl.shared_rows import first_rows
 
-
-class Step(Record, frozen=True, kw_only=True):
-    """One operator for one query. Times are seconds since the run started.
-
-    `shared_with` counts the other (query, operator) pairs served by the same execution; `leader` is the
-    node that did the work when this one was coalesced at run time. `sent`: whether anything was asked, by
-    this step or by the one that did its work; None where the journal does not tell yet.
-    """
-
-    operator: OperatorId
-    node: NodeId
-    status: str
-    sent: bool | None = None
-    messages: tuple[Message, ...] = ()
-    arguments: dict[str, Json] | None = None
-    value: Json = None
-    text: str | None = None
-    failure: Failure | None = None
-    reason: str | None = None
-    usage: Usage | None = None
-    provenance: Provenance | None = None
-    worker: WorkerId | None = None
-    started_s: float | None = None
-    finished_s: float | None = None
-    attempts: int = 0
-    shared_with: int = 0
-    leader: NodeId | None = None
-    from_cache: bool = False
+_PLANS_KEPT: Final = 2
+"""A row's own, and one that holds a node which did its work."""
 
 
 class QueryPath(Record, frozen=True, kw_only=True):
@@ -66,27 +29,15 @@ class QueryPath(Record, frozen=True, kw_only=True):
     result: QueryResult | None
 
 
-class _Share(NamedTuple):
-    """Where a node's value came from, if not from its own work."""
-
-    leader: NodeId | None = None
-    from_cache: bool = False
-
-
-_ALONE = _Share()
-_UNSENT = frozenset({"cancelled", "template_error", UPSTREAM_FAILED})
-"""Codes of failures before anything was asked, unless an attempt has a time."""
-
-
 class PathReader:
-    """Paths through one run, read again and again while it goes on; keeps the plan it opened last.
+    """Paths through one run, read again and again while it goes on; keeps the plans it opened last.
 
     Every method raises JournalError when the journal is damaged.
     """
 
     def __init__(self) -> None:
         self._index = RunIndex()
-        self._opened: tuple[int, ConsolidatedPlan] | None = None
+        self._opened: dict[int, ConsolidatedPlan] = {}
 
     def learn(self, view: RunView) -> bool:
         """Read a piece of what the run has told since, of who shared what; True while there is more."""
@@ -106,33 +57,40 @@ class PathReader:
             id=query.id,
             workflow=query.workflow,
             inputs=query.bindings,
-            steps=tuple(_steps(view, plan, position, dict(shares))),
+            steps=tuple(steps_of(plan, position, lambda node: _outcome(view, node), dict(shares))),
             result=view.query(row),
         )
 
-    def _shares(self, view: RunView, window: int, row: QueryIndex) -> Iterator[tuple[ContentKey, _Share]]:
+    def _shares(self, view: RunView, window: int, row: QueryIndex) -> Iterator[tuple[ContentKey, Share]]:
         """What the events told of a row's nodes, as one window numbers them."""
         plan, position = self._place(view, window, row)
         for node in plan.nodes:
             if any(query == position for query, _operator in node.members):
-                share = _Share(self._index.leader(window, node.id), self._index.is_cached(window, node.id))
-                if share.leader is not None or share.from_cache:
-                    yield node.key, share
+                leader = self._index.leader(window, node.id)
+                if leader is not None:
+                    yield node.key, self._led(view, window, leader)
+                elif self._index.is_cached(window, node.id):
+                    yield node.key, Share(from_cache=True)
+
+    def _led(self, view: RunView, window: int, leader: NodeId) -> Share:
+        """A share of the work of another node, which may be of another window."""
+        found = self._index.window_of(window, leader)
+        if found is None:
+            return Share(leader)
+        plan = self._plan(view, found)
+        node = plan.nodes[leader - plan.first_node]
+        return Share(leader, len(node.members), first_rows(plan, node))
 
     def _place(self, view: RunView, window: int, row: QueryIndex) -> tuple[ConsolidatedPlan, int]:
-        if self._opened is None or self._opened[0] != window:
-            self._opened = window, next(view.plans(window)).plan.consolidated
-        plan = self._opened[1]
+        plan = self._plan(view, window)
         return plan, next(at for at, query in enumerate(plan.queries) if query.index == row)
 
-
-def unsent_words(step: Step) -> str:
-    """Why nothing was asked for a step; nothing for one that was sent or skipped, or may have been."""
-    if step.sent is not False or step.status == "skipped":
-        return ""
-    if step.failure is None:
-        return "not sent: it waits for what it reads"
-    return "not sent: what it reads failed" if step.failure.code == UPSTREAM_FAILED else "not sent"
+    def _plan(self, view: RunView, window: int) -> ConsolidatedPlan:
+        plan = self._opened.pop(window, None) or next(view.plans(window)).plan.consolidated
+        self._opened[window] = plan  # the one used last stands last
+        for old in tuple(self._opened)[:-_PLANS_KEPT]:
+            del self._opened[old]
+        return plan
 
 
 def find_paths(view: RunView, name: str) -> tuple[QueryPath, ...]:
@@ -160,85 +118,6 @@ def _rows(view: RunView, name: str) -> tuple[QueryIndex, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _steps(
-    view: RunView, plan: ConsolidatedPlan, position: int, shares: Mapping[ContentKey, _Share]
-) -> Iterator[Step]:
-    values: dict[OperatorId, Json] = {}
-    missing: set[OperatorId] = set()
-    for node in plan.nodes:
-        mine = [operator for query, operator in node.members if query == position]
-        for at in mine:
-            operator = plan.operators[at]
-            record = view.node(node.key)
-            outcome = None if record is None else record.outcome
-            sent = _was_sent(operator, outcome, missing)
-            work = {} if sent is False else _work(plan, position, operator, values)
-            yield _step(operator, node, outcome, shares.get(node.key, _ALONE), sent=sent, **work)
-            if isinstance(outcome, Completed):
-                values[operator.id] = outcome.value
-            elif not isinstance(outcome, Skipped):
-                missing.add(operator.id)
-
-
-def _was_sent(
-    operator: Operator, outcome: NodeOutcome | None, missing: Collection[OperatorId]
-) -> bool | None:
-    """Whether an operator's work was asked for. What it reads and is `missing` holds it back."""
-    match outcome:
-        case Completed():
-            return True
-        case Skipped():
-            return False
-        case Failed(failure=failure, started_s=started_s):
-            return started_s is not None or failure.code not in _UNSENT
-        case None:
-            held = any(source in missing for binding in operator.bindings for source in binding.sources)
-            return False if held else None
-
-
-def _step(
-    operator: Operator, node: PlanNode, outcome: NodeOutcome | None, share: _Share, **work: Json
-) -> Step:
-    facts: dict[str, Json] = {"status": "pending"}
-    match outcome:
-        case Completed():
-            facts = {
-                "status": "completed",
-                "value": outcome.value,
-                "text": outcome.text,
-                "usage": outcome.usage,
-                "provenance": outcome.provenance,
-                "worker": None if outcome.provenance is None else outcome.provenance.worker,
-                "started_s": outcome.started_s,
-                "finished_s": outcome.finished_s,
-                "attempts": outcome.attempts,
-                "from_cache": share.from_cache,
-            }
-        case Failed(failure=failure):
-            facts = {
-                "status": "failed",
-                "failure": failure,
-                "worker": outcome.worker,
-                "started_s": outcome.started_s,
-                "finished_s": outcome.finished_s,
-                "attempts": failure.attempts,
-            }
-        case Skipped(reason=reason):
-            facts = {"status": "skipped", "reason": reason}
-        case None:
-            pass
-    others = len(node.members) - 1
-    return Step(operator=operator.id, node=node.id, shared_with=others, leader=share.leader, **work, **facts)
-
-
-def _work(
-    plan: ConsolidatedPlan, position: int, operator: Operator, values: Mapping[OperatorId, Json]
-) -> dict[str, Json]:
-    """The prompt or the arguments, rendered again from what the journal holds; empty if that fails."""
-    try:
-        scope = build_scope(operator, plan.queries[position], values)
-        if isinstance(operator, LlmOperator):
-            return {"messages": render_prompt(operator, scope)}
-        return {"arguments": render_arguments(operator, scope)}
-    except HaloError:
-        return {}
+def _outcome(view: RunView, node: PlanNode) -> NodeOutcome | None:
+    record = view.node(node.key)
+    return None if record is None else record.outcome

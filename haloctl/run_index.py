@@ -34,9 +34,10 @@ class _Sharing:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Rows of one plan, ascending, and what is compared to find the attempt it belongs to."""
+    """Rows of one plan, ascending, its nodes, and what is compared to find the attempt it belongs to."""
 
     rows: array[int]
+    nodes: range
     outline: tuple[int, int, float]
 
 
@@ -92,6 +93,14 @@ class RunIndex:
         sharing = self._sharing(window)
         return sharing is not None and node in sharing.cached
 
+    def window_of(self, window: int, node: NodeId) -> int | None:
+        """The window that holds a node of the attempt that carried out `window`."""
+        if node in self._windows[window].nodes:
+            return window
+        attempt = self._attempt_of[window]
+        beside = (at for at, other in enumerate(self._attempt_of) if other == attempt)
+        return next((at for at in beside if node in self._windows[at].nodes), None)
+
     def _sharing(self, window: int) -> _Sharing | None:
         """What is known of the attempt that carried a window out; None while no event has told of it."""
         attempt = self._attempt_of[window] if window < len(self._attempt_of) else -1
@@ -125,5 +134,6 @@ class RunIndex:
 def _window(outline: PlanOutline) -> _Window:
     return _Window(
         rows=array("q", sorted(query.index for query in outline.queries)),
+        nodes=range(outline.first_node, outline.first_node + outline.nodes),
         outline=(outline.nodes, len(outline.queries), outline.estimate_s),
     )

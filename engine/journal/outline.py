@@ -16,10 +16,13 @@ class RowOutline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PlanOutline(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One window's plan: its rows, how many nodes they came to, and the makespan that was expected."""
+    """One window's plan: its rows, how many nodes they came to, numbered from `first_node`, and the makespan
+    that was expected.
+    """
 
     queries: tuple[RowOutline, ...]
     nodes: int
+    first_node: int
     estimate_s: float
 
 
@@ -31,6 +34,7 @@ class _Node(msgspec.Struct, frozen=True, gc=False):
 class _Consolidated(msgspec.Struct, frozen=True, gc=False):
     queries: tuple[RowOutline, ...]
     nodes: tuple[_Node, ...]
+    first_node: int = 0
 
 
 class _Estimate(msgspec.Struct, frozen=True, gc=False):
@@ -54,5 +58,8 @@ def outline_of(payload: bytes) -> PlanOutline:
     plan = _PLAN(payload).plan
     consolidated = plan.consolidated
     return PlanOutline(
-        queries=consolidated.queries, nodes=len(consolidated.nodes), estimate_s=plan.estimate.makespan_s
+        queries=consolidated.queries,
+        nodes=len(consolidated.nodes),
+        first_node=consolidated.first_node,
+        estimate_s=plan.estimate.makespan_s,
     )

@@ -15,7 +15,8 @@ from engine.optimizer.analyze import analyze_json
 from haloctl import render
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile
-from haloctl.query_path import QueryPath, Step, find_paths, unsent_words
+from haloctl.path_steps import Step, leader_words, served_words, unsent_words
+from haloctl.query_path import QueryPath, find_paths
 from haloctl.run_folder import find_run
 from haloctl.run_text import report_lines
 
@@ -139,8 +140,9 @@ def _timing(step: Step) -> str:
 
 
 def _sharing(step: Step) -> str:
-    shared = f"  shared with {step.shared_with} others" if step.shared_with else ""
-    return shared + (f"  same work as node {step.leader}" if step.leader is not None else "")
+    """With whom, on the line of the step."""
+    shared = f"  shared with {served_words(step)}" if step.shared_with else ""
+    return shared + (f"  {leader_words(step)}" if step.leader is not None else "")
 
 
 def _indented(label: str, text: str) -> list[str]:

@@ -157,7 +157,7 @@ def test_a_run_can_be_listed_and_shown_down_to_one_query(place):
     assert path["result"]["outputs"]["answer"]
     text = place.run("show", "last", "#0").stdout
     assert "user: Keyword of: what" in text
-    assert "shared with 1 others" in text
+    assert "shared with 1 other: #2 c" in text
     assert place.run("show", "last", "zzz").returncode == 65
 
 

@@ -18,7 +18,8 @@ from engine.testing.plans import batch, flat_profiles, llm, workflow
 from engine.testing.poison_backend import CRASH, ENDLESS, HANG, KILL, REFUSE
 from engine.testing.runs import Ran, Setup, run_batches
 from haloctl.operator_nodes import OperatorReader
-from haloctl.query_path import Step, find_paths
+from haloctl.path_steps import Step
+from haloctl.query_path import find_paths
 
 POISON = {"HALOCTL_BACKEND_MODULES": "poison=engine.testing.poison_backend"}
 QUICK = RunOptions(heartbeat_s=1.0, backoff_s=0.05, backoff_max_s=0.2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from msgspec import structs
 
 from engine.ir.event import NodeCoalesced, NodeCompleted, RunStarted, WindowPlanned
 from engine.ir.ids import NodeId, OperatorId, QueryIndex, RunId
@@ -19,6 +20,7 @@ from engine.testing.journal_runs import example_meta
 from engine.testing.plans import batch, flat_profiles, llm, workflow
 from haloctl import operator_nodes, run_index
 from haloctl.operator_nodes import Fate, OperatorReader
+from haloctl.path_steps import leader_words, served_words
 from haloctl.query_path import PathReader, find_paths
 from haloctl.tui.projection.operator import fate_cells
 
@@ -27,6 +29,13 @@ PLAN = workflow(
     [llm("w", "a", inputs=["q"]), llm("w", "b", reads=["a"], model="n")],
     inputs=["q"],
     outputs={"answer": "b"},
+)
+ASKED = llm("w", "a", inputs=["q"])
+TWICE = workflow(
+    "w",
+    [ASKED, structs.replace(llm("w", "b", inputs=["q"]), prompt=ASKED.prompt)],
+    inputs=["q"],
+    outputs={"a": "a", "b": "b"},
 )
 FIRST, SECOND = OperatorId("w/a"), OperatorId("w/b")
 FAILURE = Failure(code="sql_error", message="no", operator=SECOND)
@@ -237,6 +246,41 @@ def test_a_path_learns_piece_by_piece_who_did_the_work(store, windows):
     assert [step.status for step in first.steps] == ["completed", "completed"]
     assert shared(whole) == {FIRST: (3, False), SECOND: (None, True)}
     assert (first.id, first.inputs) == ("q12", {"q": "question 12"})
+
+
+def names(rows):
+    return [(row.index, row.id, row.operator) for row in rows]
+
+
+def test_a_path_names_the_rows_that_shared_its_work_whatever_window_they_are_in(store, windows):
+    leader, taker = windows[0].consolidated.nodes[1], windows[1].consolidated.nodes[0]
+    assert {query for query, _operator in leader.members} == {1, 2}
+    store.append_events((RunStarted(at=0.0, run=RunId("r")), *(planned(plan, 1.0) for plan in windows)))
+    store.append_events((coalesced(taker, leader.id, 3.0),))
+    for node in (leader, taker):
+        store.append(settled(node))
+    store.flush()
+    with RunView(store.directory) as view:
+        (path,) = find_paths(view, "#10")
+    step = path.steps[0]
+    assert (step.leader, step.leader_serves) == (leader.id, 2)
+    assert names(step.leader_rows) == [(1, "q1", FIRST), (2, "q2", FIRST)]
+    assert leader_words(step) == "the same work as for #1 q1, #2 q2, done once"
+    assert names(step.shared_rows) == [(11, "q11", FIRST)]
+    assert served_words(step) == "1 other: #11 q11"
+    assert path.steps[1].leader_rows == ()
+
+
+def test_of_many_rows_that_shared_work_the_first_are_named_and_the_rest_counted(store):
+    plan = consolidate((TWICE,), batch("w", [{"q": "the same"}] * 100, first=0))
+    store.append(PlanRecord(window=0, plan=make_plan(plan, flat_profiles(["w0"], ["m"]), Mechanisms())))
+    store.flush()
+    with RunView(store.directory) as view:
+        ((first, second),) = (path.steps for path in find_paths(view, "#1"))
+    assert first.node == second.node
+    assert first.shared_with == second.shared_with == 199
+    assert served_words(first) == "199 others: #0 q0, #2 q2, #3 q3, #4 q4 and 195 more"
+    assert served_words(second) == "199 others: #0 q0 (a), #1 q1 (a), #2 q2 (a), #3 q3 (a) and 195 more"
 
 
 def test_who_shared_what_is_kept_apart_by_attempt(store):

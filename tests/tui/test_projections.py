@@ -11,6 +11,7 @@ from engine.live.state import LiveSnapshot, OperatorLive, QueryStatus, RunningNo
 from engine.live.state import Span as LiveSpan
 from haloctl.operator_nodes import OperatorReader
 from haloctl.query_path import find_paths
+from haloctl.shared_rows import SharedRow
 from haloctl.row_facts import gist, read_errors, read_names
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import Joined, Turned, ViewState, reduce
@@ -303,3 +304,19 @@ def test_a_finished_run_is_told_of_on_the_first_page_only(state_at):
     assert (title, tone) == ("Finished", "warn")
     assert "failed" in plain_text(lines)
     assert notice(reduce(view, Turned(page="plan")))[2] == ()
+
+
+def test_rows_that_shared_a_step_are_named_below_one_another_where_there_is_little_room(trace):
+    with RunView(trace) as view:
+        (path,) = find_paths(view, "#7")
+    rows = tuple(SharedRow(index=at, id=f"question {at}", operator=path.steps[0].operator) for at in range(4))
+    step = replace(path.steps[0], shared_with=100, shared_rows=rows, leader=9)
+    told = [line for line in plain_text(step_lines(step, 44)).splitlines() if line][1:]
+    shared = told[[line.startswith("shared") for line in told].index(True) :]
+    assert max(map(len, shared)) <= 44
+    words = " ".join(" ".join(shared).split())
+    assert "shared with 100 others: #0 question 0, #1 question 1" in words
+    assert "#3 question 3 and 96 more" in words
+    assert "shared the same work as node 9, done once" in words
+    known = replace(step, leader_serves=1, leader_rows=rows[:1])
+    assert "the same work as for #0 question 0, done once" in plain_text(step_lines(known, 80))

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from engine.ir.result import UPSTREAM_FAILED
-from haloctl.query_path import QueryPath, Step, unsent_words
+from haloctl.path_steps import Step, leader_words, served_words, unsent_words
+from haloctl.query_path import QueryPath
 from haloctl.tui.json_text import text_of
 from haloctl.tui.pieces import BLANK, Line, Tone, fact, folded, heading, line
 from haloctl.tui.projection.queries import STATE_OF
@@ -91,7 +92,7 @@ def step_lines(step: Step, width: int) -> tuple[Line, ...]:
     state = step_state(step)
     word = f"{STATES[state].glyph} {state}"
     lines: list[Line] = [line((step.operator, "strong"), ("  " + word, _TONES.get(state, "busy")))]
-    lines += _facts(step)
+    lines += _facts(step, width)
     if step.failure is not None:
         lines += [BLANK, heading("Error")]
         lines += folded(f"{step.failure.code}: {step.failure.message}", width, "bad", indent=INDENT)
@@ -119,7 +120,7 @@ _TONES: Final[Mapping[State, Tone]] = {
 }
 
 
-def _facts(step: Step) -> Iterator[Line]:
+def _facts(step: Step, width: int) -> Iterator[Line]:
     took = _took(step)
     if step.started_s is not None and took is not None:
         where = f" on {step.worker}" if step.worker is not None else ""
@@ -138,11 +139,19 @@ def _facts(step: Step) -> Iterator[Line]:
     if step.from_cache:
         yield fact("shared", "from the result cache", "accent")
     if step.shared_with:
-        yield fact("shared", f"served {step.shared_with} other (row, operator) pairs too", "accent")
+        yield from _long_fact("shared", f"with {served_words(step)}", width, "accent")
     if step.leader is not None:
-        yield fact("shared", f"the same work as node {step.leader}, done once", "accent")
+        yield from _long_fact("shared", leader_words(step), width, "accent")
     unsent = unsent_words(step)
     if unsent:
         yield line((unsent, "warn"))
     if step.reason is not None:
         yield fact("skipped", step.reason)
+
+
+def _long_fact(name: str, value: str, width: int, tone: Tone) -> Iterator[Line]:
+    """A fact that may take several lines; they stand below one another."""
+    called = fact(name, "")[0]
+    (_indent, *first), *rest = folded(value, width, tone, indent=" " * len(called.text))
+    yield (called, *first)
+    yield from rest
