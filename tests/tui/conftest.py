@@ -28,6 +28,7 @@ from rich.style import Style
 from textual.app import App
 from textual.filter import Monochrome
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from engine.ir.event import Event
 from engine.journal.view import RunView
@@ -38,6 +39,7 @@ from engine.wire.orders import Answer, Done, Order
 from haloctl.tui.app import RunApp
 from haloctl.tui.model import Joined, Update
 from haloctl.tui.screens.run_screen import RunScreen
+from haloctl.tui.terminal_app import TerminalApp
 from haloctl.tui.themes import DARK, LIGHT
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -241,6 +243,25 @@ def press() -> Press:
             await _rest(pilot)
 
     return pressed
+
+
+class Around(TerminalApp[None]):
+    """One screen; what it is dismissed with is kept."""
+
+    def __init__(self, shown: Screen[Any]) -> None:
+        super().__init__()
+        self._shown = shown
+        self.results: list[Any] = []
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.push_screen(self._shown, self.results.append)
+
+
+@pytest.fixture
+def around() -> type[Around]:
+    """`around(screen)`: an application of one screen, whose `results` are what that was dismissed with."""
+    return Around
 
 
 TRACE_RUN = "20261121-120000-demo"

@@ -24,7 +24,6 @@ from haloctl.tui.screens.first_run_queries import QueriesScreen
 from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
 from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.screens.text_panel import TextPanel
-from haloctl.tui.terminal_app import TerminalApp
 
 SETTINGS = '[models.toy]\nbackend = "echo"\n'
 ASK = """
@@ -49,36 +48,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class Around(TerminalApp[None]):
-    """One screen before a run; what it is dismissed with is kept."""
-
-    def __init__(self, shown):
-        super().__init__()
-        self._shown = shown
-        self.results = []
-
-    def on_mount(self):
-        super().on_mount()
-        self.push_screen(self._shown, self.results.append)
-
-
 def workflows():
     settings = load_settings().settings
-    return Around(WorkflowsScreen((OFFER,), lambda offer: examine(offer, settings)))
+    return WorkflowsScreen((OFFER,), lambda offer: examine(offer, settings))
 
 
 def queries(kind="typed"):
     found = examine(OFFER, load_settings().settings).workflow
     assert found is not None
     draft = Draft(output="answers.jsonl", kind=kind, typed=({"question": "why"},))
-    return Around(QueriesScreen(found.plan, draft))
+    return QueriesScreen(found.plan, draft)
 
 
 def proposal():
     async def ask():
         return Proposed(number=3, proposal=Proposal(**FACTS, **PLANNED, **PLACES))
 
-    return Around(ProposalScreen("ask", ask, lambda number: None))
+    return ProposalScreen("ask", ask, lambda number: None)
 
 
 def drive(app, keys, then, size=(120, 40)):
@@ -129,7 +115,7 @@ async def agree(app, pilot):
     shown = {found.description: key_words(found.key) for found in footer}
     assert shown
     assert {title: key for title, (key, _means) in offered.items() if title in shown}.keys() == shown.keys()
-    await pilot.press("f1" if isinstance(app, Around) else "question_mark")
+    await pilot.press("question_mark" if isinstance(app, RunApp) else "f1")
     await rest(pilot)
     told = helped(app)
     # From within, there is nothing to be found.
@@ -196,8 +182,8 @@ def test_palette_help_and_footer_agree_in_every_panel_of_a_replay(trace):
     ],
     ids=["workflows", "graph", "form", "to ask", "path", "rows", "feeds", "plan"],
 )
-def test_palette_help_and_footer_agree_before_a_run(folder, make, keys):
-    drive(make(), keys, agree)
+def test_palette_help_and_footer_agree_before_a_run(folder, around, make, keys):
+    drive(around(make()), keys, agree)
 
 
 async def chosen(app, pilot, words):
@@ -238,13 +224,13 @@ def test_a_replay_is_moved_from_the_palette(trace):
     drive(RunApp(ReplaySource(trace, lambda: 0.0), clock=lambda: 0.0), "2", look)
 
 
-def test_queries_are_planned_from_the_palette(folder):
+def test_queries_are_planned_from_the_palette(folder, around):
     async def look(app, pilot):
         await chosen(app, pilot, "plan")
         await until(pilot, lambda: app.results)
         assert app.results[0][0] is True
 
-    drive(queries(), (), look)
+    drive(around(queries()), (), look)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 46)])

@@ -30,19 +30,7 @@ class Stage(NamedTuple):
 
     recorded: Callable[..., Any]
     trace: Path
-
-
-class Around(TerminalApp[None]):
-    """One screen; what it is dismissed with is kept."""
-
-    def __init__(self, shown):
-        super().__init__()
-        self._shown = shown
-        self.results = []
-
-    def on_mount(self):
-        super().on_mount()
-        self.push_screen(self._shown, self.results.append)
+    around: Callable[..., Any]
 
 
 class Alone(TerminalApp[None]):
@@ -77,7 +65,7 @@ def over(stage):
 
 def over_in_a_session(stage):
     """The same, where the next question can be asked."""
-    return Around(RunScreen(stage.recorded(9, OVER), lambda: 0.0, asked_again=True))
+    return stage.around(RunScreen(stage.recorded(9, OVER), lambda: 0.0, asked_again=True))
 
 
 def replay(stage):
@@ -334,6 +322,6 @@ def before_a_run(module):
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_each_key_of_a_run_does_what_it_is_bound_to(press_through, recorded, trace, name):
+def test_each_key_of_a_run_does_what_it_is_bound_to(press_through, recorded, trace, around, name):
     make, presses, *size = SCENES[name]
-    press_through(make(Stage(recorded, trace)), presses, *(size or [(120, 40)]))
+    press_through(make(Stage(recorded, trace, around)), presses, *(size or [(120, 40)]))

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from textual.app import App
+from textual.screen import Screen
 
 from engine.ir.ids import OperatorId, RunId, WorkerId
 from haloctl.config import load_settings
@@ -21,20 +21,6 @@ from haloctl.tui.draft import Draft
 from haloctl.tui.screens.first_run_proposal import ProposalScreen
 from haloctl.tui.screens.first_run_queries import QueriesScreen
 from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
-from haloctl.tui.terminal_app import TerminalApp
-
-
-class Around(TerminalApp[None]):
-    """One screen; what it is dismissed with is kept."""
-
-    def __init__(self, shown):
-        super().__init__()
-        self._shown = shown
-        self.results = []
-
-    def on_mount(self):
-        super().on_mount()
-        self.push_screen(self._shown, self.results.append)
 
 
 def keys(
@@ -83,32 +69,32 @@ PROPOSED = Proposed(
 BEGUN = Begun(number=3, run=RunId("r"), directory="/runs/r")
 
 
-def workflows() -> App[Any]:
+def workflows() -> Screen[Any]:
     settings = load_settings().settings
-    return Around(WorkflowsScreen((OFFER,), lambda offer: examine(offer, settings)))
+    return WorkflowsScreen((OFFER,), lambda offer: examine(offer, settings))
 
 
-def queries(**fields: Any) -> App[Any]:
+def queries(**fields: Any) -> Screen[Any]:
     found = examine(OFFER, load_settings().settings).workflow
     assert found is not None
-    return Around(QueriesScreen(found.plan, Draft(output="answers.jsonl", **fields)))
+    return QueriesScreen(found.plan, Draft(output="answers.jsonl", **fields))
 
 
-def proposal() -> App[Any]:
+def proposal() -> Screen[Any]:
     async def ask() -> Proposed:
         return PROPOSED
 
     async def begin(_number: int) -> Begun:
         return BEGUN
 
-    return Around(ProposalScreen("ask", ask, begin))
+    return ProposalScreen("ask", ask, begin)
 
 
-def of_a_file(path: str) -> Callable[[], App[Any]]:
+def of_a_file(path: str) -> Callable[[], Screen[Any]]:
     return partial(queries, kind="file", path=path)
 
 
-def with_typed(*typed: str) -> Callable[[], App[Any]]:
+def with_typed(*typed: str) -> Callable[[], Screen[Any]]:
     return partial(queries, typed=tuple({"question": each} for each in typed))
 
 
@@ -162,7 +148,7 @@ SCENES = {
     "proposal": (proposal, PROPOSAL),
     "no proposal": (proposal, [("ProposalScreen", "back", "escape", "app.results", [None])]),
 }
-"""Name → the application, and its presses one after another."""
+"""Name → what makes its screen, and its presses one after another."""
 
 
 @pytest.fixture
@@ -185,6 +171,6 @@ def before_a_run(module):
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_each_key_before_a_run_does_what_it_is_bound_to(folder, press_through, name):
+def test_each_key_before_a_run_does_what_it_is_bound_to(folder, press_through, around, name):
     make, presses = SCENES[name]
-    press_through(make(), presses, (120, 40))
+    press_through(around(make()), presses, (120, 40))
