@@ -6,11 +6,12 @@ by `random.Random(seed).randrange`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Final, TypeAlias
 
+from engine.ir.batch import Batch
 from engine.ir.event import Event, RunFinished, RunStarted
 from engine.ir.ids import ModelName, RunId, WorkerId
 from engine.ir.options import NAIVE, Mechanisms, RunOptions
@@ -70,33 +71,51 @@ class Story:
         return LiveState(self.known())
 
 
-def tell_story(choose: Choose, *, windows: int = 2, rows: int = 5) -> Story:
-    """A run of up to so many windows of up to so many rows: failures, crashes, progress, measurements."""
-    mechanisms = _MECHANISMS[choose(len(_MECHANISMS))]
+def fresh_world(mechanisms: Mechanisms | None = None) -> World:
+    """A run of PLAN without rows, its workers not up: both models and the tool `lookup`, two at once each."""
+    mechanisms = mechanisms or Mechanisms()
     lanes = tuple(LaneSpec(name, 2, 1 << 30, dict.fromkeys(MODELS, 1 << 20)) for name in WORKERS)
     dispatcher = Dispatcher(lanes, {"lookup": 2}, mechanisms)
     preparer = Preparer({"lookup": LookupTool()}, {})
-    world = World(RunState(RunId("r"), RunOptions(mechanisms=mechanisms), preparer, dispatcher))
-    world.events.append(RunStarted(at=0.0, run=RunId("r")))
-    plans = list(_planned(choose, mechanisms, 1 + choose(windows), rows))
+    return World(RunState(RunId("r"), RunOptions(mechanisms=mechanisms), preparer, dispatcher))
+
+
+def plans_of(batches: Iterable[Batch], mechanisms: Mechanisms) -> Iterator[PhysicalPlan]:
+    """A plan for each batch of rows of PLAN; their nodes are numbered through."""
+    first = 0
+    for window in batches:
+        consolidated = consolidate((PLAN,), window, first_node=first, merge=mechanisms.merge)
+        first += len(consolidated.nodes)
+        yield make_plan(consolidated, flat_profiles(WORKERS, MODELS, slots=2), mechanisms)
+
+
+def give(world: World, plans: Iterable[PhysicalPlan]) -> None:
+    """Tell a world of all windows, of which nothing was done before, and that its workers are up."""
     for plan in plans:
         world.tell(Extended(plan, lambda _key: None, lambda _key: False))
     world.tell(InputExhausted())
     for name in WORKERS:
         world.tell(LaneUp(name, 1, "echo"))
+
+
+def tell_story(choose: Choose, *, windows: int = 2, rows: int = 5) -> Story:
+    """A run of up to so many windows of up to so many rows: failures, crashes, progress, measurements."""
+    mechanisms = _MECHANISMS[choose(len(_MECHANISMS))]
+    world = fresh_world(mechanisms)
+    world.events.append(RunStarted(at=0.0, run=RunId("r")))
+    plans = list(plans_of(_asked(choose, 1 + choose(windows), rows), mechanisms))
+    give(world, plans)
     _carry_out(choose, world)
     world.events.append(RunFinished(at=world.at, report=world.state.report(world.at)))
     return Story(plans, world.events, world)
 
 
-def _planned(choose: Choose, mechanisms: Mechanisms, windows: int, rows: int) -> Iterator[PhysicalPlan]:
-    first = row = 0
+def _asked(choose: Choose, windows: int, rows: int) -> Iterator[Batch]:
+    first = 0
     for _ in range(windows):
         asked = [{"q": f"question {choose(4)}"} for _ in range(1 + choose(rows))]
-        window = batch("w", asked, first=row)
-        consolidated = consolidate((PLAN,), window, first_node=first, merge=mechanisms.merge)
-        first, row = first + len(consolidated.nodes), row + len(asked)
-        yield make_plan(consolidated, flat_profiles(WORKERS, MODELS, slots=2), mechanisms)
+        yield batch("w", asked, first=first)
+        first += len(asked)
 
 
 def _carry_out(choose: Choose, world: World) -> None:

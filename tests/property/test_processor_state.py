@@ -9,60 +9,22 @@ from hypothesis import strategies as st
 from engine.errors import InvariantBroken
 from engine.ir.batch import Batch
 from engine.ir.event import NodeDispatched
-from engine.ir.ids import NodeId, RunId, WorkerId
-from engine.ir.logical import LogicalPlan, Policy
-from engine.ir.options import NAIVE, Mechanisms, RunOptions
+from engine.ir.ids import NodeId
+from engine.ir.logical import Policy
+from engine.ir.options import NAIVE, Mechanisms
 from engine.ir.result import Completed, Failed, Failure, NodeCounts
 from engine.optimizer.consolidate import consolidate
 from engine.optimizer.pipeline import make_plan
-from engine.processor.dispatch import Dispatcher
-from engine.processor.lanes import LaneSpec
 from engine.processor.nodes import NodeState, Status, Window
-from engine.processor.prepare import Preparer
-from engine.processor.protocol import Extended, InputExhausted, LaneUp
-from engine.processor.state import RunState
-from engine.testing.plans import batch, flat_profiles, llm, tool, workflow
-from engine.testing.tools import LookupTool
+from engine.processor.protocol import Extended, InputExhausted
+from engine.testing.plans import batch, flat_profiles, tool, workflow
+from engine.testing.stories import PLAN, WORKERS, fresh_world, give, plans_of
 from engine.testing.world import World
 
-WORKERS = ("w0", "w1")
 
-
-def diamond() -> LogicalPlan:
-    return workflow(
-        "w",
-        [
-            llm("w", "key", inputs=["q"]),
-            tool("w", "facts", reads=["key"]),
-            tool("w", "early", inputs=["q"]),
-            llm("w", "left", reads=["facts", "key"], model="m"),
-            llm("w", "right", reads=["early"], model="n", retries=1),
-            llm("w", "merge", reads=["left", "right"], deterministic=False),
-        ],
-        inputs=["q"],
-        outputs={"answer": "merge", "facts": "facts"},
-    )
-
-
-def fresh_state(mechanisms: Mechanisms | None = None, memory: int = 1 << 30) -> RunState:
-    mechanisms = mechanisms or Mechanisms()
-    lanes = tuple(LaneSpec(WorkerId(w), 2, memory, {"m": 1 << 20, "n": 1 << 20}) for w in WORKERS)
-    dispatcher = Dispatcher(lanes, {"lookup": 2}, mechanisms)
-    preparer = Preparer({"lookup": LookupTool()}, {})
-    return RunState(RunId("r"), RunOptions(mechanisms=mechanisms), preparer, dispatcher)
-
-
-def world_for(mechanisms: Mechanisms, batches: list[Batch], *, memory: int = 1 << 30) -> World:
-    world = World(fresh_state(mechanisms, memory))
-    first = 0
-    for window in batches:
-        consolidated = consolidate((diamond(),), window, first_node=first, merge=mechanisms.merge)
-        first += len(consolidated.nodes)
-        plan = make_plan(consolidated, flat_profiles(WORKERS, ["m", "n"], slots=2), mechanisms)
-        world.tell(Extended(plan, lambda _key: None, lambda _key: False))
-    world.tell(InputExhausted())
-    for name in WORKERS:
-        world.tell(LaneUp(WorkerId(name), 1, "echo"))
+def world_for(mechanisms: Mechanisms, batches: list[Batch]) -> World:
+    world = fresh_world(mechanisms)
+    give(world, plans_of(batches, mechanisms))
     return world
 
 
@@ -171,9 +133,8 @@ def test_committed_work_is_taken_over_and_not_dispatched_again():
     while first.pending:
         first.step(0)
     known = {r.key: r.outcome for r in first.records if isinstance(r.outcome, Completed)}
-    consolidated = consolidate((diamond(),), rows_of([0, 1]))
-    plan = make_plan(consolidated, flat_profiles(WORKERS, ["m", "n"], slots=2), Mechanisms())
-    world = World(fresh_state())
+    [plan] = plans_of([rows_of([0, 1])], Mechanisms())
+    world = fresh_world()
     world.tell(Extended(plan, known.get, lambda _key: False))
     world.tell(InputExhausted())
     assert world.dispatched == []
@@ -193,7 +154,7 @@ def test_a_write_in_doubt_is_not_repeated():
     )
     consolidated = consolidate((plan,), batch("w", [{"q": "a"}]))
     physical = make_plan(consolidated, flat_profiles(["w0"], ["m"]), Mechanisms())
-    world = World(fresh_state())
+    world = fresh_world()
     world.tell(Extended(physical, lambda _key: None, lambda _key: True))
     world.tell(InputExhausted())
     assert world.dispatched == []
@@ -202,7 +163,7 @@ def test_a_write_in_doubt_is_not_repeated():
 
 
 def test_illegal_moves_are_refused():
-    consolidated = consolidate((diamond(),), rows_of([0]))
+    consolidated = consolidate((PLAN,), rows_of([0]))
     window = Window(consolidated)
     node = NodeState(consolidated.nodes[0], consolidated.operators[0], window)
     node.move(Status.READY)
