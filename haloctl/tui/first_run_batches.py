@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from haloctl import exit_codes
 from haloctl.offers import Offer
 from haloctl.session.client import Apart, Joined, News, Parted, SessionClient
+from haloctl.session.proposal import Proposal
 from haloctl.session.wire import Begun, Over, Said
 from haloctl.settings import Settings
 from haloctl.tui.departure import Departure
@@ -59,7 +60,7 @@ class Batches:
         draft = first_draft(offer, self._folder)
         answers: Fold | None = None
         while True:
-            queries = QueriesScreen(workflow.plan, draft, answers, self._note(offer))
+            queries = QueriesScreen(workflow.plan, draft, answers, self._note(offer), warm=bool(self._overs))
             plan_it, draft = await self._app.push_screen_wait(queries)
             if not plan_it:
                 return False
@@ -87,10 +88,15 @@ class Batches:
         return ended or directory in self._overs
 
     async def _agreed(self, offer: Offer, workflow: Workflow, draft: Draft) -> Begun | None:
-        """The run, once the person has seen what it comes to and said yes."""
+        """The run, once the person has seen what it comes to and said yes; or at once where all is warm."""
         request = request_of(draft, workflow, self._settings)
         typed = draft.typed if draft.kind == "typed" else ()
-        screen = ProposalScreen(offer.name, lambda: self.session.propose(request, typed), self.session.begin)
+        screen = ProposalScreen(
+            offer.name,
+            lambda: self.session.propose(request, typed),
+            self.session.begin,
+            _all_is_there if self._overs else None,
+        )
         return await self._app.push_screen_wait(screen)
 
     async def leave(self, goes_on: str = "") -> None:
@@ -123,6 +129,11 @@ class Batches:
                 self._app.notify(_APART, timeout=12, markup=False)
             case Parted(words=words, unexpected=unexpected):
                 self._app.notify(words, severity="error" if unexpected else "warning", markup=False)
+
+
+def _all_is_there(proposal: Proposal) -> bool:
+    """Whether a batch after the first may begin unasked: nothing is loaded for it, and no row is left out."""
+    return not proposal.model_loads and not proposal.rejected
 
 
 def _still_running(directory: str) -> str:

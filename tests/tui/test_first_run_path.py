@@ -119,12 +119,8 @@ def test_a_table_is_answered_and_then_a_typed_question_on_the_same_warm_worker(f
         await arrived(pilot, RunScreen)
         await until(pilot, lambda: len(app.finished) == 1)
         await pilot.press("q", *"sideways", "enter", "enter")  # the answers are read meanwhile
-        proposal = (await planned(pilot)).proposal
-        assert proposal is not None
-        assert (proposal.model_loads, proposal.warm) == (0, (("echo", "toy"),))
-        await pilot.press("enter")
+        await until(pilot, lambda: len(app.finished) == 2)  # nobody said yes: nothing had to be loaded
         await arrived(pilot, RunScreen)
-        await until(pilot, lambda: len(app.finished) == 2)
         await pilot.press("q")
         await arrived(pilot, QueriesScreen)
         await pilot.press("escape")
@@ -142,6 +138,57 @@ def test_a_table_is_answered_and_then_a_typed_question_on_the_same_warm_worker(f
         [warm] = [event for event in second.events() if isinstance(event, WorkerReady)]
         loaded = [event for event in second.events() if isinstance(event, ModelLoaded)]
     assert (warm.pid, warm.resident, loaded) == (cold.pid, ("toy",), [])
+
+
+def test_on_a_warm_worker_esc_backs_out_of_planning_and_rows_that_cannot_run_are_asked_about(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    app = FirstRunApp(load_settings().settings)
+    proposed = asyncio.Event()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("enter")
+        await arrived(pilot, QueriesScreen)
+        await pilot.press("ctrl+g")
+        await planned(pilot)
+        assert app.finished == ()  # the first one is asked about
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.finished) == 1)
+        await arrived(pilot, RunScreen)
+        with monkeypatch.context() as patched:
+            patched.setattr(app.session, "propose", late(app.session.propose))
+            await pilot.press("q", *"never", "enter", "enter")
+            await arrived(pilot, ProposalScreen)
+            await pilot.press("escape")
+            screen = await arrived(pilot, QueriesScreen)
+            proposed.set()
+            assert screen.drafted().typed == ({"question": "never"},)
+        (folder / "ask.csv").write_text("id,question\n1,up\n2,down,left\n")
+        await pilot.press("ctrl+t", "ctrl+g")
+        proposal = (await planned(pilot)).proposal
+        assert proposal is not None
+        assert (proposal.model_loads, proposal.rejected) == (0, 1)
+        await pilot.press("escape")
+        await arrived(pilot, QueriesScreen)
+        await pilot.press("escape")
+        await arrived(pilot, WorkflowsScreen)
+        await pilot.press("q")
+
+    def late(propose: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def after_esc(*arguments: Any) -> Any:
+            found = await propose(*arguments)
+            await proposed.wait()
+            return found
+
+        return after_esc
+
+    left = left_after(app, steps)
+    assert left is not None
+    assert len(left.finished) == 1
+    assert [run.name for run in (folder / "runs").iterdir() if run.name != "tables"] == [
+        Path(left.finished[0]).name
+    ]
 
 
 def test_q_in_a_run_leaves_it_running_and_it_ends_by_itself(folder: Path):
@@ -202,7 +249,7 @@ async def ask(pilot: Pilot[Any], question: str) -> None:
     await arrived(pilot, QueriesScreen)
     done = len(pilot.app.finished)
     await pilot.press(*question, "enter", "enter")
-    await planned(pilot)
+    await planned(pilot)  # on a new session: a model is to be loaded
     await pilot.press("enter")
     await arrived(pilot, RunScreen)
     await until(pilot, lambda: len(pilot.app.finished) > done)

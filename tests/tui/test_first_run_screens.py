@@ -538,6 +538,30 @@ def test_what_a_session_forgot_is_planned_anew(folder: Path):
     assert drive(ProposalScreen("ask", ask, begin), steps) == [BEGUN]
 
 
+def test_what_may_begin_unasked_does_and_asks_where_the_session_was_another(folder: Path):
+    """The models of the one that had ended are gone with it."""
+    begun: list[Begun | Refused] = [Refused(number=4, code="session", message="it ended"), BEGUN]
+    seen: list[Proposal] = []
+
+    async def ask() -> Proposed | Refused:
+        return PROPOSED
+
+    async def begin(_number: int) -> Begun | Refused:
+        return begun.pop(0)
+
+    def unasked(proposal: Proposal) -> bool:
+        seen.append(proposal)
+        return True
+
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        assert (seen, begun) == ([PROPOSAL], [BEGUN])
+        await pilot.press("enter")
+        await settled(pilot)
+
+    assert drive(ProposalScreen("ask", ask, begin, unasked), steps) == [BEGUN]
+
+
 # --- what they look like ----------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Step 3: what the batch would come to. Enter begins it."""
+"""Step 3: what the batch would come to. Enter begins it, or nothing does where models are warm."""
 
 from __future__ import annotations
 
@@ -21,15 +21,20 @@ from haloctl.tui.screens.text_panel import TextPanel
 
 Ask = Callable[[], Awaitable[Proposed | Refused]]
 Begin = Callable[[int], Awaitable[Begun | Refused]]
+Unasked = Callable[[Proposal], bool]
 _PLAN_ANEW = ("stale", "session")
 """Codes of refusals that another session does not give."""
 _PLANNING = "planning … the workflow is checked, models and data are made ready"
+_BEGINS_THEN = "planning … what needs nothing loaded begins then; esc goes back"
 _SAID = 200
 """Lines of what the session says that are kept."""
 
 
 class ProposalScreen(StepScreen[Begun | None]):
-    """Asks for the plan, shows it, and begins the run. Dismissed with the run, or None for another batch."""
+    """Asks for the plan, shows it, and begins the run. Dismissed with the run, or None for another batch.
+
+    `unasked` tells of what was planned whether it begins without a yes; where it is None, nothing does.
+    """
 
     DEFAULT_CSS = """
     ProposalScreen #figures { height: auto; max-height: 60%; }
@@ -46,11 +51,12 @@ class ProposalScreen(StepScreen[Begun | None]):
         HELP,
     ]
 
-    def __init__(self, heading: str, ask: Ask, begin: Begin) -> None:
+    def __init__(self, heading: str, ask: Ask, begin: Begin, unasked: Unasked | None = None) -> None:
         super().__init__()
         self._heading = heading
         self._ask = ask
         self._begin = begin
+        self._unasked = unasked
         self.proposal: Proposal | None = None
         self._explaining = False
         self._beginning = False
@@ -67,7 +73,8 @@ class ProposalScreen(StepScreen[Begun | None]):
     def on_mount(self) -> None:
         """Have it planned."""
         self.add_class("planning")
-        self._head(lambda width: folded(_PLANNING, width, "busy"))
+        words = _PLANNING if self._unasked is None else _BEGINS_THEN
+        self._head(lambda width: folded(words, width, "busy"))
         self.query_one("#figures").focus()
         self._plan()
 
@@ -88,16 +95,17 @@ class ProposalScreen(StepScreen[Begun | None]):
         proposal = self.proposal = answer.proposal
         self._head(lambda width: figures(proposal, width))
         self._show_work()
+        if self._unasked is not None and self._unasked(proposal):
+            self.action_begin()
         self.refresh_bindings()
 
     @work(exclusive=True, group="begin")
     async def _start(self, number: int) -> None:
-        self._beginning = True
         self.query_one(Steps).note("starting …")
         answer = await self._begin(number)
         self._beginning = False
         if isinstance(answer, Refused) and answer.code in _PLAN_ANEW:
-            self.proposal = None
+            self.proposal = self._unasked = None  # what was warm is gone
             self.notify("the session had ended: the batch was planned anew", markup=False)
             self.query_one(Steps).note(self._heading)
             self.on_mount()
@@ -129,13 +137,17 @@ class ProposalScreen(StepScreen[Begun | None]):
         panel.scroll_home(animate=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Nothing can be begun before there is a plan."""
+        """Nothing can be begun before there is a plan, and what is begun is not left for another batch."""
+        if action in ("begin", "back") and self._beginning:
+            return False
         return self.proposal is not None if action in ("begin", "explain") else True
 
     def action_begin(self) -> None:
         """Run it."""
         if self.proposal is not None and not self._beginning:
+            self._beginning = True
             self._start(self.proposal.number)
+            self.refresh_bindings()
 
     def action_explain(self) -> None:
         """The whole plan in words, or operators alone."""
@@ -146,4 +158,5 @@ class ProposalScreen(StepScreen[Begun | None]):
 
     def action_back(self) -> None:
         """To the queries."""
+        self.workers.cancel_node(self)  # a plan that comes just now begins nothing any more
         self.dismiss(None)

@@ -22,7 +22,10 @@ from haloctl.tui.screens.step_screen import HELP, StepScreen
 
 
 class QueriesScreen(StepScreen[tuple[bool, Draft]]):
-    """Dismissed with (whether to plan it, the draft as it was left)."""
+    """Dismissed with (whether to plan it, the draft as it was left).
+
+    `warm`: what is planned is run at once, unless something has to be loaded.
+    """
 
     DEFAULT_CSS = """
     QueriesScreen ContentSwitcher { height: 1fr; }
@@ -35,17 +38,30 @@ class QueriesScreen(StepScreen[tuple[bool, Draft]]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+g,f5", "plan", "Plan", id="queries.plan", tooltip="See what it would come to"),
+        # The same key and name where models are warm: what is planned then begins.
+        Binding(
+            "ctrl+g,f5", "run", "Run", id="queries.plan", tooltip="Plan it, and run it if nothing is missing"
+        ),
         Binding("ctrl+t", "other", "Type / file", id="queries.other", tooltip="Type queries, or name a file"),
         Binding("escape", "back", "Back", id="queries.back", tooltip="To the workflows"),
         HELP,
     ]
 
-    def __init__(self, plan: LogicalPlan, draft: Draft, answers: Fold | None = None, note: str = "") -> None:
+    def __init__(
+        self,
+        plan: LogicalPlan,
+        draft: Draft,
+        answers: Fold | None = None,
+        note: str = "",
+        *,
+        warm: bool = False,
+    ) -> None:
         super().__init__()
         self._plan = plan
         self._draft = draft
         self._answers = answers
         self._note = note
+        self._warm = warm
 
     def compose(self) -> ComposeResult:
         """Two ways to give queries, and one place for answers."""
@@ -98,6 +114,14 @@ class QueriesScreen(StepScreen[tuple[bool, Draft]]):
 
     async def on_input_submitted(self, message: Input.Submitted) -> None:
         """Enter on the place of the answers."""
+        await self.action_plan()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The same key plans, or runs at once."""
+        return action == ("run" if self._warm else "plan") if action in ("run", "plan") else True
+
+    async def action_run(self) -> None:
+        """The same, by the name that it has where it leads on."""
         await self.action_plan()
 
     async def action_plan(self) -> None:

@@ -74,10 +74,10 @@ def workflows() -> Screen[Any]:
     return WorkflowsScreen((OFFER,), lambda offer: examine(offer, settings))
 
 
-def queries(**fields: Any) -> Screen[Any]:
+def queries(*, warm: bool = False, **fields: Any) -> Screen[Any]:
     found = examine(OFFER, load_settings().settings).workflow
     assert found is not None
-    return QueriesScreen(found.plan, Draft(output="answers.jsonl", **fields))
+    return QueriesScreen(found.plan, Draft(output="answers.jsonl", **fields), warm=warm)
 
 
 def proposal() -> Screen[Any]:
@@ -94,8 +94,8 @@ def of_a_file(path: str) -> Callable[[], Screen[Any]]:
     return partial(queries, kind="file", path=path)
 
 
-def with_typed(*typed: str) -> Callable[[], Screen[Any]]:
-    return partial(queries, typed=tuple({"question": each} for each in typed))
+def with_typed(*typed: str, warm: bool = False) -> Callable[[], Screen[Any]]:
+    return partial(queries, typed=tuple({"question": each} for each in typed), warm=warm)
 
 
 def planned(found: list[Any]) -> bool:
@@ -144,6 +144,11 @@ SCENES = {
     "queries": (with_typed(), QUERIES),
     "plan by ctrl+g": (with_typed("one"), [("QueriesScreen", "plan", "ctrl+g", "app.results", planned)]),
     "plan by f5": (with_typed("one"), [("QueriesScreen", "plan", "f5", "app.results", planned)]),
+    "run by ctrl+g": (
+        with_typed("one", warm=True),
+        [("QueriesScreen", "run", "ctrl+g", "app.results", planned)],
+    ),
+    "run by f5": (with_typed("one", warm=True), [("QueriesScreen", "run", "f5", "app.results", planned)]),
     "file": (of_a_file(""), FILE),
     "proposal": (proposal, PROPOSAL),
     "no proposal": (proposal, [("ProposalScreen", "back", "escape", "app.results", [None])]),
