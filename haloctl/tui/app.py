@@ -34,3 +34,8 @@ class RunApp(TerminalApp[ViewState]):
     def on_mount(self) -> None:
         """The run's screen is all there is."""
         self.push_screen(RunScreen(self._source, self._clock, begun=self._begun), callback=self.exit)
+
+    async def action_quit(self) -> None:
+        """Leave at once, from dialogs too; what is said afterwards is what it is for who leaves by q."""
+        shown = next((screen for screen in self.screen_stack if isinstance(screen, RunScreen)), None)
+        self.exit(None if shown is None else shown.view)

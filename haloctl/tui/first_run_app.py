@@ -78,6 +78,11 @@ class FirstRunApp(TerminalApp[Departure]):
 
         return Batches(self, self._settings, self._config, self._folder)
 
+    async def action_quit(self) -> None:
+        """Leave at once; what goes on is told as to who leaves by q. The session hears of it by itself."""
+        batches: Batches | None = vars(self).get("batches")  # not made for this: nothing was asked before
+        self.exit(Departure() if batches is None else batches.departure())
+
     @property
     def session(self) -> SessionClient:
         """This person's end of the session."""

@@ -48,6 +48,7 @@ class Batches:
         self._folder = folder
         self.session = SessionClient(settings, config, self._hear)
         self._overs: dict[str, Over] = {}
+        self._shown: tuple[str, RunScreen] | None = None
         self._heard = asyncio.Event()
 
     @property
@@ -67,9 +68,10 @@ class Batches:
             begun = await self._agreed(offer, workflow, draft)
             if begun is None:
                 continue
-            view = await self._app.push_screen_wait(
-                RunScreen(SocketSource(Path(begun.directory), self.session.child), asked_again=True)
-            )
+            screen = RunScreen(SocketSource(Path(begun.directory), self.session.child), asked_again=True)
+            self._shown = begun.directory, screen
+            view = await self._app.push_screen_wait(screen)
+            self._shown = None
             if not await self._is_over(begun.directory, view):
                 await self.leave(goes_on=begun.directory)
                 return True
@@ -105,9 +107,17 @@ class Batches:
             await self.session.leave(wait_s=LEAVE_WHILE_RUNNING_S)
         else:
             await self.session.leave()
+        self._app.exit(self.departure(goes_on))
+
+    def departure(self, goes_on: str = "") -> Departure:
+        """What is left to be said when the person leaves now; what is on the screen goes on if not over."""
+        if self._shown is not None:
+            directory, screen = self._shown
+            if not screen.view.ended and directory not in self._overs:
+                goes_on = directory
         last = next(reversed(self._overs.values()), None)
         code = 0 if last is None or last.report is None else exit_codes.of_report(last.report)
-        self._app.exit(Departure(code=code, goes_on=goes_on, finished=self.finished))
+        return Departure(code=code, goes_on=goes_on, finished=self.finished)
 
     def _note(self, offer: Offer) -> str:
         return f"{offer.name} · models are warm" if self._overs else offer.name

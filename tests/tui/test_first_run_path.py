@@ -191,7 +191,8 @@ def test_on_a_warm_worker_esc_backs_out_of_planning_and_rows_that_cannot_run_are
     ]
 
 
-def test_q_in_a_run_leaves_it_running_and_it_ends_by_itself(folder: Path):
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
+def test_who_leaves_a_run_is_told_that_it_goes_on_and_it_ends_by_itself(folder: Path, key: str):
     import fcntl
 
     write_waiting(folder)
@@ -205,7 +206,7 @@ def test_q_in_a_run_leaves_it_running_and_it_ends_by_itself(folder: Path):
         await planned(pilot)
         await pilot.press("enter")
         await arrived(pilot, RunScreen)
-        await pilot.press("q")
+        await pilot.press(key)
         await until(pilot, lambda: app.return_value is not None)
         fcntl.flock(lock, fcntl.LOCK_UN)
 
