@@ -11,6 +11,7 @@ from engine.ir.ids import ContentKey, NodeId, OperatorId, QueryIndex, Record
 from engine.ir.result import Completed, Failed, Usage
 from engine.journal.statements import key_bytes
 from engine.journal.view import RunView
+from haloctl.operator_prefixes import Prefixes, prefixes_of
 from haloctl.run_index import RunIndex, ServedBy
 
 PLACES_AT_ONCE = 20_000
@@ -42,12 +43,14 @@ class OperatorNode(Record, frozen=True, kw_only=True):
 
 
 class Piece(Record, frozen=True, kw_only=True):
-    """What one reading brought: nodes not told of before, and what came of earlier ones, by their number.
+    """What one reading brought: nodes not told of before, the prefix groups they are in, and what came of
+    earlier ones, by their number.
 
     `anew`: forget all nodes told of before; failures were taken back, and the reading began again.
     """
 
     new: tuple[OperatorNode, ...] = ()
+    prefixes: Prefixes = Prefixes()
     changed: tuple[tuple[int, Fate], ...] = ()
     anew: bool = False
 
@@ -107,7 +110,8 @@ class OperatorReader:
             self._working[-1][node.id] = self._count, node.key
             self._count += 1
             found.append(OperatorNode(node=node.id, rows=rows, fate=self._fate(view, node.key)))
-        return Piece(new=tuple(found))
+        prefixes = prefixes_of(record.plan.consolidated, [each.node for each in found])
+        return Piece(new=tuple(found), prefixes=prefixes)
 
     def _outcomes(self, view: RunView) -> Piece | None:
         """What was committed since the last piece."""

@@ -10,9 +10,10 @@ from engine.live import totals as live
 from engine.live.state import LiveSnapshot, OperatorLive, QueryStatus, RunningNode
 from engine.live.state import Span as LiveSpan
 from haloctl.operator_nodes import OperatorReader
+from haloctl.operator_prefixes import Prefixes
 from haloctl.query_path import find_paths
-from haloctl.shared_rows import SharedRow
 from haloctl.row_facts import gist, read_errors, read_names
+from haloctl.shared_rows import SharedRow
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import Joined, Turned, ViewState, reduce
 from haloctl.tui.operator_status import described, state_of
@@ -320,3 +321,21 @@ def test_rows_that_shared_a_step_are_named_below_one_another_where_there_is_litt
     assert "shared the same work as node 9, done once" in words
     known = replace(step, leader_serves=1, leader_rows=rows[:1])
     assert "the same work as for #0 question 0, done once" in plain_text(step_lines(known, 80))
+
+
+def test_an_operator_of_a_model_tells_what_its_prompts_begin_with_alike(state_at, trace):
+    state = state_at(9)
+    answer, tool = find(state, OperatorId("notes/answer")), find(state, OperatorId("notes/look_up"))
+    prefixes = OperatorReader(trace, OperatorId("notes/answer")).read().prefixes
+    text = plain_text(fact_lines(state, answer, prefixes))
+    assert "prefix      14 tokens in 40 calls" in text
+    assert f"{prefixes.inner_groups} groups within, up to 27" in text
+    assert "prefix" not in plain_text(fact_lines(state, answer))
+    assert "prefix" not in plain_text(fact_lines(state, tool, Prefixes()))
+    assert "prefix      no call begins as another" in plain_text(fact_lines(state, answer, Prefixes()))
+    several = Prefixes(tokens=95, groups=2, calls=5, others=1, inner_tokens=99, inner_groups=1)
+    text = plain_text(fact_lines(state, answer, several))
+    assert "prefix      5 calls in 2 groups" in text
+    assert "of up to 95 tokens" in text
+    assert "1 group within, up to 99" in text
+    assert "and 1 of other operators" in text

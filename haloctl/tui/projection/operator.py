@@ -9,6 +9,7 @@ from engine.ir.ids import OperatorId
 from engine.ir.result import UPSTREAM_FAILED
 from engine.live.state import LATENCY_BOUNDS_S, LiveSnapshot, OperatorLive
 from haloctl.operator_nodes import Fate, OperatorNode
+from haloctl.operator_prefixes import Prefixes
 from haloctl.tui.pieces import BLANK, Line, Piece, fact, line
 from haloctl.tui.projection.operators import short_name
 from haloctl.tui.row_table import Column
@@ -60,8 +61,8 @@ def find(state: LiveSnapshot, operator: OperatorId | None) -> OperatorLive | Non
     return next((each for each in state.operators if each.id == operator), None)
 
 
-def fact_lines(state: LiveSnapshot, live: OperatorLive) -> tuple[Line, ...]:
-    """What it is and how far it is."""
+def fact_lines(state: LiveSnapshot, live: OperatorLive, prefixes: Prefixes | None = None) -> tuple[Line, ...]:
+    """What it is and how far it is. `prefixes` is None before its plan was read."""
     shape = next((each for each in state.shape.operators if each.id == live.id), None)
     reads = [short_name(state.shape, e.source) for e in state.shape.edges if e.target == live.id]
     readers = [short_name(state.shape, e.target) for e in state.shape.edges if e.source == live.id]
@@ -82,7 +83,9 @@ def fact_lines(state: LiveSnapshot, live: OperatorLive) -> tuple[Line, ...]:
         fact("blocked", _blocked(live), "warn" if live.blocked else "muted"),
         fact("retried", f"{live.retried:,}", "warn" if live.retried else "muted"),
     ]
-    return (*lines, BLANK, *_token_lines(live))
+    generates = shape is not None and shape.model is not None
+    groups = _prefix_lines(prefixes) if generates and prefixes is not None else ()
+    return (*lines, *_token_lines(live), *groups)
 
 
 def _blocked(live: OperatorLive) -> str:
@@ -101,6 +104,25 @@ def _token_lines(live: OperatorLive) -> Iterator[Line]:
     calls = sum(live.latency)
     if calls:
         yield fact("time", f"{duration(live.busy_s / calls)} a call, {duration(live.busy_s)} in all")
+
+
+def _prefix_lines(prefixes: Prefixes) -> Iterator[Line]:
+    """What its prompts begin with alike, as far as that was known when they were planned."""
+    if not prefixes.groups:
+        yield fact("prefix", "no call begins as another", "muted")
+        return
+    wide, calls = f"{prefixes.tokens:,} tokens", f"{prefixes.calls:,} calls"
+    alone = prefixes.groups == 1
+    yield fact(
+        "prefix", f"{wide} in {calls}" if alone else f"{calls} in {prefixes.groups:,} groups", "accent"
+    )
+    if not alone:
+        yield fact("", f"of up to {wide}")
+    if prefixes.inner_groups:
+        groups = "1 group" if prefixes.inner_groups == 1 else f"{prefixes.inner_groups:,} groups"
+        yield fact("", f"{groups} within, up to {prefixes.inner_tokens:,}")
+    if prefixes.others:
+        yield fact("", f"and {prefixes.others:,} of other operators")
 
 
 def histogram(live: OperatorLive, width: int) -> tuple[Line, ...]:

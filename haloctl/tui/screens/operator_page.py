@@ -15,6 +15,7 @@ from textual.containers import Horizontal, Vertical
 from engine.errors import HaloError
 from engine.ir.ids import OperatorId, QueryIndex
 from haloctl.operator_nodes import OperatorReader, Piece
+from haloctl.operator_prefixes import Prefixes, together
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
 from haloctl.tui.one_at_a_time import one_at_a_time
@@ -38,7 +39,7 @@ class OperatorPage(PageView):
     DEFAULT_CSS = """
     OperatorPage > Horizontal { height: 1fr; }
     OperatorPage #about { width: 2fr; min-width: 44; }
-    OperatorPage #facts { height: 19; }
+    OperatorPage #facts { height: 20; }
     OperatorPage #latency { height: 1fr; }
     OperatorPage #nodes { width: 3fr; }
     OperatorPage.-narrow > Horizontal { layout: vertical; }
@@ -61,6 +62,9 @@ class OperatorPage(PageView):
         self._reader: OperatorReader | None = None
         self._read: tuple[OperatorId, int, bool] | None = None
         self._read_s = 0.0
+        self._shows: OperatorId | None = None
+        """The operator whose calls stand in the table."""
+        self._prefixes = Prefixes()
 
     def compose(self) -> ComposeResult:
         """Three panels."""
@@ -80,7 +84,7 @@ class OperatorPage(PageView):
         if live is None:
             return
         facts, latency = self.query_one("#facts", TextPanel), self.query_one("#latency", TextPanel)
-        facts.show(fact_lines(view.shown, live))
+        facts.show(fact_lines(view.shown, live, self._prefixes if self._shows == live.id else None))
         latency.show(histogram(live, latency.inner_width))
         wanted = (live.id, live.settled, view.ended)  # at the end all events are on disk too
         other = self._read is None or self._read[0] != live.id
@@ -97,6 +101,7 @@ class OperatorPage(PageView):
         if self._reader is None or self._read is None or self._read[0] != operator:
             self._reader = OperatorReader(directory, operator)
             self._begin()
+            self._shows = operator
         try:
             while (piece := await asyncio.to_thread(self._reader.read)) is not None:
                 if self.seen.operator != operator:
@@ -112,13 +117,14 @@ class OperatorPage(PageView):
 
     def _begin(self) -> None:
         """Without rows."""
-        self._rows, self._first_rows = RowTable(NODES), []
+        self._rows, self._first_rows, self._prefixes = RowTable(NODES), [], Prefixes()
         self.query_one(FilterTable).show(self._rows)
 
     def _take(self, piece: Piece) -> None:
         """Show what one reading brought."""
         if piece.anew:
             self._begin()
+        self._prefixes = together(self._prefixes, piece.prefixes)
         self._rows.extend(node_columns(piece.new))
         self._first_rows += [node.rows[0] for node in piece.new]
         for number, fate in piece.changed:
