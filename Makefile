@@ -46,7 +46,7 @@ format: $(READY) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-BENCHMARKS := coordinator control live memory planner layout widgets journal pipelining llama_backend
+BENCHMARKS := coordinator control live memory planner layout view widgets tui journal pipelining llama_backend
 
 bench: $(READY) ## Run the benchmarks; each prints its figures as ratios within one run
 	@set -e; for name in $(BENCHMARKS); do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name; done
