@@ -71,6 +71,7 @@ class LiveBatch(Record, frozen=True, kw_only=True):
     queries: tuple[Patch, ...] = ()
     steps: tuple[Patch, ...] = ()
     steps_total: tuple[Patch, ...] = ()
+    under_way: tuple[Patch, ...] = ()
     spans: tuple[Span, ...] = ()
     spans_seen: int = 0
     spans_dropped: int = 0
@@ -104,6 +105,7 @@ def difference(told: LiveSnapshot, now: LiveSnapshot, *, seq: int = 1) -> LiveBa
         queries=changed_bytes(told.queries, now.queries),
         steps=changed_bytes(told.steps, now.steps),
         steps_total=changed_bytes(told.steps_total, now.steps_total),
+        under_way=changed_bytes(told.under_way, now.under_way),
         spans=spans,
         spans_seen=now.spans_seen,
         spans_dropped=now.spans_seen - told.spans_seen - len(spans),
@@ -136,6 +138,7 @@ def apply(told: LiveSnapshot, batch: LiveBatch) -> LiveSnapshot:
         queries=patched(told.queries, batch.queries),
         steps=patched(told.steps, batch.steps),
         steps_total=patched(told.steps_total, batch.steps_total),
+        under_way=patched(told.under_way, batch.under_way),
         spans=(told.spans + batch.spans)[-SPANS_KEPT:],
         spans_seen=batch.spans_seen,
         spans_dropped=told.spans_dropped + batch.spans_dropped,

@@ -9,7 +9,7 @@ once it is settled.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.ir import event as ev
@@ -20,7 +20,7 @@ from engine.live.drafts import RunningDraft
 from engine.live.lanes import NOBODY, Begun, Lanes
 from engine.live.membership import KnownPlans, WindowMembers
 from engine.live.operators import Operators, Settled
-from engine.live.rows import Rows
+from engine.live.rows import Rows, under_way
 from engine.live.state import (
     FAILURES_KEPT,
     MESSAGE_LENGTH,
@@ -28,6 +28,7 @@ from engine.live.state import (
     FailureLive,
     LiveSnapshot,
     QueryStatus,
+    RunningNode,
 )
 from engine.live.tally import Tally
 from engine.live.windows import Windows
@@ -112,6 +113,7 @@ class LiveState:
 
     def snapshot(self) -> LiveSnapshot:
         """All of it as a value. Values that did not change are the same objects as in the last snapshot."""
+        running = self._lanes.running()
         return LiveSnapshot(
             at=self._tally.at,
             attempt=self._attempt,
@@ -124,10 +126,11 @@ class LiveState:
             channels=tuple(self._channels.values()),
             windows=self._windows.values(),
             epochs=tuple(self._windows.epochs.values()),
-            running=self._lanes.running(),
+            running=running,
             queries=bytes(self._rows.status),
             steps=bytes(self._rows.steps),
             steps_total=bytes(self._rows.steps_total),
+            under_way=under_way(len(self._rows.status), self._calls(running)),
             spans=self._lanes.spans(),
             spans_seen=self._lanes.spans_seen,
             uses=self._lanes.uses(),
@@ -135,6 +138,14 @@ class LiveState:
             failures_seen=self._failures_seen,
             report=self._report,
         )
+
+    def _calls(self, running: Iterable[RunningNode]) -> Iterator[tuple[int, Sequence[int]]]:
+        """The nodes in flight: the place of each one's operator, and the rows it serves, as far as known."""
+        places = {operator.id: at for at, operator in enumerate(self._windows.shape.operators, 1)}
+        for node in running:
+            window = self._windows.find(node.node)
+            if node.operator in places and window is not None:
+                yield places[node.operator], window.members.queries_of(node.node)
 
     def advance(self, at: float) -> None:
         """Note that time has passed without an event."""

@@ -13,6 +13,7 @@ _OF_STATUS: Mapping[str, QueryStatus] = {
     "quarantined": QueryStatus.QUARANTINED,
 }
 _MANY = 255
+"""Stands for any more: one byte holds no larger number."""
 _FINISHED = frozenset(_OF_STATUS.values())
 _ONLY_FINISHED = bytes(status if status in _FINISHED else 0 for status in range(256))
 _AT_REST = bytes(QueryStatus.PENDING if at == QueryStatus.RUNNING else at for at in range(256))
@@ -21,6 +22,20 @@ _AT_REST = bytes(QueryStatus.PENDING if at == QueryStatus.RUNNING else at for at
 def at_rest(status: bytes) -> bytes:
     """Statuses of rows once nothing is under way any more: those that were running are not done."""
     return status.translate(_AT_REST)
+
+
+def under_way(rows: int, calls: Iterable[tuple[int, Sequence[int]]]) -> bytes:
+    """For each row the place of the operator that has a call in flight for it, from 1; 0 for none.
+
+    `calls` are places with the rows they are for, in the order of the plan; of several the last one counts.
+    """
+    places = bytearray(rows)
+    for place, served in calls:
+        code = min(place, _MANY)
+        for row in served:
+            if row < rows:
+                places[row] = code
+    return bytes(places)
 
 
 class Rows:

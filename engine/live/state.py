@@ -221,8 +221,10 @@ class LiveSnapshot(Record, frozen=True, kw_only=True):
     """All of a run's live state; encodable, and small whatever the size of the run: a few bytes a query.
 
     `queries[i]` is the QueryStatus of row i, `steps[i]` how many of its pairs are settled, of
-    `steps_total[i]` (255 stands for any more). `spans` and `failures` are the latest; `…_seen` counts all
-    there were, `…_dropped` those a viewer was not told of.
+    `steps_total[i]` (255 stands for any more). `under_way[i]` says which operator has a call in
+    flight for it: its place in the shape, from 1 (255 stands for any further on), 0 for none; of several the
+    last. `spans` and `failures` are the latest; `…_seen` counts all there were, `…_dropped` those a viewer
+    was not told of.
     """
 
     at: float = 0.0
@@ -240,6 +242,7 @@ class LiveSnapshot(Record, frozen=True, kw_only=True):
     queries: bytes = b""
     steps: bytes = b""
     steps_total: bytes = b""
+    under_way: bytes = b""
     spans: tuple[Span, ...] = ()
     spans_seen: int = 0
     spans_dropped: int = 0

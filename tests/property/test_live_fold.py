@@ -76,6 +76,29 @@ def test_the_live_state_agrees_with_the_report(story):
 
 @settings(max_examples=40, deadline=None)
 @given(story=stories())
+def test_every_row_stands_at_the_last_operator_that_has_a_call_in_flight_for_it(story):
+    serves = {
+        node.id: {plan.consolidated.queries[query].index for query, _operator in node.members}
+        for plan in story.plans
+        for node in plan.consolidated.nodes
+    }
+    state, some = story.state(), False
+    for event in story.events:
+        state.absorb(event)
+        now = state.snapshot()
+        places = [operator.id for operator in now.shape.operators]
+        wanted = bytearray(len(now.queries))
+        for node in now.running:
+            for row in serves[node.node]:
+                wanted[row] = places.index(node.operator) + 1
+        assert now.under_way == bytes(wanted)
+        some |= any(wanted)
+    assert some
+    assert not any(now.under_way)
+
+
+@settings(max_examples=40, deadline=None)
+@given(story=stories())
 def test_lanes_are_as_busy_as_the_report_says(story):
     state = story.state()
     for event in story.events:
