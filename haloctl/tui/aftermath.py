@@ -31,6 +31,8 @@ def after(directory: Path, child: subprocess.Popen[bytes] | None = None) -> Gone
         return Gone(aftermath=Aftermath(words=clean_line(f"the journal cannot be read: {error.message}")))
     if found is None:
         return None
+    if child is not None:
+        child.poll()  # else it stays in the list of processes as long as this one, as if it had not ended
     go_on = go_on_command(directory.name, found.report)
     if found.report is not None:
         words = f"exit code {found.code}: {MEANINGS.get(found.code, 'ended by a signal')}"
