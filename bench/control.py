@@ -164,7 +164,7 @@ def measure(crowd: Crowd, queries: int) -> dict[str, float]:
             stack.callback(viewer.kill)
             assert viewer.stdout is not None
             viewer.stdout.readline()  # it waits for the run
-        control.LiveFeed, TimedFeed.spent_s = TimedFeed, 0.0  # type: ignore[misc]
+        control.LiveFeed, TimedFeed.spent_s = TimedFeed, 0.0  # type: ignore[attr-defined]
         since = time.process_time()
         run = partial(carry_out, crowd=crowd, directory=directory, stack=stack)
         report = trio.run(

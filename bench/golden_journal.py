@@ -65,8 +65,10 @@ def main(directory: Path) -> None:
             for operator in OPERATORS:
                 store.append(example_node(index, operator))
             writer.submit(example_result(index))
-        store.append(Intent(key=example_node(FINISHED).key, operator=OPERATORS[0], idempotency_key="once"))
-        store.append(CrashRecord(key=example_node(FINISHED).key, worker="w0", signal=11, solo=True))
+        doubted = example_node(FINISHED)
+        assert doubted.key is not None
+        store.append(Intent(key=doubted.key, operator=doubted.operator, idempotency_key="once"))
+        store.append(CrashRecord(key=doubted.key, worker="w0", signal=11, solo=True))
         store.append_events(events)
         writer.finish()
         store.set_status("stopped", report)

@@ -15,9 +15,12 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from engine.ir.event import NodeCompleted, NodeDispatched
+from engine.ir.ids import NodeId, OperatorId, QueryIndex
 from engine.ir.keys import content_key
 from engine.ir.result import Completed, NodeRecord, QueryResult, Usage
 from engine.journal.output import ResultWriter
@@ -30,8 +33,8 @@ TEXT = "The revenue of the region in the last quarter was above that of the year
 
 def node(index: int, words: int = 2) -> NodeRecord:
     return NodeRecord(
-        node=index,
-        operator="demo/answer",
+        node=NodeId(index),
+        operator=OperatorId("demo/answer"),
         key=content_key("bench", index),
         outcome=Completed(
             value=f"{index} " + TEXT * words, usage=Usage(prompt_tokens=400, decoded_tokens=40)
@@ -41,7 +44,7 @@ def node(index: int, words: int = 2) -> NodeRecord:
 
 def row(index: int) -> QueryResult:
     outputs = {"answer": f"{index} {TEXT}", "score": index / 7}
-    return QueryResult(index=index, id=f"q{index}", workflow="demo", status="ok", outputs=outputs)
+    return QueryResult(index=QueryIndex(index), id=f"q{index}", workflow="demo", status="ok", outputs=outputs)
 
 
 def fsync_cost(place: Path) -> str:
@@ -110,7 +113,7 @@ def resumed(place: Path, count: int) -> str:
     )
 
 
-def emitted(place: Path, count: int, order: str, backwards: bool) -> str:
+def emitted(place: Path, count: int, order: Literal["input", "completion"], backwards: bool) -> str:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     with RunStore.create(place / "run", example_meta()) as store:
@@ -128,7 +131,7 @@ def emitted(place: Path, count: int, order: str, backwards: bool) -> str:
     )
 
 
-def in_a_process(function, *arguments) -> None:
+def in_a_process(function: Callable[..., str], *arguments: object) -> None:
     place = Path(tempfile.mkdtemp(prefix="haloctl-bench-"))
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()

@@ -15,7 +15,10 @@ import random
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as workers are started
 
@@ -36,9 +39,8 @@ class Bench:
         self.path, self.threads, self.repeat = path, threads, repeat
         self.random = random.Random(0)
 
-    def load(self, **options) -> Backend:
-        extra = options.pop("extra", {})
-        chosen = ModelOptions(threads=self.threads, extra=extra, **options)
+    def load(self, **options: Any) -> Backend:
+        chosen = ModelOptions(threads=self.threads, **options)
         file = ModelFile(name=ModelName("bench"), backend="llama_cpp", path=str(self.path), options=chosen)
         backend = load_backend(file, 4 << 30)
         run(backend, [self.request(0, 8, 4)])  # first decode allocates
@@ -48,8 +50,8 @@ class Bench:
         return " ".join(self.random.choice(WORDS) for _ in range(count))
 
     def request(self, number: int, words: int, max_tokens: int, *, system: str = "") -> GenerateRequest:
-        turns = (("system", system), ("user", f"{number} {self.words(words)}"))
-        messages = tuple(Message(role=role, content=text) for role, text in turns if text)
+        asked = Message(role="user", content=f"{number} {self.words(words)}")
+        messages = (Message(role="system", content=system), asked) if system else (asked,)
         return GenerateRequest(
             id=RequestId(number), messages=messages, max_tokens=max_tokens, ignore_eos=True
         )
@@ -215,7 +217,8 @@ def _batched_bench(
         output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
         for line in output.splitlines():
             if line.startswith("{"):
-                return json.loads(line)
+                found: dict[str, float] = json.loads(line)
+                return found
     raise SystemExit(f"{binary} printed no result")
 
 
@@ -235,14 +238,11 @@ def main() -> None:
         figures: dict[str, float] = {}
         setting = {**provenance(), "build": backend_build("llama_cpp"), "threads": bench.threads}
         print(f"{backend_build('llama_cpp')}, {bench.threads} threads, {path.name}, best of {bench.repeat}")
-        jobs = [lambda: decode_scaling(bench), lambda: prefix_sharing(bench), lambda: admission_order(bench)]
+        jobs: list[Callable[[], dict[str, float]]]
+        jobs = [partial(ask, bench) for ask in (decode_scaling, prefix_sharing, admission_order)]
         if arguments.batched_bench:
             for batch, shared in ((1, False), (16, False), (16, True)):
-                jobs.append(
-                    lambda batch=batch, shared=shared: against_batched_bench(
-                        bench, arguments.batched_bench, batch, shared
-                    )
-                )
+                jobs.append(partial(against_batched_bench, bench, arguments.batched_bench, batch, shared))
         for job in jobs:
             found = job()
             figures.update(found)

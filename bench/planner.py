@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from engine.ir.batch import Batch
+from engine.ir.consolidated import ConsolidatedPlan
 from engine.ir.cost import Profiles
 from engine.ir.options import NAIVE, Mechanisms
 from engine.optimizer import consolidate, make_plan
@@ -50,7 +51,7 @@ def measure(load: Workload, queries: int, workers: int, topics: int) -> dict[str
     search = epoch_dp(build_problem(apply_rules(consolidated), where))
     own = plan.estimate.makespan_s
 
-    def times(consolidated_plan=consolidated, mechanisms=NAIVE) -> float:
+    def times(consolidated_plan: ConsolidatedPlan = consolidated, mechanisms: Mechanisms = NAIVE) -> float:
         return round(make_plan(consolidated_plan, where, mechanisms).estimate.makespan_s / own, 2)
 
     apart = consolidate((load.plan,), window, merge=False)

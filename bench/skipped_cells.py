@@ -13,6 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 from statistics import linear_regression
+from typing import Any
 
 from bench.llama_backend import Bench, run
 from bench.prompt_lengths import prefilled
@@ -88,7 +89,7 @@ def _worth(path: Path, name: str, rates: list[dict[str, float]]) -> dict[str, fl
     return {"measured": per_token / per_cell, "assumed": assumed}
 
 
-def _lines(figures: dict) -> str:
+def _lines(figures: dict[str, Any]) -> str:
     rates = figures["rates"]
     lines = [
         f"{figures['model']}: {line['kept']:6,} cells kept: {line['rate']:6,.0f} tokens/s, "

@@ -12,10 +12,11 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 
-from engine.contracts import Cancellation
+from engine.contracts import Cancellation, Tool
 from engine.ir.batch import Query
-from engine.ir.ids import QueryIndex
+from engine.ir.ids import Json, OperatorId, QueryIndex
 from engine.ir.logical import ToolOperator
 from engine.parser import load_workflow, lower
 from engine.templating import build_scope, render_arguments
@@ -41,17 +42,17 @@ def main(urls: list[str]) -> None:
         tool.close()
 
 
-def statements():
+def statements() -> Iterator[tuple[OperatorId, dict[str, Json]]]:
     plan = lower(load_workflow(catalogue.find("market-brief").workflow, REGISTRY), REGISTRY, None)
-    bindings = {"user_query": "?", "region": "ASIA", "segment": "BUILDING", "year": 1995}
+    bindings: dict[str, Json] = {"user_query": "?", "region": "ASIA", "segment": "BUILDING", "year": 1995}
     query = Query(index=QueryIndex(0), id="q", workflow=plan.workflow, bindings=bindings)
     for operator in plan.operators:
         if isinstance(operator, ToolOperator):
-            scope = build_scope(operator, query, {"market_brief/parameters": bindings})
+            scope = build_scope(operator, query, {OperatorId("market_brief/parameters"): bindings})
             yield operator.id, render_arguments(operator, scope)
 
 
-def timed(tool, arguments) -> float:
+def timed(tool: Tool, arguments: dict[str, Json]) -> float:
     started = time.perf_counter()
     tool.call(arguments, timeout_s=60.0, cancellation=Cancellation())
     return time.perf_counter() - started

@@ -47,7 +47,9 @@ def main() -> None:
             print(f"\ntransformers: {there}\nllama.cpp:    {here}")
 
 
-def _by_transformers(folder: Path, prompts: list) -> tuple[list[list[int]], list[str]]:
+def _by_transformers(
+    folder: Path, prompts: list[tuple[tuple[str, str], ...]]
+) -> tuple[list[list[int]], list[str]]:
     """Token ids of the prompts, and answers."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch.nn import functional
@@ -13,7 +13,7 @@ from engine.backends.exllamav2.environment import has_paged_flash_attention
 from engine.backends.paged.attention import Compute
 from engine.backends.paged.attention_choice import WAYS, Trial, attempt, case, choose
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 
 def attention(target: Target, _folder: object) -> Figures:

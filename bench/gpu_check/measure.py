@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from engine.contracts import Backend
 from engine.ir.ids import RequestId
-from engine.ir.request import Generated, GenerateRequest, Message
+from engine.ir.request import Generated, GenerateOutput, GenerateRequest, Message
 
 SYSTEM = "You answer questions about orders, parts and suppliers from the tables you are given. " * 24
 ALONE = 4
@@ -38,7 +38,7 @@ def answer(backend: Backend, requests: Iterable[GenerateRequest]) -> float:
     since = time.perf_counter()
     for request in asked:
         backend.enqueue(request)
-    outputs = []
+    outputs: list[GenerateOutput] = []
     while not backend.idle:
         outputs += backend.step()
     took = time.perf_counter() - since

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from safetensors.torch import load_file, save_file
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 GROUP_ROWS = 128
 """Rows of a matrix, in the order they are kept in, that share a largest scale."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from msgspec.structs import replace
 
 from engine.backends.paged.attention_choice import Shape
 from engine.backends.paged.limited_network import LimitedNetwork
@@ -64,7 +65,7 @@ class Target:
 
     def file(self, path: Path, slots: int, **options: int) -> ModelFile:
         """The folder as a model to load; `options` are of `ModelOptions`."""
-        chosen = ModelOptions(slots=slots, threads=1, **{"context_tokens": 2048, **options})
+        chosen = replace(ModelOptions(slots=slots, threads=1, context_tokens=2048), **options)
         return ModelFile(name=ModelName("check"), backend="exllamav2", path=str(path), options=chosen)
 
     def free_bytes(self) -> int | None:
@@ -90,7 +91,7 @@ class Shortage(Protocol):
 class TakenMemory:
     """On a GPU: all but `level` MiB is held by a tensor of this process."""
 
-    levels = (256, 64, 16, 4)
+    levels: tuple[int, ...] = (256, 64, 16, 4)
 
     def __init__(self) -> None:
         self._held: torch.Tensor | None = None
@@ -114,7 +115,7 @@ class TakenMemory:
 class LimitedTokens:
     """Of the reference: a batch may hold `level` tokens."""
 
-    levels = (100, 20, 1)
+    levels: tuple[int, ...] = (100, 20, 1)
 
     def __init__(self, network: LimitedNetwork) -> None:
         self._network = network
