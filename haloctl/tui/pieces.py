@@ -11,21 +11,21 @@ from rich.cells import cell_len, chop_cells
 from engine.ir.ids import Record
 from haloctl.sanitise import clean
 from haloctl.tui.cells import one_line
+from haloctl.tui.themes import Shade
 
 Tone: TypeAlias = Literal["plain", "strong", "good", "busy", "warn", "bad", "muted", "accent"]
 TONES: Final[tuple[Tone, ...]] = get_args(Tone)
 
-TONE_CSS: Final[dict[Tone, tuple[str, str]]] = {
-    "plain": ("color: $foreground;", ""),
-    "strong": ("color: $foreground; text-style: bold;", ""),
-    "good": ("color: $success;", ""),
-    "busy": ("color: $primary;", ""),
-    "warn": ("color: $warning;", "text-style: bold;"),
-    "bad": ("color: $error; text-style: bold;", "text-style: bold reverse;"),
-    "muted": ("color: $foreground 55%;", ""),
-    "accent": ("color: $accent;", "text-style: underline;"),
+TONE_SHADES: Final[dict[Tone, Shade]] = {
+    "plain": Shade(css="color: $foreground;"),
+    "strong": Shade(css="color: $foreground; text-style: bold;"),
+    "good": Shade(css="color: $success;"),
+    "busy": Shade(css="color: $primary;"),
+    "warn": Shade(css="color: $warning;", plain_css="text-style: bold;"),
+    "bad": Shade(css="color: $error; text-style: bold;", plain_css="text-style: bold reverse;"),
+    "muted": Shade(css="color: $foreground 55%;"),
+    "accent": Shade(css="color: $accent;", plain_css="text-style: underline;"),
 }
-"""Tone → declarations of Textual CSS: in colour, and in addition without."""
 
 LONGEST_TEXT: Final = 200_000
 """Characters of one text that a panel shows; a megabyte in one line must not stall the screen."""

@@ -7,7 +7,8 @@ theme a user picks. A state is always told by its glyph and its style together; 
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, TypeVar
 
 from textual.theme import BUILTIN_THEMES, Theme
 
@@ -25,15 +26,22 @@ SpanKind = Literal["load", "prefill", "mixed", "decode", "tool", "wait"]
 """What a worker or a kind of tool spent a while on. mixed: prefill of some calls beside decode of others."""
 
 
-class Look(Record, frozen=True, kw_only=True):
-    """How one state or kind is drawn: a glyph one cell wide, and declarations of Textual CSS.
+Name = TypeVar("Name", bound=str)
 
-    `css` holds wherever colours are shown, `plain_css` is added where they are not.
+
+class Shade(Record, frozen=True, kw_only=True):
+    """How some text is drawn, as declarations of Textual CSS: `css` always, `plain_css` in addition where no
+    colours are shown.
     """
 
-    glyph: str
     css: str
     plain_css: str = ""
+
+
+class Look(Shade, frozen=True, kw_only=True):
+    """How one state or kind is drawn: its shade, and a glyph one cell wide."""
+
+    glyph: str
 
 
 STATES: Final[dict[State, Look]] = {
@@ -44,9 +52,7 @@ STATES: Final[dict[State, Look]] = {
     "shared": Look(glyph="◇", css="color: $accent;"),
     "cached": Look(glyph="◆", css="color: $accent;"),
     "failed": Look(glyph="✖", css="color: $error; text-style: bold;", plain_css="text-style: bold reverse;"),
-    "blocked": Look(
-        glyph="⊘", css="color: $error 75%;", plain_css="color: $foreground; text-style: underline;"
-    ),
+    "blocked": Look(glyph="⊘", css="color: $error 75%;", plain_css="color: $foreground; text-style: bold;"),
     "skipped": Look(glyph="○", css="color: $foreground-muted;", plain_css="text-style: strike;"),
 }
 
@@ -60,8 +66,8 @@ SPANS: Final[dict[SpanKind, Look]] = {
 }
 
 
-def looks_css(widget: str, block: str, looks: dict[State, Look] | dict[SpanKind, Look]) -> str:
-    """CSS rules for the component classes `block--state` of the widget class named `widget`.
+def looks_css(widget: str, block: str, looks: Mapping[Name, Shade]) -> str:
+    """CSS rules for the component classes `block--name` of the widget class named `widget`.
 
     Append it to the widget's `DEFAULT_CSS`, and `component_classes(block, looks)` to its `COMPONENT_CLASSES`.
     """
@@ -73,7 +79,7 @@ def looks_css(widget: str, block: str, looks: dict[State, Look] | dict[SpanKind,
     return "\n".join(rules) + "\n"
 
 
-def component_classes(block: str, looks: dict[State, Look] | dict[SpanKind, Look]) -> set[str]:
+def component_classes(block: str, looks: Iterable[str]) -> set[str]:
     """Names of the component classes that `looks_css` gives rules to."""
     return {f"{block}--{name}" for name in looks}
 

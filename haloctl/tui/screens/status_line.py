@@ -9,14 +9,18 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from haloctl.tui.model import PAGES, Page, ViewState
-from haloctl.tui.screens.text_panel import TONE_CLASSES, tone_css
+from haloctl.tui.pieces import TONE_SHADES
 from haloctl.tui.status_text import GAP, Chip, chips, fitted
+from haloctl.tui.themes import component_classes, looks_css
 
 
 class StatusLine(Widget):
     """One line of chips over a thin bar of how far the run is."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES | {"status--bar", "status--track"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = component_classes("tone", TONE_SHADES) | {
+        "status--bar",
+        "status--track",
+    }
     DEFAULT_CSS = """
     StatusLine { height: 2; background: $panel; }
     StatusLine.dimmed { text-opacity: 60%; }
@@ -24,7 +28,7 @@ class StatusLine(Widget):
     StatusLine.failed > .status--bar { color: $error; }
     StatusLine.finished > .status--bar { color: $success; }
     StatusLine > .status--track { color: $foreground 15%; }
-    """ + tone_css("StatusLine")
+    """ + looks_css("StatusLine", "tone", TONE_SHADES)
 
     def __init__(self) -> None:
         super().__init__()

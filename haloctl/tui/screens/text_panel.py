@@ -9,28 +9,16 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.strip import Strip
 
-from haloctl.tui.pieces import TONE_CSS, TONES, Line
+from haloctl.tui.pieces import TONE_SHADES, Line
+from haloctl.tui.themes import component_classes, looks_css
 from haloctl.tui.widgets.panel import Panel
-
-
-def tone_css(widget: str) -> str:
-    """CSS rules of the tones for a widget class; its component classes are `tone--NAME`."""
-    rules = []
-    for tone, (css, plain_css) in TONE_CSS.items():
-        rules.append(f"{widget} > .tone--{tone} {{ {css} }}")
-        if plain_css:
-            rules.append(f"{widget}:nocolor > .tone--{tone} {{ {plain_css} }}")
-    return "\n".join(rules)
-
-
-TONE_CLASSES = {f"tone--{tone}" for tone in TONES}
 
 
 class TextPanel(Panel):
     """Shows lines; scrolls where they are more than fit."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
-    DEFAULT_CSS = "TextPanel { padding: 0 0 0 1; }\n" + tone_css("TextPanel")
+    COMPONENT_CLASSES: ClassVar[set[str]] = component_classes("tone", TONE_SHADES)
+    DEFAULT_CSS = "TextPanel { padding: 0 0 0 1; }\n" + looks_css("TextPanel", "tone", TONE_SHADES)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_down", "Down", id="text.down", tooltip="Scroll down", show=False),
         Binding("up,k", "scroll_up", "Up", id="text.up", tooltip="Scroll up", show=False),

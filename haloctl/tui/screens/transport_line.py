@@ -9,20 +9,21 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from haloctl.tui.model import ReplayPlace, ViewState
-from haloctl.tui.screens.text_panel import TONE_CLASSES, tone_css
-from haloctl.tui.status_text import clock
+from haloctl.tui.pieces import TONE_SHADES
+from haloctl.tui.scales import duration
+from haloctl.tui.themes import component_classes, looks_css
 
 _LEFT_CELLS = 12
 _RIGHT_CELLS = 20
 
 
 class TransportLine(Widget):
-    """`▶ 0:12 ━━━━●──── 1:05  8×`; there only while a run is replayed."""
+    """`▶ 12s ━━━━●──── 1m05s  8×`; there only while a run is replayed."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = TONE_CLASSES
-    DEFAULT_CSS = "TransportLine { height: 1; display: none; background: $surface; }\n" + tone_css(
-        "TransportLine"
-    )
+    COMPONENT_CLASSES: ClassVar[set[str]] = component_classes("tone", TONE_SHADES)
+    DEFAULT_CSS = """
+    TransportLine { height: 1; display: none; background: $surface; }
+    """ + looks_css("TransportLine", "tone", TONE_SHADES)
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,8 +56,8 @@ class TransportLine(Widget):
         share = place.at_s / place.end_s if place.end_s else 1.0
         at = round(share * (self._track - 1))
         glyph = "▶" if place.playing else "‖"
-        left = f" {glyph} {clock(place.at_s)}".ljust(_LEFT_CELLS)
-        right = f"  {clock(place.end_s)}  {place.speed:g}×"
+        left = f" {glyph} {duration(place.at_s, 1)}".ljust(_LEFT_CELLS)
+        right = f"  {duration(place.end_s, 1)}  {place.speed:g}×"
         segments = [
             Segment(left, look["strong"]),
             Segment("━" * at, look["busy"]),
