@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.ir.ids import Record
-from haloctl.tui.scales import quantity
+from haloctl.tui.scales import counted
 from haloctl.tui.themes import State
 
-_COUNTED_OUT = 9999
-"""Up to here calls are written digit by digit."""
 _LEAST_TOTAL = 999
 """Labels leave room for this many calls, so that small growth does not move them."""
 
@@ -71,13 +69,12 @@ _COUNTS = tuple(name for name in OperatorStatus.__struct_fields__ if name != "op
 
 def counts_text(status: OperatorStatus) -> str:
     """`412/500`; nothing while no calls are known."""
-    return f"{_number(status.settled)}/{_number(status.total)}" if status.total else ""
+    return f"{counted(status.settled)}/{counted(status.total)}" if status.total else ""
 
 
 def counts_cells(status: OperatorStatus) -> int:
     """Cells that `counts_text` may come to take while the total stays as it is."""
-    total = max(status.total, _LEAST_TOTAL)
-    return 1 + 2 * (len(str(total)) if total <= _COUNTED_OUT else 5)
+    return 1 + 2 * (5 if status.total > _LEAST_TOTAL else len(str(_LEAST_TOTAL)))
 
 
 def share_text(status: OperatorStatus) -> str:
@@ -89,13 +86,9 @@ def described(status: OperatorStatus) -> str:
     """All that is known in one line: `412 of 500 · 3 running · 12 coalesced · 1 failed`."""
     if not status.total:
         return "nothing to do yet"
-    parts = [f"{_number(status.settled)} of {_number(status.total)}"]
+    parts = [f"{counted(status.settled)} of {counted(status.total)}"]
     for name in ("running", "queued", "coalesced", "cached", "failed", "blocked", "skipped"):
         count = getattr(status, name)
         if count:
-            parts.append(f"{_number(count)} {name}")
+            parts.append(f"{counted(count)} {name}")
     return " · ".join(parts)
-
-
-def _number(count: int) -> str:
-    return str(count) if count <= _COUNTED_OUT else quantity(count)

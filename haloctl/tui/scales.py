@@ -28,6 +28,8 @@ _TIME_STEPS: Final = (
     86400,
 )
 _PREFIXES: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_WRITTEN_OUT: Final = 9999
+"""Up to here counts are written digit by digit."""
 
 
 class Tick(Record, frozen=True, kw_only=True):
@@ -69,9 +71,9 @@ def time_ticks(start_s: float, end_s: float, cells: int, least_cells: int = 10) 
 
 
 def duration(seconds: float, step_s: float = 0.0) -> str:
-    """A time as people write it: `250ms`, `12.5s`, `3m20s`, `2h05m`.
+    """A time as the interface writes it everywhere: `250ms`, `12.5s`, `3m20s`, `2h05m`.
 
-    `step_s` is how fine it must be; 0 stands for three digits.
+    `step_s` is how fine it must be; 0 stands for three digits, 1 for a clock: `9s`, `1m05s`, `2h10m33s`.
     """
     if seconds < 0:
         return "-" + duration(-seconds, step_s)
@@ -83,13 +85,13 @@ def duration(seconds: float, step_s: float = 0.0) -> str:
     places = max(0, -math.floor(math.log10(step_s) + 1e-9))
     seconds = round(seconds, places)
     if seconds < 1:
-        return f"{seconds * 1000:.{max(0, places - 3)}f}ms"
+        return "0s" if not seconds else f"{seconds * 1000:.{max(0, places - 3)}f}ms"
     if seconds < 60:
         return f"{seconds:.{places}f}".removesuffix(".00") + "s"
-    return _clock(seconds, step_s, places)
+    return _in_minutes(seconds, step_s, places)
 
 
-def _clock(seconds: float, step_s: float, places: int) -> str:
+def _in_minutes(seconds: float, step_s: float, places: int) -> str:
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
     text = f"{hours}h{minutes:02}m" if hours else f"{minutes}m"
@@ -111,3 +113,8 @@ def quantity(value: float) -> str:
     if value >= 99.95 or value == int(value):
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+
+
+def counted(number: int) -> str:
+    """How many there are of something, where one more is seen as long as they are few: `9,120`, `12.3k`."""
+    return f"{number:,}" if number <= _WRITTEN_OUT else quantity(number)

@@ -12,10 +12,10 @@ from rich.cells import cell_len
 
 from engine.ir.ids import Record
 from engine.live.totals import Totals, tokens_per_s
-from haloctl.render import duration
 from haloctl.sanitise import clean_line
 from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import Tone
+from haloctl.tui.scales import counted, duration
 
 GAP = 2
 
@@ -26,22 +26,6 @@ class Chip(Record, frozen=True, kw_only=True):
     text: str
     tone: Tone = "plain"
     weight: int = 5
-
-
-def clock(seconds: float) -> str:
-    """9 s, 1:05, 12:00, 2:10:33: short, and as wide every second."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
-
-
-def number(value: float) -> str:
-    """812, 9,120, 12.3k, 4.1M."""
-    if value < 10_000:
-        return f"{value:,.0f}"
-    return f"{value / 1000:.1f}k" if value < 1e6 else f"{value / 1e6:.1f}M"
 
 
 def chips(view: ViewState) -> tuple[Chip, ...]:
@@ -69,7 +53,7 @@ def health(view: ViewState) -> Chip:
         case "connecting":
             return Chip(text="◌ connecting", tone="busy", weight=10)
         case "reconnecting":
-            return Chip(text=f"◌ reconnecting, {clock(view.age_s)} old", tone="warn", weight=10)
+            return Chip(text=f"◌ reconnecting, {duration(view.age_s, 1)} old", tone="warn", weight=10)
         case "gone":
             return Chip(text="✖ gone", tone="bad", weight=10)
         case _:
@@ -89,11 +73,11 @@ def health(view: ViewState) -> Chip:
 
 
 def _progress(totals: Totals) -> Iterable[Chip]:
-    known = number(totals.rows_total) + ("" if totals.rows_known else "+")
-    yield Chip(text=f"{number(totals.rows)}/{known} rows", weight=9)
+    known = counted(totals.rows_total) + ("" if totals.rows_known else "+")
+    yield Chip(text=f"{counted(totals.rows)}/{known} rows", weight=9)
     yield Chip(text=f"{totals.fraction:.0%}", tone="strong", weight=8)
     if totals.rows_failed:
-        yield Chip(text=f"✖ {number(totals.rows_failed)} failed", tone="bad", weight=9)
+        yield Chip(text=f"✖ {counted(totals.rows_failed)} failed", tone="bad", weight=9)
     else:
         yield Chip(text="0 failed", tone="muted", weight=3)
 
@@ -101,12 +85,9 @@ def _progress(totals: Totals) -> Iterable[Chip]:
 def _time(view: ViewState, totals: Totals) -> Iterable[Chip]:
     eta = None if view.link in ("gone", "over") or view.interrupted else totals.eta_s(view.now_s)
     if eta is not None:
-        yield Chip(text=f"ETA {clock(eta) if eta >= 1 else '<1 s'}", tone="strong", weight=8)
-    yield Chip(
-        text=f"{clock(view.now_s)} so far" if not totals.finished else f"took {duration(_took_s(view))}",
-        tone="muted",
-        weight=8 if totals.finished else 4,
-    )
+        yield Chip(text=f"ETA {duration(eta, 1) if eta >= 1 else '<1s'}", tone="strong", weight=8)
+    told = f"took {duration(_took_s(view))}" if totals.finished else f"{duration(view.now_s, 1)} so far"
+    yield Chip(text=told, tone="muted", weight=8 if totals.finished else 4)
 
 
 def _pace(view: ViewState, totals: Totals) -> Iterable[Chip]:
@@ -117,7 +98,7 @@ def _pace(view: ViewState, totals: Totals) -> Iterable[Chip]:
         busy = sum(worker.status != "lost" and _in_use(view, worker.id) for worker in state.workers)
         yield Chip(text=f"{busy}/{len(state.workers)} busy", weight=6)
         if computes:
-            yield Chip(text=f"{number(tokens_per_s(state.series, view.now_s))} tok/s", weight=6)
+            yield Chip(text=f"{counted(round(tokens_per_s(state.series, view.now_s)))} tok/s", weight=6)
     if computes:
         yield Chip(text=f"KV {totals.reuse:.0%}", weight=5)
 
@@ -152,7 +133,7 @@ def _skipped(view: ViewState) -> str:
 
 
 def _count(found: int, what: str) -> str:
-    return f"{number(found)} {what}{'' if found == 1 else 's'}"
+    return f"{counted(found)} {what}{'' if found == 1 else 's'}"
 
 
 def fitted(found: Iterable[Chip], width: int) -> tuple[Chip, ...]:

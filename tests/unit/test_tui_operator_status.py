@@ -47,7 +47,7 @@ def test_a_share_is_whole_only_when_all_is():
 
 @pytest.mark.parametrize(
     ("done", "total", "text"),
-    [(0, 5, "0/5"), (412, 500, "412/500"), (9999, 9999, "9999/9999"), (12_345, 100_000, "12.3k/100k")],
+    [(0, 5, "0/5"), (412, 500, "412/500"), (9999, 9999, "9,999/9,999"), (12_345, 100_000, "12.3k/100k")],
 )
 def test_counts_are_short_and_fit_the_room_left_for_them(done, total, text):
     counted = status(total=total, done=done)

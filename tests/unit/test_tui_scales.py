@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haloctl.tui.scales import duration, quantity, round_up, time_step, time_ticks
+from haloctl.tui.scales import counted, duration, quantity, round_up, time_step, time_ticks
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,14 @@ def test_durations_have_three_digits(seconds, text):
 
 
 @pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (0.4, "0s"), (9.2, "9s"), (59.9, "1m00s"), (3599, "59m59s"), (7833, "2h10m33s")],
+)
+def test_durations_to_the_second_read_as_a_clock(seconds, text):
+    assert duration(seconds, 1) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         (0, "0"),
@@ -76,7 +84,7 @@ def test_durations_have_three_digits(seconds, text):
         (99.96, "100"),
         (999.7, "1k"),
         (1234, "1.2k"),
-        (99960, "100k"),
+        (99_960, "100k"),
         (3.4e7, "34M"),
         (-5, "-5"),
         (float("nan"), "–"),
@@ -84,3 +92,8 @@ def test_durations_have_three_digits(seconds, text):
 )
 def test_quantities_are_short(value, text):
     assert quantity(value) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0"), (9999, "9,999"), (10_000, "10k"), (12_340, "12.3k")])
+def test_counts_are_written_out_while_they_are_few(number, text):
+    assert counted(number) == text

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from engine.ir.result import RunReport
-from haloctl.render import duration
 from haloctl.tui.going_on import go_on_command
 from haloctl.tui.model import ViewState
 from haloctl.tui.pieces import BLANK, Line, Tone, line
-from haloctl.tui.status_text import clock, number
+from haloctl.tui.scales import counted, duration
 
 
 def notice(view: ViewState) -> tuple[str, Tone, tuple[Line, ...]]:
@@ -49,7 +48,7 @@ def _connecting(view: ViewState) -> tuple[Line, ...]:
 def _reconnecting(view: ViewState) -> tuple[Line, ...]:
     return (
         line((view.words, "plain")),
-        line((f"What stands here is {clock(view.age_s)} old. Trying again.", "muted")),
+        line((f"What stands here is {duration(view.age_s, 1)} old. Trying again.", "muted")),
     )
 
 
@@ -106,8 +105,8 @@ def _over(view: ViewState, report: RunReport) -> tuple[Line, ...]:
         ),
         line(
             (
-                f"{number(tokens.prefill_computed)} prompt tokens computed of "
-                f"{number(tokens.prompt_logical)} asked for, {number(tokens.decoded)} decoded",
+                f"{counted(tokens.prefill_computed)} prompt tokens computed of "
+                f"{counted(tokens.prompt_logical)} asked for, {counted(tokens.decoded)} decoded",
                 "plain",
             ),
             (f"  {report.model_loads:,} model load{'' if report.model_loads == 1 else 's'}", "muted"),

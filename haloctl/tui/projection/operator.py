@@ -7,14 +7,13 @@ from typing import Any, Final
 
 from engine.ir.ids import OperatorId
 from engine.ir.result import UPSTREAM_FAILED
-from engine.live.state import LATENCY_BOUNDS_S, LiveSnapshot, OperatorLive
+from engine.live.state import LATENCY_BOUNDS_S, LiveSnapshot, OperatorLive, RunningNode
 from haloctl.operator_nodes import Fate, OperatorNode
 from haloctl.operator_prefixes import Prefixes
 from haloctl.tui.pieces import BLANK, Line, Piece, fact, line
 from haloctl.tui.projection.operators import short_name
 from haloctl.tui.row_table import Column
-from haloctl.tui.scales import duration
-from haloctl.tui.status_text import number
+from haloctl.tui.scales import counted, duration
 
 NODES: Final = (
     Column(key="row", title="Row", width=8),
@@ -54,6 +53,13 @@ def fate_cells(fate: Fate) -> dict[str, Any]:
         "worker": fate.worker,
         "error": fate.code,
     }
+
+
+def running_node_cells(state: LiveSnapshot, node: RunningNode) -> dict[str, Any]:
+    """The same cells of a call in flight."""
+    worker = next((worker.id for worker in state.workers if worker.id == node.lane), "")
+    cells = fate_cells(Fate(worker=worker, started_s=node.since_s, attempts=node.attempt))
+    return {**cells, "state": "running"}
 
 
 def find(state: LiveSnapshot, operator: OperatorId | None) -> OperatorLive | None:
@@ -99,8 +105,8 @@ def _share(count: int, live: OperatorLive) -> str:
 def _token_lines(live: OperatorLive) -> Iterator[Line]:
     if live.prompt_tokens:
         reuse = live.reused_tokens / live.prompt_tokens
-        yield fact("prompt", f"{number(live.prompt_tokens)} tokens, {reuse:.0%} reused")
-        yield fact("decoded", f"{number(live.decoded_tokens)} tokens")
+        yield fact("prompt", f"{counted(live.prompt_tokens)} tokens, {reuse:.0%} reused")
+        yield fact("decoded", f"{counted(live.decoded_tokens)} tokens")
     calls = sum(live.latency)
     if calls:
         yield fact("time", f"{duration(live.busy_s / calls)} a call, {duration(live.busy_s)} in all")

@@ -8,11 +8,10 @@ from typing import Any, Final
 from engine.ir.result import RunReport
 from engine.live.shape import EpochShape, RunShape
 from engine.live.state import EpochLive, LiveSnapshot
-from haloctl.render import duration
 from haloctl.tui.pieces import Line, Piece, Tone, line
 from haloctl.tui.projection.operators import short_name
 from haloctl.tui.row_table import Column
-from haloctl.tui.status_text import number
+from haloctl.tui.scales import counted, duration
 from haloctl.tui.themes import State
 
 _EPOCH: Final = (
@@ -93,10 +92,10 @@ def totals_lines(state: LiveSnapshot, now_s: float) -> tuple[Line, ...]:
         _pair("calls", f"{totals.pairs:,}", "asked for", f"{done:,} carried out", _shared(state)),
         _pair(
             "prompt",
-            f"{number(totals.prompt_logical)} tokens",
+            f"{counted(totals.prompt_logical)} tokens",
             "asked for",
-            f"{number(totals.computed_tokens)} computed",
-            f"{number(totals.reused_tokens)} reused",
+            f"{counted(totals.computed_tokens)} computed",
+            f"{counted(totals.reused_tokens)} reused",
         ),
         _pair("loads", f"{planned_loads}", "planned", f"{totals.model_loads} made", ""),
         _pair(
