@@ -26,6 +26,7 @@ from haloctl.tui.run_logs import LogTail, log_files
 from haloctl.tui.run_story import RunStory
 from haloctl.tui.screens.follow_panel import FollowPanel
 from haloctl.tui.screens.page import PageView
+from haloctl.tui.widgets.filter_line import FilterLine
 from haloctl.tui.widgets.table import VTable
 
 LINES_KEPT = 20_000
@@ -41,8 +42,8 @@ class LogsPage(PageView):
     LogsPage > Horizontal { height: 1fr; }
     LogsPage #files { width: 26; }
     LogsPage #text { width: 1fr; }
-    LogsPage Input { height: 1; border: none; padding: 0 1; display: none; background: $background; }
-    LogsPage.-filtering Input { display: block; }
+    LogsPage FilterLine { display: none; }
+    LogsPage FilterLine.-filtering { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="logs.filter", tooltip="Only lines with these words"),
@@ -67,7 +68,7 @@ class LogsPage(PageView):
             yield VTable(title="Logs", empty="No log yet.", id="files")
             with Vertical(id="text"):
                 yield FollowPanel(title="Lines", empty="Nothing was written.", id="lines")
-                yield Input(placeholder="words that a line must contain", compact=True, select_on_focus=False)
+                yield FilterLine("words that a line must contain")
 
     def on_mount(self) -> None:
         """Give the table its rows."""
@@ -175,20 +176,18 @@ class LogsPage(PageView):
     @on(Input.Submitted)
     def _typed_whole(self, event: Input.Submitted) -> None:
         event.stop()
-        self.set_class(bool(self._words), "-filtering")
         self.query_one("#lines").focus()
 
     def action_filter(self) -> None:
         """Open the filter line."""
-        self.add_class("-filtering")
-        self.query_one(Input).focus()
+        self.query_one(FilterLine).open()
 
     def action_all(self) -> None:
         """Take the filter away; without one, let the key mean what it means elsewhere."""
-        if not self.has_class("-filtering"):
+        line = self.query_one(FilterLine)
+        if not line.is_open:
             raise SkipAction
-        self.remove_class("-filtering")
-        self.query_one(Input).value = ""
+        line.close()
         self.query_one("#lines").focus()
 
     def action_follow(self) -> None:

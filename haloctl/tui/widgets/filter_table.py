@@ -8,13 +8,13 @@ from textual import on
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
+from textual.containers import Vertical
 from textual.suggester import Suggester
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from haloctl.tui.filter_language import FilterFault, parse_filter, stray_name
 from haloctl.tui.row_table import Rows, fields_of
+from haloctl.tui.widgets.filter_line import FilterLine
 from haloctl.tui.widgets.panel import title_of
 from haloctl.tui.widgets.table import VTable
 
@@ -39,17 +39,6 @@ class FilterTable(Vertical):
 
     DEFAULT_CSS = """
     FilterTable { height: 1fr; }
-    FilterTable > Horizontal { height: 1; padding: 0 1; }
-    FilterTable > Horizontal > Static {
-        height: 1; width: auto; max-width: 60%; color: $foreground 60%;
-        text-wrap: nowrap; text-overflow: ellipsis;
-    }
-    FilterTable > Horizontal > #filter-mark { width: 2; color: $primary; text-style: bold; display: none; }
-    FilterTable > Horizontal > Input {
-        width: 1fr; height: 1; padding: 0; border: none; background: $background; display: none;
-    }
-    FilterTable.-filtering > Horizontal > Input { display: block; }
-    FilterTable.-filtering > Horizontal > #filter-mark { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -69,19 +58,12 @@ class FilterTable(Vertical):
         super().__init__(id=id)
         self.table = VTable(title=title, empty=empty)
         self.fault: FilterFault | None = None
+        self._line = FilterLine('words "a phrase" state:failed row:>100 -draft', _ColumnNames(self.table))
 
     def compose(self) -> ComposeResult:
         """The table, and one line below it."""
         yield self.table
-        with Horizontal():
-            yield Static("/", id="filter-mark")
-            yield Input(
-                placeholder='words "a phrase" state:failed tokens:>100 -draft',
-                compact=True,
-                select_on_focus=False,
-                suggester=_ColumnNames(self.table),
-            )
-            yield Static("", id="filter-count")
+        yield self._line
 
     def show(self, rows: Rows) -> None:
         """Show other rows, without a filter."""
@@ -91,23 +73,21 @@ class FilterTable(Vertical):
     @property
     def input(self) -> Input:
         """Where the filter is typed."""
-        return self.query_one(Input)
+        return self._line.input
 
     def action_filter(self) -> None:
         """Open the filter line."""
-        self.add_class("-filtering")
-        self.input.focus()
+        self._line.open()
 
     def action_clear(self) -> None:
         """Take the filter away; without one, let the key mean what it means around this widget."""
-        if not self.has_class("-filtering"):
+        if not self._line.is_open:
             raise SkipAction
         self._close()
         self.table.focus()
 
     def _close(self) -> None:
-        self.remove_class("-filtering")
-        self.input.value = ""
+        self._line.close()
         self._apply("")
 
     @on(Input.Changed)
@@ -117,10 +97,8 @@ class FilterTable(Vertical):
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
-        """Back to the rows; a filter that says nothing goes away."""
+        """Back to the rows."""
         event.stop()
-        if not event.value.strip():
-            self._close()
         self.table.focus()
 
     def _apply(self, text: str) -> None:
@@ -141,7 +119,7 @@ class FilterTable(Vertical):
         rows = self.table.rows
         wrong = self.fault.message if self.fault else stray_name(self.table.conditions, rows.names)
         self.table.border_subtitle = title_of(wrong) if wrong else ""
-        self.query_one("#filter-count", Static).update(Content(self.summary()))
+        self._line.tell(self.summary())
 
     def summary(self) -> str:
         """The line below the table in words: `12 of 500 · by tokens ▼ · following`."""

@@ -151,8 +151,8 @@ HELP_TEXT = (
 LOGS = (
     ("LogsPage", "follow", "f", "#lines.follows", False, "7"),
     ("LogsPage", "follow", "f", "#lines.follows", True),
-    ("LogsPage", "filter", "slash", "LogsPage.classes", filtering),
-    ("LogsPage", "all", "escape", "LogsPage.classes", not_filtering, *"slow", "enter"),
+    ("LogsPage", "filter", "slash", "LogsPage FilterLine.classes", filtering),
+    ("LogsPage", "all", "escape", "LogsPage FilterLine.classes", not_filtering, *"slow", "enter"),
     # Lines that are followed as they come: whoever scrolls away from the end stops that.
     ("TextPanel", "scroll_home", "home", "#lines.follows", False, "shift+tab", "j", "tab"),
     ("TextPanel", "scroll_end", "end", "#lines.follows", True),
@@ -262,7 +262,7 @@ TABLE = (
     ),
     ("VTable", "sort", "s", "focused.sort", known),
     ("VTable", "follow", "f", "focused.follows", True, "s", "s"),
-    ("FilterTable", "filter", "slash", "FilterTable.classes", filtering, "home"),
+    ("FilterTable", "filter", "slash", "FilterTable FilterLine.classes", filtering, "home"),
     ("FilterTable", "clear", "escape", "focused.count", 40, *"q07", "enter"),
     ("VTable", "open", "enter", "view.query", 7),
 )
@@ -290,7 +290,7 @@ REPLAY = (
 
 SCENES = {
     "pages": (live, PAGE_KEYS),
-    "overview": (live, [("OverviewPage", "filter", "slash", "FilterTable.classes", filtering)]),
+    "overview": (live, [("OverviewPage", "filter", "slash", "FilterTable FilterLine.classes", filtering)]),
     "everywhere": (live, EVERYWHERE),
     "quit": (live, [("App", "quit", "ctrl+q", "app._exit", True)]),
     "over": (over, OVER_KEYS),
