@@ -25,7 +25,8 @@ from textual.scroll_view import ScrollView
 
 from haloctl.tui.filter_language import parse_filter
 from haloctl.tui.plots import Series
-from haloctl.tui.row_table import Column, RowTable, fields_of
+from haloctl.tui.projection.queries import COLUMNS
+from haloctl.tui.row_table import RowTable, fields_of
 from haloctl.tui.themes import STATES, THEMES, SpanKind
 from haloctl.tui.timeline import Span, Timeline
 from haloctl.tui.widgets.chart import LineChart
@@ -33,14 +34,7 @@ from haloctl.tui.widgets.gantt import Gantt
 from haloctl.tui.widgets.table import VTable
 
 SIZE = (160, 46)
-COLUMNS = (
-    Column(key="id", title="Query", width=8),
-    Column(key="state", title="State", kind="state", width=9),
-    Column(key="node", title="At", kind="choice", width=10),
-    Column(key="tokens", title="Tokens", kind="count", width=7),
-    Column(key="text", title="Question"),
-)
-FILTERS = ("region", "state:failed node:extract tokens:>100", '"total sales" -asia', "e")
+FILTERS = ("region", "state:failed node:extract done:>2", '"total sales" -asia', "e")
 
 
 class One(App[None]):
@@ -77,15 +71,18 @@ def spans(count: int) -> list[Span]:
 
 
 def questions(count: int) -> dict[str, list[object]]:
-    """Columns of questions of fifteen words in every state."""
+    """The columns of page 3, for questions of fifteen words in every state."""
     draw = random.Random(1)
     words = ["orders", "region", "ASIA", "which", "customer", "total", "sales", "year", "größe", "nation"]
     return {
-        "id": [f"#{i}" for i in range(count)],
+        "row": list(range(count)),
         "state": draw.choices(list(STATES), k=count),
-        "node": draw.choices(["extract", "answer", "merge"], k=count),
-        "tokens": [draw.random() * 5000 for _ in range(count)],
+        "node": draw.choices(["extract", "answer", "merge", ""], k=count),
+        "done": draw.choices(range(5), k=count),
+        "of": [4] * count,
+        "id": [f"#{i}" for i in range(count)],
         "text": [" ".join(draw.choices(words, k=15)) for _ in range(count)],
+        "error": draw.choices(["", "", "", "sql_error: no such table"], k=count),
     }
 
 
@@ -181,7 +178,7 @@ async def table(count: int) -> dict[str, float]:
             waits = filter_ms(partial(view.filter, conditions))
             figures |= {f"filter {typed}, {which}": wait for which, wait in waits.items()}
         view.filter(())
-        for key in ("tokens", "state", "text"):
+        for key in ("done", "node", "state", "text"):
             figures[f"sort {key}"] = times_ms(partial(view.sort_by, key), 5)
     return figures
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.ir.ids import Json, QueryIndex, Record
+from engine.ir.ids import Json, OperatorId, QueryIndex, Record
 from engine.journal.view import RunView
 
 _TEXT_LENGTH = 240
@@ -19,6 +19,13 @@ class RowName(Record, frozen=True, kw_only=True):
     row: QueryIndex
     id: str
     text: str
+
+
+class RowError(Record, frozen=True, kw_only=True):
+    """Why a row failed, as `code: message`, and the operator it failed in, where it was one."""
+
+    text: str
+    operator: OperatorId | None = None
 
 
 def read_names(directory: Path, skip_windows: int = 0) -> tuple[int, tuple[RowName, ...]]:
@@ -37,14 +44,15 @@ def read_names(directory: Path, skip_windows: int = 0) -> tuple[int, tuple[RowNa
     return windows, tuple(names)
 
 
-def read_errors(directory: Path, rows: Iterable[int]) -> dict[int, str]:
-    """Why rows failed, `code: message`, by row; rows that did not are left out. Raises JournalError."""
+def read_errors(directory: Path, rows: Iterable[int]) -> dict[int, RowError]:
+    """Why rows failed, by row; rows that did not are left out. Raises JournalError."""
     found = {}
     with RunView(directory) as view:
         for row in rows:
             result = view.query(QueryIndex(row))
             if result is not None and result.error is not None:
-                found[row] = f"{result.error.code}: {result.error.message}"[:_TEXT_LENGTH]
+                text = f"{result.error.code}: {result.error.message}"[:_TEXT_LENGTH]
+                found[row] = RowError(text=text, operator=result.error.operator)
     return found
 
 

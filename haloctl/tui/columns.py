@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -113,16 +112,21 @@ class ChoiceColumn:
     """One of few names in each row. `first` are names in the order they sort in; others sort after them."""
 
     def __init__(self, first: Sequence[str] = ()) -> None:
-        self._names: list[str] = list(first)
-        self._codes = {name: code for code, name in enumerate(first)}
-        self._given = len(self._names)
+        self._names: list[str] = []
+        self._codes: dict[str, int] = {}
+        self._given: list[int] = []
         self._rows = _Growing(np.int32)
+        self.offer(first)
 
     def __len__(self) -> int:
         return self._rows.count
 
     def __getitem__(self, row: int) -> str:
         return self._names[int(self._rows.values[row])]
+
+    def offer(self, names: Iterable[str]) -> None:
+        """Names that a row can have, in the order they sort in; whether one has them or not."""
+        self._given = [self._code(name) for name in names]
 
     def extend(self, names: Iterable[str]) -> None:
         """Append rows."""
@@ -140,12 +144,13 @@ class ChoiceColumn:
         return code
 
     def names(self) -> tuple[str, ...]:
-        """The names given at first, then those that some row has now."""
-        return tuple(self._names[code] for code in self._used() if self._names[code])
+        """The names that were offered, then those that some row has now."""
+        codes = dict.fromkeys((*self._given, *self._used()))
+        return tuple(self._names[code] for code in codes if self._names[code])
 
     def _used(self) -> list[int]:
         used = np.bincount(self._rows.values.astype(np.intp), minlength=len(self._names)) > 0
-        used[: self._given] = True
+        used[self._given] = True
         codes: list[int] = np.flatnonzero(used).tolist()
         return codes
 
@@ -162,9 +167,11 @@ class ChoiceColumn:
 
     def order(self, rows: Order, descending: bool) -> Order:
         """`rows` by name; equal ones stay as they are."""
-        later = sorted(range(self._given, len(self._names)), key=lambda code: self._names[code].casefold())
+        later = sorted(
+            set(range(len(self._names))) - {*self._given}, key=lambda code: self._names[code].casefold()
+        )
         rank = np.empty(len(self._names), dtype=np.intp)
-        rank[list(chain(range(self._given), later))] = np.arange(len(self._names))
+        rank[[*self._given, *later]] = np.arange(len(self._names))
         return _by(rank[self._rows.values[rows].astype(np.intp)].astype(np.float64), rows, descending)
 
 

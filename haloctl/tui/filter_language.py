@@ -4,7 +4,7 @@
     "two words"                 the same for a phrase; quotes also keep : and - from meaning anything
     state:failed  node:extract  that column: a name written out whole means only itself, else part of it
     state:failed,skipped        either
-    tokens:>100  cost:<=2k      a number: > >= < <= =, also 10..20; k, M and G are thousands upward
+    prompt:>100  took:<=2k      a number: > >= < <= =, also 10..20; k, M and G are thousands upward
     -state:done  -draft         rows for which the rest does not hold
 
 Everything must hold at once. A fault is a value that says in words what is wrong and what to write.

@@ -87,6 +87,12 @@ class RowTable:
         for key, kept in self._kept.items():
             kept.extend(_numbers(given[key]) if isinstance(kept, NumberColumn) else given[key])
 
+    def offer(self, key: str, names: Iterable[str]) -> None:
+        """Names that a row can have in a column of names, in the order they sort in."""
+        kept = self._kept[key]
+        assert isinstance(kept, ChoiceColumn)
+        kept.offer(names)
+
     def put(self, row: int, values: Mapping[str, Any]) -> None:
         """Change cells of a row."""
         for key, value in values.items():

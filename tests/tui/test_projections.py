@@ -90,12 +90,12 @@ def test_rows_are_named_and_failures_explained_from_the_journal(trace, state_at)
     feed.name((name.row, name.id, name.text) for name in names[:20])  # before the rows are there
     feed.update(state_at(9))
     feed.name((name.row, name.id, name.text) for name in names[20:])
-    assert feed.table.cells(1)[4:6] == ("q01", names[1].text)
-    assert feed.table.cells(39)[5] == names[39].text
+    assert feed.table.cells(1)[5:7] == ("q01", names[1].text)
+    assert feed.table.cells(39)[6] == names[39].text
     failed = feed.unexplained()
     assert failed
     feed.blame(read_errors(trace, failed))
-    assert all("ValueError: nothing is known" in feed.table.cells(row)[6] for row in failed)
+    assert all("ValueError: nothing is known" in feed.table.cells(row)[7] for row in failed)
     assert feed.unexplained() == ()
 
 
@@ -119,7 +119,7 @@ async def test_feeds_read_the_journal_only_when_there_is_something_new(trace, st
     import trio
 
     feeds = await trio.to_thread.run_sync(reading)
-    assert feeds.rows.cells(0)[4] == "q00"
+    assert feeds.rows.cells(0)[5] == "q00"
 
 
 def test_workers_and_queues_say_what_is_in_hand(state_at):

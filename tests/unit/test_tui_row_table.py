@@ -6,7 +6,7 @@ import time
 import pytest
 
 from haloctl.tui.columns import TextColumn
-from haloctl.tui.filter_language import parse_filter
+from haloctl.tui.filter_language import parse_filter, stray_name
 from haloctl.tui.row_table import Column, RowTable, fields_of
 
 COLUMNS = (
@@ -32,6 +32,17 @@ def test_cells_read_as_their_column_says():
     assert rows.cells(0) == ("a", "done", "x", "12,345", "1.2k", "250ms")
     rows.put(0, {"tokens": None, "state": "failed"})
     assert rows.cells(0) == ("a", "failed", "x", "–", "1.2k", "250ms")
+
+
+def test_names_that_were_offered_sort_in_their_order_and_are_possible_before_a_row_has_one():
+    rows = table(node=["", "z", "late", "a"])
+    rows.offer("node", ("z", "a", "never"))
+    assert rows.names("node") == ("z", "a", "never", "late")
+    assert rows.select(sort="node").tolist() == [1, 3, 0, 2]
+    fields = fields_of(COLUMNS)
+    assert stray_name(parse_filter("node:never", fields), rows.names) == ""
+    assert rows.select(parse_filter("node:never", fields)).tolist() == []
+    assert "did you mean 'never'" in stray_name(parse_filter("node:neven", fields), rows.names)
 
 
 def test_states_sort_as_a_query_lives_and_names_by_letter():

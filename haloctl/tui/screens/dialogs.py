@@ -163,7 +163,7 @@ _FILTERS = (
     ("late", "Rows with a text that contains it"),
     ('"two words"', "The same for a phrase"),
     ("state:failed", "Rows with that in a column; a,b for either of them"),
-    ("tokens:>1k", "A number: >, >=, <, <=, 10..20, or the number itself"),
+    ("row:>1k", "A number: >, >=, <, <=, 10..20, or the number itself"),
     ("-state:done", "Rows for which it does not hold"),
     ("", "What stands side by side must hold at once"),
     ("", "All forms: docs/reference/filters.md"),

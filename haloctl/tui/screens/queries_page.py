@@ -12,11 +12,14 @@ from engine.ir.ids import QueryIndex
 from engine.live.state import QueryStatus
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
+from haloctl.tui.projection.queries import COLUMNS
 from haloctl.tui.screens import orders
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.rows_panel import RowsPanel
 from haloctl.tui.widgets.table import VTable
+
+_ID = next(at for at, column in enumerate(COLUMNS) if column.key == "id")
 
 
 class QueriesPage(PageView):
@@ -65,5 +68,5 @@ class QueriesPage(PageView):
     def action_cancel_row(self) -> None:
         """End this row, after a yes."""
         if self.row is not None:
-            name = self.feeds.rows.cells(self.row)[4]
+            name = self.feeds.rows.cells(self.row)[_ID]
             self.post_message(Asked(*orders.cancel_query(self.row, name)))
