@@ -5,6 +5,7 @@ Textual only turns colours into greys, and sends those as colours.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -12,7 +13,7 @@ from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome
 
 FAINT: Final = 0.5
 """Text that differs less from what is behind it, in brightness from 0 to 1, is dim."""
@@ -32,6 +33,11 @@ class Colourless(LineFilter):
             Segment(text, None if style is None else without_colour(style, background), control)
             for text, style, control in segments
         ]
+
+
+def colourless(filters: Iterable[LineFilter]) -> list[LineFilter]:
+    """The filters of an application that shows no colour: this one in the place of Textual's greys."""
+    return [*(each for each in filters if not isinstance(each, Monochrome)), Colourless()]
 
 
 @lru_cache(4096)

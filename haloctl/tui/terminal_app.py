@@ -8,12 +8,11 @@ from typing import ClassVar, Final, TypeVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.filter import Monochrome
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from haloctl.tui.cells import one_line
-from haloctl.tui.colourless import Colourless
+from haloctl.tui.colourless import colourless
 from haloctl.tui.key_order import OrderedKeys
 from haloctl.tui.keymap import normalised
 from haloctl.tui.themes import THEMES, theme_name
@@ -58,8 +57,7 @@ class TerminalApp(OrderedKeys[Result]):
     def __init__(self, *, theme: str = "dark", keys: Mapping[str, str] | None = None) -> None:
         super().__init__()
         if self.no_color:
-            self._filters[:] = [each for each in self._filters if not isinstance(each, Monochrome)]
-            self._filters.append(Colourless())
+            self._filters[:] = colourless(self._filters)
         self.signalled: int | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         for known in THEMES:

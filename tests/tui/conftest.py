@@ -26,7 +26,6 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
-from textual.filter import Monochrome
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -37,6 +36,7 @@ from engine.live.membership import KnownPlans
 from engine.live.state import LiveSnapshot
 from engine.wire.orders import Answer, Done, Order
 from haloctl.tui.app import RunApp
+from haloctl.tui.colourless import colourless
 from haloctl.tui.model import Joined, Update
 from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.terminal_app import TerminalApp
@@ -81,6 +81,8 @@ def snap_compare(request: pytest.FixtureRequest) -> SnapCompare:
 async def _screen(
     app: App[Any], size: tuple[int, int], press: tuple[str, ...], run_before: RunBefore | None
 ) -> str:
+    if app.no_color:
+        app._filters[:] = colourless(app._filters)  # what the product's applications show of their own accord
     async with app.run_test(size=size) as pilot:
         if run_before is not None:
             awaited = run_before(pilot)
@@ -151,7 +153,7 @@ async def hold_to_golden(name: str, seen: str) -> None:
 
 async def _looks(pilot: Pilot[Any]) -> str:
     """The screen in all looks, as a golden holds it."""
-    app, colourless = pilot.app, Monochrome()
+    app = pilot.app
     found, filters = {}, list(app._filters)
     app.register_theme(COLOURLESS)
     for look in ("dark", "plain", "light"):  # each another theme than the one before: styles are made anew
@@ -159,7 +161,7 @@ async def _looks(pilot: Pilot[Any]) -> str:
         # for what stands behind a dialog.
         with nullcontext() if look == "dark" or app.screen.is_modal else app.batch_update():
             theme, app.no_color = LOOKS[look]
-            app._filters[:] = [*filters, colourless] if app.no_color else filters
+            app._filters[:] = colourless(filters) if app.no_color else filters
             app.theme = theme
             await pilot.pause()
             found[look] = [_cells(strip) for strip in app.screen._compositor.render_strips()]

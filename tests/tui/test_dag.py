@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import groupby
 
 import pytest
 from rich.segment import Segment
@@ -13,9 +14,11 @@ from engine.parser import load_workflow, lower
 from engine.testing.workloads import diamond, fanout
 from haloctl.graph.model import Graph, GraphNode, make_graph
 from haloctl.graph.operators import workflow_graph
+from haloctl.tui.colourless import without_colour
 from haloctl.tui.operator_status import OperatorStatus
 from haloctl.tui.themes import THEMES
 from haloctl.tui.widgets.dag import DagView
+from haloctl.tui.widgets.dag_lines import label_cells
 from tools import REGISTRY
 from workflows import catalogue
 
@@ -440,15 +443,34 @@ def test_dag_without_colour(snap_compare, monkeypatch):
     snap_compare(Screen(graph, statuses=midway(graph)), terminal_size=(80, 24))
 
 
-def test_without_colour_the_legend_tells_glyphs_in_the_place_of_greys(monkeypatch):
+def test_without_colour_the_legend_tells_glyphs_beside_what_stands_behind_labels(monkeypatch):
     graph = diamond_of_four()
     words = ("computed", "coalesced", "cached", "failed", "blocked", "running")
     coloured = drive(graph, statuses=midway(graph), size=(160, 20), then=last_line)
     assert [word for word in words if f"   {word}" in coloured] == list(words)
     monkeypatch.setenv("NO_COLOR", "1")
     plain = drive(graph, statuses=midway(graph), size=(160, 20), then=last_line)
-    assert "◐ running  ● done  ◆ cached  ✖ failed  ⊘ blocked  ○ skipped" in plain
-    assert "computed" not in plain
+    told = "◐  running  ●  computed  ◇  coalesced  ◆  cached  ✖  failed  ⊘  blocked  ○  skipped"
+    assert told in plain
+
+
+def test_without_colour_the_parts_of_the_progress_are_told_apart_on_blanks(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    parts = {"done": 16, "coalesced": 4, "cached": 4, "failed": 8, "blocked": 8, "running": 4}
+
+    async def behind(dag, _):
+        status = OperatorStatus(operator="ask", total=44, **parts)
+        row = label_cells("ask", False, status, 44, "", "", dag.look)
+        blanks = [style for text, style in row if text == " "][1:]
+        plain = (without_colour(style, dag.background_colors[1]) for style in blanks)
+        return [tuple(word for word in SEEN_ON_BLANKS if getattr(style, word)) for style in plain]
+
+    found = [told for told, _ in groupby(drive(diamond_of_four(), then=behind))]
+    computed, coalesced, cached = ("underline",), ("underline", "dim"), ("underline2",)
+    assert found == [computed, coalesced, cached, ("reverse",), ("strike",), ()]
+
+
+SEEN_ON_BLANKS = ("underline", "underline2", "reverse", "strike", "dim")
 
 
 async def last_line(dag, _pilot):

@@ -28,8 +28,16 @@ _LONGEST_LABEL: Final = 60
 _LEAST_NOTE: Final = 5
 """Columns beside a tree below which nothing is noted there."""
 _NOTHING: Final = Graph(nodes=(), edges=())
-_TOLD: Final[tuple[State, ...]] = ("running", "done", "cached", "failed", "blocked", "skipped")
-"""States whose glyphs are told where there is no colour."""
+_TOLD: Final[tuple[tuple[State, str, str], ...]] = (
+    ("running", "dag--running", "running"),
+    ("done", "dag--fill-computed", "computed"),
+    ("shared", "dag--fill-coalesced", "coalesced"),
+    ("cached", "dag--fill-cached", "cached"),
+    ("failed", "dag--fill-failed", "failed"),
+    ("blocked", "dag--fill-blocked", "blocked"),
+    ("skipped", "dag--skipped", "skipped"),
+)
+"""What is told where there is no colour: the glyph of a state, the look that stands behind labels, a word."""
 
 
 class DagCanvas(Panel):
@@ -61,7 +69,10 @@ class DagCanvas(Panel):
     DagCanvas:nocolor > .dag--cursor {
         text-style: bold reverse; color: $foreground; background: $background;
     }
-    DagCanvas:nocolor > .dag--unfocused { text-style: bold underline; background: $background; }
+    DagCanvas:nocolor > .dag--unfocused {
+        text-style: reverse dim underline; color: $foreground; background: $background;
+    }
+    DagCanvas:nocolor > .dag--count { color: $foreground; }
     DagCanvas > .dag--fill { background: $foreground 7%; }
     DagCanvas > .dag--fill-computed { background: $success 40%; }
     DagCanvas > .dag--fill-coalesced { background: $success 20%; }
@@ -69,12 +80,13 @@ class DagCanvas(Panel):
     DagCanvas > .dag--fill-failed { background: $error 45%; }
     DagCanvas > .dag--fill-blocked { background: $error 20%; }
     DagCanvas > .dag--fill-running { background: $primary 25%; }
-    DagCanvas:nocolor > .dag--fill-computed { background: $foreground 28%; }
-    DagCanvas:nocolor > .dag--fill-coalesced { background: $foreground 21%; }
-    DagCanvas:nocolor > .dag--fill-cached { background: $foreground 14%; }
-    DagCanvas:nocolor > .dag--fill-failed { background: $foreground 45%; }
-    DagCanvas:nocolor > .dag--fill-blocked { background: $foreground 35%; }
-    DagCanvas:nocolor > .dag--fill-running { background: $foreground 10%; }
+    DagCanvas:nocolor > .dag--fill { background: $background; }
+    DagCanvas:nocolor > .dag--fill-computed { background: $background; text-style: underline; }
+    DagCanvas:nocolor > .dag--fill-coalesced { background: $background; text-style: underline dim; }
+    DagCanvas:nocolor > .dag--fill-cached { background: $background; text-style: uu; }
+    DagCanvas:nocolor > .dag--fill-failed { background: $background; text-style: bold reverse; }
+    DagCanvas:nocolor > .dag--fill-blocked { background: $background; text-style: strike; }
+    DagCanvas:nocolor > .dag--fill-running { background: $background; }
     """ + looks_css("DagCanvas", "dag", STATES)
 
     def __init__(
@@ -282,10 +294,10 @@ class DagCanvas(Panel):
         return Strip([margin, Segment(fit(said, room), self.look("")), *legend], width)
 
     def _legend(self) -> list[Segment]:
-        """What stands behind the labels; without colour its greys are too alike, and the glyphs are told."""
+        """What stands behind the labels; without colour glyphs are told too."""
         samples: list[tuple[str, str, str]]
         if self.app.no_color:
-            samples = [(STATES[state].glyph, f"dag--{state}", state) for state in _TOLD]
+            samples = [(f"{STATES[state].glyph} ", look, words) for state, look, words in _TOLD]
         else:
             samples = [("  ", f"dag--fill-{fill}", fill) for fill in FILLS]
         return [

@@ -41,13 +41,26 @@ def label_cells(
     ]
     cells = [(text, style) for run, style in runs for text in _split(run)]
     names = _fill_names(status, len(cells))
-    backs = {name: Style(bgcolor=look(name).bgcolor) for name in dict.fromkeys(names)}
+    backs = {name: _behind(look(name)) for name in dict.fromkeys(names)}
     named = 2 + cell_len(name.rstrip())
     chip = look(f"dag--{mark}") if mark in ("cursor", "unfocused") else None
     return [
         (text, chip if chip and 1 < index < named else style if style.reverse else style + backs[behind])
         for index, ((text, style), behind) in enumerate(zip(cells, names, strict=True))
     ]
+
+
+def _behind(fill: Style) -> Style:
+    """What a part of the progress adds to the text over it: a background, or attributes without colour."""
+    return Style(
+        bgcolor=fill.bgcolor,
+        underline=fill.underline or None,
+        underline2=fill.underline2 or None,
+        strike=fill.strike or None,
+        reverse=fill.reverse or None,
+        dim=fill.dim or None,
+        bold=False if fill.dim else fill.bold or None,  # terminals take both together for one of them
+    )
 
 
 def _split(text: str) -> Iterator[str]:
