@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.ir.consolidated import ConsolidatedPlan, PlanNode
 from engine.ir.ids import ContentKey, NodeId, OperatorId, QueryIndex, Record
-from engine.ir.result import Completed, Failed, Usage
+from engine.ir.result import Completed, Failed, NodeOutcome, Usage
 from engine.journal.statements import key_bytes
 from engine.journal.view import RunView
 from haloctl.operator_prefixes import Prefixes, prefixes_of
@@ -104,7 +104,7 @@ class OperatorReader:
         self._windows += 1
         self._working.append({})
         found = []
-        for node, rows in _nodes_of(record.plan.consolidated, self._operator):
+        for node, rows in nodes_of(record.plan.consolidated, self._operator):
             key = key_bytes(node.key)
             self._numbers[key] = (*self._numbers.get(key, ()), self._count)
             self._working[-1][node.id] = self._count, node.key
@@ -125,7 +125,7 @@ class OperatorReader:
             numbers = self._numbers.get(key, ())
             if numbers:
                 fate = self._fate(view, ContentKey(key.hex()))
-                changed += [(number, _as_served(fate, self._served.get(number))) for number in numbers]
+                changed += [(number, as_served(fate, self._served.get(number))) for number in numbers]
         return Piece(changed=tuple(changed))
 
     def _sharing(self, view: RunView) -> Piece | None:
@@ -136,44 +136,60 @@ class OperatorReader:
             for node, served_by in tuple(self._index.served(window, working)):
                 number, key = working.pop(node)
                 self._served[number] = served_by
-                changed.append((number, _as_served(self._fate(view, key), served_by)))
+                changed.append((number, as_served(self._fate(view, key), served_by)))
         return Piece(changed=tuple(changed)) if changed or more else None
 
     def _fate(self, view: RunView, key: ContentKey) -> Fate:
         record = view.node(key)
-        match None if record is None else record.outcome:
-            case Completed() as done:
-                return Fate(
-                    status="done",
-                    worker="" if done.provenance is None else done.provenance.worker,
-                    started_s=done.started_s,
-                    took_s=max(0.0, done.finished_s - done.started_s),
-                    usage=done.usage,
-                    attempts=done.attempts,
-                )
-            case Failed(failure=failure, started_s=started_s, finished_s=finished_s, worker=worker):
-                self._failed = self._failed or key
-                took_s = None if started_s is None or finished_s is None else finished_s - started_s
-                return Fate(
-                    status="failed",
-                    worker=worker or "",
-                    started_s=started_s,
-                    took_s=None if took_s is None else max(0.0, took_s),
-                    attempts=failure.attempts,
-                    code=failure.code,
-                )
-            case None:
-                return Fate()
-            case _:
-                return Fate(status="skipped")
+        outcome = None if record is None else record.outcome
+        if isinstance(outcome, Failed):
+            self._failed = self._failed or key
+        return fate_of(outcome)
+
+    def number_of(self, node: NodeId) -> int | None:
+        """Under which number a node was told of that runs now; None for those of other operators, and for
+        nodes that something else served.
+        """
+        for window in range(len(self._working) - 1, -1, -1):
+            if self._index.is_current(window) and node in self._working[window]:
+                return self._working[window][node][0]
+        return None
 
 
-def _as_served(fate: Fate, served_by: ServedBy | None) -> Fate:
+def fate_of(outcome: NodeOutcome | None) -> Fate:
+    """What a record tells of a node's own work."""
+    match outcome:
+        case Completed() as done:
+            return Fate(
+                status="done",
+                worker="" if done.provenance is None else done.provenance.worker,
+                started_s=done.started_s,
+                took_s=max(0.0, done.finished_s - done.started_s),
+                usage=done.usage,
+                attempts=done.attempts,
+            )
+        case Failed(failure=failure, started_s=started_s, finished_s=finished_s, worker=worker):
+            took_s = None if started_s is None or finished_s is None else finished_s - started_s
+            return Fate(
+                status="failed",
+                worker=worker or "",
+                started_s=started_s,
+                took_s=None if took_s is None else max(0.0, took_s),
+                attempts=failure.attempts,
+                code=failure.code,
+            )
+        case None:
+            return Fate()
+        case _:
+            return Fate(status="skipped")
+
+
+def as_served(fate: Fate, served_by: ServedBy | None) -> Fate:
     """What a record tells of the work, for a node that did not do it: only how it came out."""
     return fate if served_by is None else Fate(status=fate.status, served_by=served_by, code=fate.code)
 
 
-def _nodes_of(
+def nodes_of(
     plan: ConsolidatedPlan, operator: OperatorId
 ) -> Iterator[tuple[PlanNode, tuple[QueryIndex, ...]]]:
     """The operator's nodes in a plan, with the rows each serves for it."""

@@ -58,12 +58,13 @@ class Step(Record, frozen=True, kw_only=True):
 
 
 class Share(NamedTuple):
-    """Where a node's value came from, if not from its own work."""
+    """Where a node's value came from, if not from its own work. `timed`: that work was done in this run."""
 
     leader: NodeId | None = None
     leader_serves: int = 0
     leader_rows: tuple[SharedRow, ...] = ()
     from_cache: bool = False
+    timed: bool = True
 
 
 ALONE = Share()
@@ -144,8 +145,8 @@ def _step(operator: Operator, node: PlanNode, outcome: NodeOutcome | None, share
                 "usage": outcome.usage,
                 "provenance": outcome.provenance,
                 "worker": None if outcome.provenance is None else outcome.provenance.worker,
-                "started_s": outcome.started_s,
-                "finished_s": outcome.finished_s,
+                "started_s": outcome.started_s if share.timed else None,
+                "finished_s": outcome.finished_s if share.timed else None,
                 "attempts": outcome.attempts,
                 "from_cache": share.from_cache,
             }

@@ -14,6 +14,7 @@ from engine.ir.ids import OperatorId, QueryIndex, Record
 from engine.live.coalesce import LiveBatch, apply
 from engine.live.rows import at_rest
 from engine.live.state import LiveSnapshot
+from haloctl.moment import Moment
 
 Page: TypeAlias = Literal["overview", "workers", "queries", "query", "operator", "plan", "logs"]
 PAGES: Final[tuple[Page, ...]] = get_args(Page)
@@ -76,6 +77,13 @@ class ViewState(Record, frozen=True, kw_only=True):
     def interrupted(self) -> bool:
         """Whether a replay has come to where its run broke off, and nobody has gone on with it."""
         return self.link == "replay" and self.aftermath is not None
+
+    @property
+    def moment(self) -> Moment | None:
+        """The earlier moment that is looked at; None where all there is by now is."""
+        if self.link == "replay":
+            return Moment(at_s=self.shown.at, attempt=self.shown.attempt)
+        return None if self.frozen is None else Moment(at_s=self.frozen.at)
 
     @property
     def age_s(self) -> float:

@@ -7,7 +7,7 @@ import math
 import pytest
 from msgspec import structs
 
-from engine.ir.event import NodeCoalesced, NodeCompleted, RunStarted, WindowPlanned
+from engine.ir.event import NodeCoalesced, NodeCompleted, NodeFailed, RunStarted, WindowPlanned
 from engine.ir.ids import NodeId, OperatorId, QueryIndex, RunId
 from engine.ir.options import Mechanisms
 from engine.ir.result import Completed, Failed, Failure, NodeRecord
@@ -19,6 +19,8 @@ from engine.optimizer.pipeline import make_plan
 from engine.testing.journal_runs import example_meta
 from engine.testing.plans import batch, flat_profiles, llm, workflow
 from haloctl import operator_nodes, run_index
+from haloctl.moment import Moment
+from haloctl.operator_moments import OperatorMoments
 from haloctl.operator_nodes import Fate, OperatorReader
 from haloctl.path_steps import leader_words, served_words
 from haloctl.query_path import PathReader, find_paths
@@ -332,3 +334,79 @@ def test_the_log_is_read_once_and_one_window_is_opened(store, windows, monkeypat
             assert reader.path(view, QueryIndex(25)).id == "q25"
     assert opened == [2]
     assert len(read) == len(set(read)) == 1
+
+
+def then(reader, nodes, at_s, attempt=1):
+    """Statuses of an operator's nodes at a moment."""
+    while (piece := reader.read(Moment(at_s=at_s, attempt=attempt))) is not None:
+        if piece.anew:
+            nodes.clear()
+        nodes += [node.fate for node in piece.new]
+        for number, fate in piece.changed:
+            nodes[number] = fate
+    return [(fate.status, fate.code) for fate in nodes]
+
+
+def failed(node, at, **more):
+    return NodeFailed(at=at, node=node.id, operator=SECOND, failure=FAILURE, final=True, **more)
+
+
+@pytest.fixture
+def taken_back(store):
+    """A row fails, is taken back and then done; another attempt at the run recalls its work."""
+    early = window(range(1))
+    late = window(range(1), len(early.consolidated.nodes))
+    first, second = early.consolidated.nodes
+    again, last = late.consolidated.nodes
+    assert (again.key, last.key) == (first.key, second.key)
+    store.append(PlanRecord(window=0, plan=early))
+    store.append_events((RunStarted(at=0.0, run=RunId("r")), planned(early, 1.0), completed(first, 2.0)))
+    store.append(settled(first))
+    store.append(settled(second, Failed(failure=FAILURE, finished_s=2.9)))
+    store.append_events((failed(second, 3.0),))
+    store.append(ForgetFailed())
+    store.append(PlanRecord(window=1, plan=late))
+    store.append_events((planned(late, 4.0), completed(again, 4.1, from_cache=True, recalled=True)))
+    store.append(settled(last, Completed(value=1, started_s=4.5, finished_s=5.0)))
+    store.append_events((completed(last, 5.0), RunStarted(at=0.0, run=RunId("r"), resumed=True)))
+    store.append(PlanRecord(window=0, plan=early))
+    store.append_events(
+        (
+            planned(early, 0.5),
+            *(completed(node, 0.6, from_cache=True, recalled=True) for node in (first, second)),
+        )
+    )
+    store.flush()
+    return store.directory
+
+
+def test_a_failure_that_was_taken_back_stands_where_it_stood_then(taken_back):
+    reader, nodes = OperatorMoments(taken_back, SECOND), []
+    pending, no, done = ("pending", ""), ("failed", "sql_error"), ("done", "")
+    told = {0.5: [], 1.5: [pending], 3.5: [no], 4.2: [pending] * 2, 5.5: [done] * 2}
+    for at_s in (*told, *reversed(told), *told):
+        assert then(reader, nodes, at_s) == told[at_s], at_s
+    assert then(reader, nodes, 0.4, attempt=2) == [done] * 2
+    assert then(reader, nodes, 0.6, attempt=2) == [done] * 3
+    assert then(reader, nodes, 3.5) == [no]
+
+
+def test_a_row_that_failed_and_was_run_again_is_told_as_it_stood_then(taken_back):
+    reader = PathReader()
+    with RunView(taken_back) as view:
+        while reader.learn(view):
+            pass
+
+        def told(at_s, status=None, attempt=1):
+            path = reader.path(view, QueryIndex(0), Moment(at_s=at_s, attempt=attempt), status)
+            assert path.is_current
+            return [step.status for step in path.steps], path.result
+
+        assert reader.path(view, QueryIndex(0), Moment(at_s=0.5, attempt=1)) is None
+        assert told(1.5) == (["pending", "pending"], None)
+        statuses, result = told(3.5, "failed")
+        assert statuses == ["completed", "failed"]
+        assert (result.status, result.error) == ("failed", FAILURE)
+        assert told(4.2)[0] == ["completed", "pending"]
+        assert told(5.5)[0] == ["completed", "completed"]
+        assert told(0.7, attempt=2)[0] == ["completed", "completed"]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from engine.ir.result import UPSTREAM_FAILED
+from msgspec.structs import replace
+
+from engine.ir.ids import QueryIndex
+from engine.ir.result import UPSTREAM_FAILED, RowStatus
+from engine.live.state import LiveSnapshot, QueryStatus, RunningNode
 from haloctl.path_steps import Step, leader_words, served_words, unsent_words
 from haloctl.query_path import QueryPath
 from haloctl.tui.json_text import text_of
@@ -24,6 +28,16 @@ STEPS: Final = (
     Column(key="shared", title="Shared", kind="count", width=6),
 )
 INDENT: Final = "  "
+_ENDED: Final[Mapping[int, RowStatus]] = {
+    QueryStatus.OK: "ok",
+    QueryStatus.FAILED: "failed",
+    QueryStatus.QUARANTINED: "quarantined",
+}
+
+
+def ended_as(row: QueryIndex, statuses: bytes) -> RowStatus | None:
+    """How a row has ended, as the live state has it; None for one that has not."""
+    return _ENDED.get(statuses[row]) if row < len(statuses) else None
 
 
 def step_cells(path: QueryPath) -> Iterator[Mapping[str, Any]]:
@@ -37,6 +51,24 @@ def step_cells(path: QueryPath) -> Iterator[Mapping[str, Any]]:
             "tokens": None if step.usage is None else step.usage.prompt_tokens + step.usage.decoded_tokens,
             "shared": step.shared_with or None,
         }
+
+
+def with_running(path: QueryPath, state: LiveSnapshot) -> QueryPath:
+    """The path with those steps running that are in flight; the same object where none is."""
+    if not path.is_current or not state.running:
+        return path
+    running = {node.node: node for node in state.running}
+    steps = tuple(_running(step, running.get(step.node), state) for step in path.steps)
+    return path if steps == path.steps else replace(path, steps=steps)
+
+
+def _running(step: Step, node: RunningNode | None, state: LiveSnapshot) -> Step:
+    if node is None or step.status != "pending":
+        return step
+    worker = next((worker.id for worker in state.workers if worker.id == node.lane), None)
+    return replace(
+        step, status="running", sent=True, started_s=node.since_s, worker=worker, attempts=node.attempt
+    )
 
 
 def row_state(path: QueryPath, statuses: bytes) -> State:
@@ -58,6 +90,8 @@ def step_state(step: Step) -> State:
             return "blocked" if blocked else "failed"
         case "skipped":
             return "skipped"
+        case "running":
+            return "running"
         case _:
             return "pending"
 
@@ -99,7 +133,7 @@ def step_lines(step: Step, width: int) -> tuple[Line, ...]:
     if step.status == "completed":
         result = step.text if step.text is not None else text_of(step.value, width - 2)
         lines += [BLANK, heading("Result"), *folded(result, width, indent=INDENT)]
-    unanswered = " (not answered yet)" if step.sent is None else ""
+    unanswered = " (not answered yet)" if step.sent is None or step.status == "running" else ""
     for message in step.messages:
         lines += [BLANK, heading(f"Prompt: {message.role}{unanswered}")]
         lines += folded(message.content, width, indent=INDENT)
@@ -125,6 +159,9 @@ def _facts(step: Step, width: int) -> Iterator[Line]:
     if step.started_s is not None and took is not None:
         where = f" on {step.worker}" if step.worker is not None else ""
         yield fact("time", f"at {duration(step.started_s)}, took {duration(took)}{where}")
+    if step.started_s is not None and step.status == "running":
+        where = "" if step.worker is None else f" on {step.worker}"
+        yield fact("time", f"runs since {duration(step.started_s)}{where}")
     if step.usage is not None:
         usage = step.usage
         yield fact(

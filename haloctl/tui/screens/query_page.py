@@ -1,10 +1,11 @@
-"""Page 4: one row's path through the run, read from the journal."""
+"""Page 4: one row's path through the run, read from the journal, as of the moment that is looked at."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,14 +15,24 @@ from textual.events import Resize
 
 from engine.errors import HaloError
 from engine.ir.ids import OperatorId, QueryIndex
+from engine.ir.result import RowStatus
 from engine.journal.view import RunView
+from haloctl.moment import Moment
 from haloctl.query_path import PathReader, QueryPath
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.list_rows import ListRows
 from haloctl.tui.model import ViewState
 from haloctl.tui.one_at_a_time import one_at_a_time
 from haloctl.tui.pieces import Line, line, plain_text
-from haloctl.tui.projection.query import STEPS, path_lines, row_state, step_cells, step_lines
+from haloctl.tui.projection.query import (
+    STEPS,
+    ended_as,
+    path_lines,
+    row_state,
+    step_cells,
+    step_lines,
+    with_running,
+)
 from haloctl.tui.screens import orders
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
@@ -31,6 +42,29 @@ from haloctl.tui.widgets.table import VTable
 
 _NOTHING = "No row chosen. Open one on page 3, or below the graph of page 1."
 _WHOLE = "the row"
+
+
+class _Wanted(NamedTuple):
+    """What a row's path is read for, and what it depends on: it is read again when that is other."""
+
+    directory: str
+    row: QueryIndex
+    ended: RowStatus | None
+    settled: int
+    attempt: tuple[bool, int, int, float]
+
+
+def _wanted(view: ViewState, row: QueryIndex) -> _Wanted:
+    """By how far the row is, and by the attempt and its windows: each numbers nodes in its own way."""
+    state = view.shown
+    begun_s = state.windows[0].planned_s if state.windows else 0.0
+    return _Wanted(
+        directory=view.directory,
+        row=row,
+        ended=ended_as(row, state.queries),
+        settled=state.steps[row] if row < len(state.steps) else 0,
+        attempt=(view.moment is not None, state.attempt, len(state.windows), begun_s),
+    )
 
 
 class QueryPage(PageView):
@@ -57,7 +91,9 @@ class QueryPage(PageView):
 
     def __init__(self, feeds: Feeds, *, id: str) -> None:
         super().__init__(feeds, id=id)
-        self._read: tuple[str, QueryIndex, int] | None = None
+        self._read: _Wanted | None = None
+        self._kept: QueryPath | None = None
+        """As the journal has it; `_path` is with what runs now."""
         self._path: QueryPath | None = None
         self._paths = PathReader()
         self._fault = ""
@@ -74,37 +110,41 @@ class QueryPage(PageView):
         self.query_one(VTable).show(self._steps)
 
     def tick(self, view: ViewState) -> None:
-        """Read the journal again when the row got on."""
-        row, state = view.query, view.shown
-        if row is None or not view.directory:
+        """Read the journal again when the row got on, or back; show what has begun to run meanwhile."""
+        if view.query is None or not view.directory:
             return
-        steps = state.steps[row] if row < len(state.steps) else 0
-        status = state.queries[row] if row < len(state.queries) else 0
-        wanted = (view.directory, row, steps * 8 + status)
+        if self._kept is not None and self._as_it_runs(self._kept) != self._path:
+            self._show_path()
+        wanted = _wanted(view, view.query)
         if wanted != self._read:
-            self._read_path(wanted)
+            self._read_path(wanted, view.moment)
 
     @one_at_a_time(group="path")
-    async def _read_path(self, wanted: tuple[str, QueryIndex, int]) -> None:
-        directory, row, _ = wanted
-        more = True
-        if self._path is None or self._path.index != row:
+    async def _read_path(self, wanted: _Wanted, moment: Moment | None) -> None:
+        row, more = wanted.row, True
+        read = partial(_read, self._paths, wanted, moment)
+        if self._kept is None or self._kept.index != row:
             self._steps.replace(())
-            self._path, self._fault = None, ""
+            self._kept, self._path, self._fault = None, None, ""
             self._show_text()
         try:
             while more and self.seen.query == row:
-                more, self._path = await asyncio.to_thread(_read, self._paths, Path(directory), row)
-                self._fault = "" if self._path else "This row is not planned yet."
+                more, self._kept = await asyncio.to_thread(read)
+                self._fault = "" if self._kept else "This row is not planned yet."
                 self._show_path()
         except HaloError as error:
-            self._path, self._fault, more = None, error.message, False
+            self._kept, self._fault, more = None, error.message, False
             self._show_path()
         finally:
             self._read = None if more else wanted
 
+    def _as_it_runs(self, path: QueryPath) -> QueryPath:
+        """With what is in flight at the moment that is looked at."""
+        return path if self.seen.ended else with_running(path, self.seen.shown)
+
     def _show_path(self) -> None:
         table = self.query_one(VTable)
+        self._path = None if self._kept is None else self._as_it_runs(self._kept)
         cells = () if self._path is None else tuple(step_cells(self._path))
         whole = {
             "operator": _WHOLE,
@@ -183,7 +223,7 @@ class QueryPage(PageView):
             self.post_message(Opened(operator=OperatorId(self._path.steps[at].operator)))
 
 
-def _read(paths: PathReader, directory: Path, row: QueryIndex) -> tuple[bool, QueryPath | None]:
+def _read(paths: PathReader, wanted: _Wanted, moment: Moment | None) -> tuple[bool, QueryPath | None]:
     """In a thread: a piece of the log, and the path as far as it is known by then; True if there is more."""
-    with RunView(directory) as view:
-        return paths.learn(view), paths.path(view, row)
+    with RunView(Path(wanted.directory)) as view:
+        return paths.learn(view), paths.path(view, wanted.row, moment, wanted.ended)
