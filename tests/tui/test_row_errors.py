@@ -96,6 +96,7 @@ def test_operators_of_a_second_workflow_give_all_rows_longer_names(state_at):
     feed = RowsFeed()
     feed.update(state)
     short = {node for node in nodes_of(feed) if node}
+    assert short
     first = state.shape.operators[0]
     other = replace(first, id=OperatorId("b/x"), workflow="b")
     feed.update(replace(state, shape=replace(state.shape, operators=(*state.shape.operators, other))))
