@@ -25,7 +25,7 @@ def page_key(page):
 @pytest.mark.parametrize("size", SIZES)
 def test_the_pages_of_a_running_run_look(recorded, show, press, look_at, size):
     async def steps(pilot):
-        for page in ("overview", "workers", "queries", "plan", "logs", "query", "operator"):
+        for page in ("overview", "workers", "queries", "plan", "logs"):
             await press(pilot, page_key(page))
             await look_at(pilot, f"running-{page}")
 
