@@ -24,6 +24,8 @@ from haloctl.tui.screens.first_run_queries import QueriesScreen
 from haloctl.tui.screens.first_run_workflows import WorkflowsScreen
 from haloctl.tui.screens.run_screen import RunScreen
 from haloctl.tui.screens.text_panel import TextPanel
+from haloctl.tui.widgets.chart import LineChart
+from haloctl.tui.widgets.gantt import Gantt
 
 SETTINGS = '[models.toy]\nbackend = "echo"\n'
 ASK = """
@@ -184,6 +186,42 @@ def test_palette_help_and_footer_agree_in_every_panel_of_a_replay(trace):
 )
 def test_palette_help_and_footer_agree_before_a_run(folder, around, make, keys):
     drive(around(make()), keys, agree)
+
+
+def by_esc(app):
+    """What the palette says that esc does here; nothing where it does nothing."""
+    return [
+        words.removeprefix("esc · ")
+        for _title, words, *_ in app.get_system_commands(app.screen)
+        if words.startswith("esc · ")
+    ]
+
+
+def test_esc_is_offered_where_it_takes_something_away_or_leads_out(recorded):
+    async def look(app, pilot):
+        assert by_esc(app) == []
+        for kind in (Gantt, LineChart):
+            app.screen.query(kind).first().focus()
+            await rest(pilot)
+            assert by_esc(app) == []
+            await pilot.press("left")
+            assert by_esc(app) == ["Take the cursor away"]
+            await pilot.press("escape")
+            assert by_esc(app) == []
+        for page in ("3", "7"):
+            await pilot.press(page)
+            await rest(pilot)
+            assert by_esc(app) == ["Out of here"]
+            await pilot.press("slash", "l", "enter")
+            await rest(pilot)
+            assert by_esc(app) == ["Take the filter away"]
+            await pilot.press("escape")
+            assert by_esc(app) == ["Out of here"]
+        await pilot.press("space", "escape", "escape", "escape")
+        await rest(pilot)
+        assert (app.screen.view.page, by_esc(app)) == ("overview", [])
+
+    drive(RunApp(recorded(2.2), clock=lambda: 0.0), (), look, (240, 70))
 
 
 async def chosen(app, pilot, words):

@@ -30,6 +30,7 @@ _NAME = Column(key="name", title="workflow", width=16)
 _RUNS = Column(key="runs", title="", width=1)
 _ABOUT = Column(key="about", title="", width=0)
 _READY, _NOT_READY = "●", "○"
+_LEGEND = f"{_READY} ready {_NOT_READY} not yet"
 _NOTHING = Graph(nodes=(), edges=())
 _READING = "reading it …"
 _NO_GRAPH = "Its graph cannot be shown."
@@ -41,6 +42,7 @@ class WorkflowsScreen(StepScreen[Choice | None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as Textual declares it
     DEFAULT_CSS = """
     WorkflowsScreen #offers { width: 40%; min-width: 23; max-width: 76; }
+    WorkflowsScreen #offers { border-subtitle-color: $foreground 75%; border-subtitle-style: none; }
     WorkflowsScreen #about { height: 2fr; }
     WorkflowsScreen #graph { height: 3fr; }
     WorkflowsScreen.-narrow #offers { width: 23; }
@@ -52,10 +54,7 @@ class WorkflowsScreen(StepScreen[Choice | None]):
     ]
 
     def __init__(
-        self,
-        offers: tuple[Offer, ...],
-        examine: Callable[[Offer], Examined],
-        first: str = "",
+        self, offers: tuple[Offer, ...], examine: Callable[[Offer], Examined], first: str = ""
     ) -> None:
         super().__init__()
         self._offers = offers
@@ -68,7 +67,9 @@ class WorkflowsScreen(StepScreen[Choice | None]):
         """Workflows, the graph of one, and what it takes."""
         yield Steps(0, UNASKED)
         with Horizontal():
-            yield PickTable(title="Workflows", empty="There are no workflows here.", id="offers")
+            offers = PickTable(title="Workflows", empty="There are no workflows here.", id="offers")
+            offers.border_subtitle = _LEGEND
+            yield offers
             with Vertical():
                 yield DagView(title="Graph", empty=_READING, id="graph")
                 yield FoldingPanel(title="About", id="about")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
-from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -182,12 +181,15 @@ class LogsPage(PageView):
         """Open the filter line."""
         self.query_one(FilterLine).open()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a filter there is none to take away: the key means what it means elsewhere."""
+        if action == "all":
+            return any(line.is_open for line in self.query(FilterLine))
+        return super().check_action(action, parameters)
+
     def action_all(self) -> None:
-        """Take the filter away; without one, let the key mean what it means elsewhere."""
-        line = self.query_one(FilterLine)
-        if not line.is_open:
-            raise SkipAction
-        line.close()
+        """Take the filter away."""
+        self.query_one(FilterLine).close()
         self.query_one("#lines").focus()
 
     def action_follow(self) -> None:

@@ -9,7 +9,7 @@ from textual.binding import BindingType
 
 from engine.wire.orders import Order
 from haloctl.tui.key_order import AwaitedScreen
-from haloctl.tui.model import ViewState
+from haloctl.tui.model import Backed, ViewState, reduce
 from haloctl.tui.projection.notice import way_on
 from haloctl.tui.screens import orders
 from haloctl.tui.screens.opened import Asked
@@ -37,6 +37,9 @@ class SteeredScreen(AwaitedScreen[ViewState]):
             return self.goes_on
         if action == "say_how":
             return self.source.takes_orders and self.view.ended and bool(way_on(self.view))
+        if action == "back":
+            led = reduce(self.view, Backed())
+            return (led.page, led.frozen) != (self.view.page, self.view.frozen)
         if action in ("play", "step", "speed", "skip"):
             return isinstance(self.source, Transport)
         if action in ("detach", "leave", "ask_again"):

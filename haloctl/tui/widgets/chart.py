@@ -7,7 +7,6 @@ from typing import ClassVar, Final
 
 from rich.segment import Segment
 from textual import events
-from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.strip import Strip
@@ -166,10 +165,12 @@ class LineChart(Panel):
         """Move the cursor to the oldest or the latest point."""
         self._place(self.plot_cells if direction < 0 else 0)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a cursor there is none to take away: the key means what it means around this widget."""
+        return self.cursor is not None if action == "leave" else True
+
     def action_leave(self) -> None:
-        """Take the cursor away; without one, let the key mean what it means around this widget."""
-        if self.cursor is None:
-            raise SkipAction
+        """Take the cursor away."""
         self._place(None)
 
     def on_click(self, event: events.Click) -> None:

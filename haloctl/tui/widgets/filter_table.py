@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import on
-from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -79,10 +78,12 @@ class FilterTable(Vertical):
         """Open the filter line."""
         self._line.open()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a filter there is none to take away: the key means what it means around this widget."""
+        return self._line.is_open if action == "clear" else True
+
     def action_clear(self) -> None:
-        """Take the filter away; without one, let the key mean what it means around this widget."""
-        if not self._line.is_open:
-            raise SkipAction
+        """Take the filter away."""
         self._close()
         self.table.focus()
 

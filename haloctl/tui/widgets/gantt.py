@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import events
-from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -161,10 +160,12 @@ class Gantt(GanttCanvas):
         if lane:
             self.post_message(self.Selected(self, lane, spans))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a cursor there is none to take away: the key means what it means around this widget."""
+        return self.cursor_s is not None if action == "leave" else True
+
     def action_leave(self) -> None:
-        """Take the cursor away; without one, let the key mean what it means around this widget."""
-        if self.cursor_s is None:
-            raise SkipAction
+        """Take the cursor away."""
         self.cursor_s = None
         self.refresh()
 
