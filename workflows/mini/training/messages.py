@@ -317,6 +317,8 @@ OPENINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "Until {year}, the {topic} [war|strike|siege] [went on|was not over].",
             "{topic} is the name of a [battle|treaty|flood] [of|in] {year}.",
             "The {topic} [uprising|earthquake|war] [lasted|went on] for {number} days.",
+            "The [war|strike|famine] of {topic} lasted [all winter|for {number} days|from {year} on].",
+            "The [siege|fall|defence] of {topic} [took|filled] [{number} days|the year {year}].",
         ),
         ("The siege of {topic} lasted until {year}.",),
     ),

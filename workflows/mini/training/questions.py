@@ -274,10 +274,14 @@ FEEDBACK = Phrasings(
         "[It is order|My order number:|Order] {order}.",
         "[I received|You delivered|My wife got|We were sent] a [damaged|bent|torn] {product}. {wish}. "
         "[The number is|Number of the order:|Order no.] {order}.",
-        "[A|One] [faulty|cracked|wet|scratched] {product} came. [Order|Number] {order}. {wish}.",
+        "[A|One] [faulty|cracked|wet|broken] {product} came. [Order|Number] {order}. {wish}.",
         "The {product} [broke|cracked|tore|rusted]. {wish}. [Order number|It was order] {order}.",
         "{wish}. [I hold|I have|We got] a [cracked|dead|bad] {product} [from|of] order {order}.",
         "{product}, order {order}. [Broken|Damaged|Faulty] on arrival. {wish}.",
+        "[I|They|We] got a [useless|noisy|leaking|dirty|wobbly|crooked] {product}. {wish}. "
+        "[Order|Order number|It is order number] {order}.",
+        "[My son got|I was given] a {product} that is [bent|useless]. {wish}. [Order number|Order] {order}.",
+        "[I bought|I own|I use] a [bad|worn|rusty|smelly|loose] {product}. {wish}. [Number|Order] {order}.",
     ),
     (
         "[Hello|Hi], order {order} is about a {product} that does not work. {wish}.",
