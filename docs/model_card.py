@@ -199,7 +199,9 @@ three phrasings of questions and messages. Not held out, the same in both splits
 - what a key means (`region is where the customers are`), and the names of keys in JSON answers;
 - titles and columns of tables, labels of briefs, and the market brief's own system messages.
 
-So the scores say how the model reads new wordings around known signs, not new signs.
+So the scores say how the model reads new wordings around known signs, not new signs. Nor are they those of
+a blind test: where earlier models failed on a held-out wording, training was given other wordings of that
+meaning, never that one. Wordings that nobody has looked at would score lower.
 
 ## Where it fails
 
