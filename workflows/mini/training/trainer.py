@@ -35,7 +35,7 @@ class TrainingPlan:
 
     shape: ModelShape = SHAPE
     seed: int = 0
-    steps: int = 8900
+    steps: int = 9300
     batch_tokens: int = 4096
     part_tokens: int = 1024
     peak_rate: float = 2e-3
