@@ -91,5 +91,8 @@ class PageDeck(Container):
 
     @property
     def is_left(self) -> bool:
-        """Whether the person has left, or a signal came: a page that was being made then is not whole."""
-        return not self.is_attached or self.screen not in self.app.screen_stack
+        """Whether the person has left, or a signal came, or the application ends: a page that was being made
+        then is not whole.
+        """
+        gone = not self.is_attached or not self.app.is_running
+        return gone or self.screen not in self.app.screen_stack

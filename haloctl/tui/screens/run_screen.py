@@ -89,6 +89,8 @@ class RunScreen(SteeredScreen):
 
     def on_mount(self) -> None:
         """Draw the frame at once: what its pages need takes as long to import as all there is by now."""
+        if self._pages.is_left:  # before there was anything to draw on
+            return
         self._draw()
         # By way of the application: while that mounts nothing is drawn, and "after refresh" is at once.
         self.app.call_later(self.call_after_refresh, self._begin)

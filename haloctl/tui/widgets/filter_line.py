@@ -33,12 +33,13 @@ class FilterLine(Horizontal):
     def __init__(self, placeholder: str, suggester: Suggester | None = None) -> None:
         super().__init__()
         self.input = Input(placeholder=placeholder, compact=True, select_on_focus=False, suggester=suggester)
+        self._said = Static("", id="filter-count")
 
     def compose(self) -> ComposeResult:
         """The mark, the words, and what is said of them."""
         yield Static("/", id="filter-mark")
         yield self.input
-        yield Static("", id="filter-count")
+        yield self._said
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +58,7 @@ class FilterLine(Horizontal):
 
     def tell(self, words: str) -> None:
         """Say something at the right, such as how many were found."""
-        self.query_one("#filter-count", Static).update(Content(words))
+        self._said.update(Content(words))
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
