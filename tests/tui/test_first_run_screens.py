@@ -562,6 +562,49 @@ def test_what_may_begin_unasked_does_and_asks_where_the_session_was_another(fold
     assert drive(ProposalScreen("ask", ask, begin, unasked), steps) == [BEGUN]
 
 
+def test_who_reads_help_while_a_batch_is_planned_is_asked(folder: Path):
+    planned = asyncio.Event()
+
+    async def ask() -> Proposed | Refused:
+        await planned.wait()
+        return PROPOSED
+
+    async def begin(_number: int) -> Begun | Refused:
+        return BEGUN
+
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        await pilot.press("f1")
+        planned.set()
+        await settled(pilot)
+        assert app.results == []
+        await pilot.press("escape", "enter")
+        await settled(pilot)
+
+    assert drive(ProposalScreen("ask", ask, begin, lambda _proposal: True), steps) == [BEGUN]
+
+
+def test_help_goes_away_with_the_screen_that_it_is_about(folder: Path):
+    begun = asyncio.Event()
+
+    async def ask() -> Proposed | Refused:
+        return PROPOSED
+
+    async def begin(_number: int) -> Begun | Refused:
+        await begun.wait()
+        return BEGUN
+
+    async def steps(app: Harness, pilot: Pilot[None]) -> None:
+        while not isinstance(app.screen, ProposalScreen) or app.screen.proposal is None:
+            await pilot.pause(0.01)
+        await pilot.press("enter", "f1")
+        begun.set()
+        await settled(pilot)
+        assert app.results == [BEGUN]
+        assert len(app.screen_stack) == 1
+
+    drive(ProposalScreen("ask", ask, begin), steps)
+
+
 # --- what they look like ----------------------------------------------------------------------------
 
 

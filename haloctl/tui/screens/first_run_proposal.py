@@ -95,8 +95,8 @@ class ProposalScreen(StepScreen[Begun | None]):
         proposal = self.proposal = answer.proposal
         self._head(lambda width: figures(proposal, width))
         self._show_work()
-        if self._unasked is not None and self._unasked(proposal):
-            self.action_begin()
+        if self.is_active and self._unasked is not None and self._unasked(proposal):
+            self.action_begin()  # who reads help meanwhile is asked
         self.refresh_bindings()
 
     @work(exclusive=True, group="begin")

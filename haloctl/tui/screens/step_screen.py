@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 
 from haloctl.tui.key_order import AwaitedScreen
@@ -27,6 +28,12 @@ class StepScreen(AwaitedScreen[Result]):
     def on_screen_resume(self) -> None:
         """Comes behind the beginning of the screen, whatever that does."""
         self.stand()
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Leave with a result. What lies over it, such as help, goes first: Textual pops what is on top."""
+        while self in self.app.screen_stack and not self.is_active:
+            self.app.pop_screen()
+        return super().dismiss(result)
 
     def action_keys(self) -> None:
         """What keys mean here."""
