@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from textual.dom import DOMNode
 
@@ -26,13 +26,15 @@ def one_at_a_time(group: str) -> Callable[[_Method[_Node, _Asked]], _Begin[_Node
     """
 
     def decorate(method: _Method[_Node, _Asked]) -> _Begin[_Node, _Asked]:
-        under_way: WeakKeyDictionary[DOMNode, Worker[None]] = WeakKeyDictionary()
+        # Weak both ways: a worker holds its object, and so would all that the object shows be held for ever.
+        under_way: WeakKeyDictionary[DOMNode, ReferenceType[Worker[None]]] = WeakKeyDictionary()
 
         @wraps(method)
         def begin(self: _Node, /, *args: _Asked.args, **kwargs: _Asked.kwargs) -> None:
-            last = under_way.get(self)
+            told = under_way.get(self)
+            last = None if told is None else told()
             if last is None or last.is_finished or last.is_cancelled:
-                under_way[self] = self.run_worker(method(self, *args, **kwargs), group=group)
+                under_way[self] = ref(self.run_worker(method(self, *args, **kwargs), group=group))
 
         return begin
 

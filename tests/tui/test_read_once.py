@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from msgspec.structs import replace
+from textual.app import App
+from textual.screen import Screen
 
 from engine.ir.ids import OperatorId, QueryIndex
 from haloctl.tui.app import RunApp
+from haloctl.tui.one_at_a_time import one_at_a_time
 from haloctl.tui.widgets.table import VTable
 
 CHOSEN = {"operator": OperatorId("notes/topic"), "query": QueryIndex(3)}
@@ -80,3 +85,30 @@ def readings_of_rows(source, ticks):
 
 def test_rows_are_read_by_one_worker_at_a_time_and_again_when_it_is_over(recorded):
     assert readings_of_rows(recorded(9), 3) == [1, 1]
+
+
+class Reading(Screen[None]):
+    @one_at_a_time(group="rows")
+    async def read(self) -> None:
+        await asyncio.sleep(0)
+
+
+def test_a_screen_that_has_read_is_forgotten_when_it_is_left():
+    """A session shows one after another, each with all rows of its batch."""
+
+    async def run():
+        app = App()
+        async with app.run_test() as pilot:
+            screen = Reading()
+            left = weakref.ref(screen)
+            await app.push_screen(screen)
+            screen.read()
+            await app.workers.wait_for_complete()
+            del screen
+            await app.pop_screen()
+            await app.push_screen(Screen())  # Textual holds the screen that was shown last
+            await pilot.pause()
+            gc.collect()
+            return left() is None
+
+    assert asyncio.run(run())
