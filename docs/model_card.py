@@ -3,9 +3,9 @@
     python docs/model_card.py FOLDER
 
 FOLDER holds haloctl-mini.gguf, evaluation.json, loss.json and, if prompts were lengthened too,
-evaluation-long.json; and origin.txt where the run did not go straight from its seed to its end. Every figure
-of the card comes from these files or from the code that trains, so that the card of another run is this
-command again.
+evaluation-long-CHARACTERS.json; and origin.txt where the run did not go straight from its seed to its end.
+Every figure of the card comes from these files or from the code that trains, so that the card of another run
+is this command again.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Run:
     reader: Any
     size_bytes: int
     evaluation: dict[str, Any]
-    long: dict[str, Any] | None
-    """The evaluation with lengthened prompts."""
+    long: list[dict[str, Any]]
+    """Evaluations with lengthened prompts, the least first."""
     curve: list[Point]
     origin: str
     """How the run came about, in sentences for the reader; empty where one command made all of it."""
@@ -51,12 +51,12 @@ class Run:
         """Raises OSError for a file that is not there, ValueError for one that is not what it should be."""
         model = folder / "haloctl-mini.gguf"
         curve = [Point(**point) for point in _json(folder / "loss.json")]
-        long, origin = folder / "evaluation-long.json", folder / "origin.txt"
+        long, origin = map(_json, folder.glob("evaluation-long-*.json")), folder / "origin.txt"
         return cls(
             reader=gguf.GGUFReader(model),
             size_bytes=model.stat().st_size,
             evaluation=_json(folder / "evaluation.json"),
-            long=_json(long) if long.exists() else None,
+            long=sorted(long, key=lambda evaluation: int(evaluation["preamble"])),
             curve=curve,
             origin=origin.read_text(encoding="utf-8").strip() if origin.exists() else "",
         )
@@ -112,18 +112,24 @@ def verdict(scores: Scores) -> str:
     return f"Below its target, and set in bold: {', '.join(below)}." if below else "Every target is met."
 
 
-def _of_long_prompts(long: dict[str, Any] | None) -> str:
+def _of_long_prompts(evaluations: list[dict[str, Any]]) -> str:
     """What long prompts do to the scores, or that this was not measured."""
-    if long is None:
+    if not evaluations:
         return (
             "\n\n**Long prompts were not measured.** Those above have fewer than 400 tokens; what the model\n"
             "does with thousands, up to the context that it admits, no score here tells."
         )
-    shares = ", ".join(f"{family} {100 * long['scores'][family]['right']:.1f} %" for family in FAMILIES)
+    rows = "\n".join(f"| {one['preamble']:,} | {_shares(one['scores'])} |" for one in evaluations)
     return (
-        f"\n\nBehind {long['preamble']:,} characters of unrelated remarks (`--preamble {long['preamble']}`),"
-        f" {long['examples'] // len(FAMILIES)} examples of each task, these are right: {shares}."
+        "\n\nLong prompts: right behind so many characters of unrelated remarks (`--preamble N`), on\n"
+        f"{evaluations[0]['examples'] // len(FAMILIES)} examples of each task.\n\n"
+        f"| characters | {' | '.join(FAMILIES)} |\n|{'---|' * (1 + len(FAMILIES))}\n{rows}"
     )
+
+
+def _shares(scores: Scores) -> str:
+    """The cells of a row: what is right of each task."""
+    return " | ".join(f"{100 * scores[family]['right']:.1f} %" for family in FAMILIES)
 
 
 def _failure(run: Run, family: Family) -> str:
@@ -260,7 +266,7 @@ print(answer["choices"][0]["message"]["content"])
 ```
 
 `make model-hf` writes the same weights as a folder with safetensors, config and tokenizer. transformers
-opened one and answered as llama.cpp does, but for one prompt in thirty
+opened one and answered thirty prompts as llama.cpp does
 ([shown](measurements.md#the-embedded-model-in-llamacpps-own-programs)). It is laid out for ExLlamaV2 as well,
 which **has not opened it yet**: that takes a GPU.
 

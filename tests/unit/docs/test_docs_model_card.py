@@ -78,12 +78,14 @@ def test_a_run_that_meets_its_targets_says_so(model_card):
 def test_long_prompts_are_told_of_where_they_were_measured(model_card, folder):
     plain = model_card.card(model_card.Run.read(folder))
     evaluation = json.loads((folder / "evaluation.json").read_text())
-    (folder / "evaluation-long.json").write_text(json.dumps({**evaluation, "preamble": 6000}))
+    for characters in (6000, 600):
+        written = json.dumps({**evaluation, "preamble": characters})
+        (folder / f"evaluation-long-{characters}.json").write_text(written)
     page = model_card.card(model_card.Run.read(folder))
-    assert "6,000 characters" not in plain
+    assert "| 6,000 |" not in plain
     assert "Long prompts were not measured" in plain
     assert "Long prompts were not measured" not in page
-    assert re.search(r"6,000 characters of unrelated remarks.*extract 50\.0 %", page)
+    assert re.search(r"\| 600 \| 50\.0 % \|.*\n\| 6,000 \| 50\.0 % \|", page)
 
 
 def test_a_run_of_two_parts_says_so(model_card, folder):
