@@ -11,7 +11,7 @@ from engine.ir.event import NodeCoalesced, NodeCompleted, NodeFailed, NodeSkippe
 from engine.ir.ids import OperatorId
 from engine.journal.statements import key_bytes
 from engine.journal.view import RunView
-from haloctl.tui.model import Joined
+from haloctl.tui.model import Ended, Joined
 from haloctl.tui.screens.opened import Opened
 from haloctl.tui.widgets.table import VTable
 
@@ -69,3 +69,31 @@ def test_a_row_and_an_operator_of_a_running_run_look(
         await look_at(pilot, "running-operator")
 
     show(source, size, steps)
+
+
+def test_what_was_on_disk_only_after_it_was_told_is_shown_at_the_end_of_the_run(
+    recorded, trace, half_way, state_at, show, rest
+):
+    with RunView(trace) as view:
+        last = max(
+            (event for event in view.events() if isinstance(event, QueryFinished)), key=lambda event: event.at
+        )
+    source, told = recorded(HALF_WAY), state_at(last.at)
+    assert last.at > HALF_WAY
+    assert not told.totals.finished
+    source.updates = (Joined(run=trace.name, directory=str(half_way), state=told),)
+
+    async def steps(pilot):
+        def states():
+            rows = pilot.app.screen.page.query_one(VTable).rows
+            return {rows.cells(row)[1] for row in range(rows.count)}
+
+        pilot.app.screen.page.post_message(Opened(query=last.query))
+        await rest(pilot)
+        assert "pending" in states()
+        shutil.copy(trace / "journal.sqlite", half_way / "journal.sqlite")
+        source.tell(Ended(words="exit code 0: done"))
+        await rest(pilot)
+        assert "pending" not in states()
+
+    show(source, (120, 40), steps)

@@ -51,11 +51,14 @@ class _Wanted(NamedTuple):
     row: QueryIndex
     ended: RowStatus | None
     settled: int
+    over: bool
     attempt: tuple[bool, int, int, float]
 
 
 def _wanted(view: ViewState, row: QueryIndex) -> _Wanted:
-    """By how far the row is, and by the attempt and its windows: each numbers nodes in its own way."""
+    """By how far the row is, and by the attempt and its windows: each numbers nodes in its own way. What was
+    told may not have been on disk yet: at the end of a run it is.
+    """
     state = view.shown
     begun_s = state.windows[0].planned_s if state.windows else 0.0
     return _Wanted(
@@ -63,6 +66,7 @@ def _wanted(view: ViewState, row: QueryIndex) -> _Wanted:
         row=row,
         ended=ended_as(row, state.queries),
         settled=state.steps[row] if row < len(state.steps) else 0,
+        over=view.ended,
         attempt=(view.moment is not None, state.attempt, len(state.windows), begun_s),
     )
 
