@@ -19,8 +19,8 @@ from haloctl.tui.widgets.table import VTable
 CHOSEN = {"operator": OperatorId("notes/topic"), "query": QueryIndex(3)}
 
 
-def readers(app):
-    return [worker for worker in app.workers if worker.group in ("path", "nodes")]
+def readers(app, *groups):
+    return [worker for worker in app.workers if worker.group in groups]
 
 
 def rows_after(source, key, ticks):
@@ -40,9 +40,9 @@ def rows_after(source, key, ticks):
             screen.page.show(screen.view)
             for _ in range(ticks):
                 screen.page.tick(screen.view)
-            begun = len(readers(app))
+            begun = len(readers(app, "path", "nodes"))
             await pilot.pause()
-            while reading := readers(app):
+            while reading := readers(app, "path", "nodes"):
                 await app.workers.wait_for_complete(reading)
                 await pilot.pause()
             return screen.page.query_one(VTable).rows.count, begun
@@ -67,13 +67,14 @@ def readings_of_rows(source, ticks):
             while app.screen.page is None or not app.screen.view.run:
                 await pilot.pause(0.01)
             screen = app.screen
-            await app.workers.wait_for_complete([each for each in app.workers if each.group == "rows"])
+            while reading := readers(app, "rows"):  # of none, Textual would wait for all, such as the source
+                await app.workers.wait_for_complete(reading)
             begun = []
             for _ in range(2):
                 screen._pages.feeds._windows = 0  # as if another window had just been planned
                 for _ in range(ticks):
                     screen._tick()
-                reading = [each for each in app.workers if each.group == "rows"]
+                reading = readers(app, "rows")
                 begun.append(len(reading))
                 await app.workers.wait_for_complete(reading)
                 await pilot.pause()
