@@ -21,7 +21,8 @@ PLACES_AT_ONCE = 20_000
 class Fate(Record, frozen=True, kw_only=True):
     """How it went with a node so far. Times are seconds since the run began.
 
-    `served_by` is set for a node that did not work itself; it has no worker, times or tokens of its own.
+    `took_s` is without the wait for a slot. `served_by` is set for a node that did not work itself; it has no
+    worker, times or tokens of its own.
     """
 
     status: str = "pending"
@@ -164,7 +165,7 @@ def fate_of(outcome: NodeOutcome | None) -> Fate:
                 status="done",
                 worker="" if done.provenance is None else done.provenance.worker,
                 started_s=done.started_s,
-                took_s=max(0.0, done.finished_s - done.started_s),
+                took_s=max(0.0, done.finished_s - done.started_s - done.waited_s),
                 usage=done.usage,
                 attempts=done.attempts,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from engine.errors import HaloError
 from engine.ir.consolidated import ConsolidatedPlan, PlanNode
@@ -23,6 +23,9 @@ from engine.ir.result import (
 from engine.templating import build_scope, render_arguments, render_prompt
 from haloctl.shared_rows import SharedRow, first_rows, rows_words
 
+TOLD_WAIT_S: Final = 0.05
+"""Waits for a slot shorter than this are not worth a word."""
+
 
 class Step(Record, frozen=True, kw_only=True):
     """One operator for one query. Times are seconds since the run started.
@@ -30,7 +33,8 @@ class Step(Record, frozen=True, kw_only=True):
     `shared_with` counts the other (query, operator) pairs served by the same execution, `shared_rows` are the
     first of them. `leader` is the node that did the work when this one was coalesced at run time, for
     `leader_serves` pairs of its own, `leader_rows` first. `sent`: whether anything was asked, by this step or
-    by the one that did its work; None where the journal does not tell yet.
+    by the one that did its work; None where the journal does not tell yet. From `started_s` on a generation
+    waited `waited_s` in its worker for a slot.
     """
 
     operator: OperatorId
@@ -47,6 +51,7 @@ class Step(Record, frozen=True, kw_only=True):
     provenance: Provenance | None = None
     worker: WorkerId | None = None
     started_s: float | None = None
+    waited_s: float = 0.0
     finished_s: float | None = None
     attempts: int = 0
     shared_with: int = 0
@@ -55,6 +60,13 @@ class Step(Record, frozen=True, kw_only=True):
     leader_serves: int = 0
     leader_rows: tuple[SharedRow, ...] = ()
     from_cache: bool = False
+
+    @property
+    def took_s(self) -> float | None:
+        """Of the work itself, without the wait for a slot; None while it is not over."""
+        if self.started_s is None or self.finished_s is None:
+            return None
+        return max(0.0, self.finished_s - self.started_s - self.waited_s)
 
 
 class Share(NamedTuple):
@@ -146,6 +158,7 @@ def _step(operator: Operator, node: PlanNode, outcome: NodeOutcome | None, share
                 "provenance": outcome.provenance,
                 "worker": None if outcome.provenance is None else outcome.provenance.worker,
                 "started_s": outcome.started_s if share.timed else None,
+                "waited_s": outcome.waited_s if share.timed else 0.0,
                 "finished_s": outcome.finished_s if share.timed else None,
                 "attempts": outcome.attempts,
                 "from_cache": share.from_cache,

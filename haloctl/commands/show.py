@@ -15,7 +15,7 @@ from engine.optimizer.analyze import analyze_json
 from haloctl import render
 from haloctl.config import load_settings
 from haloctl.flags import AsJson, ConfigFile
-from haloctl.path_steps import Step, leader_words, served_words, unsent_words
+from haloctl.path_steps import TOLD_WAIT_S, Step, leader_words, served_words, unsent_words
 from haloctl.query_path import QueryPath, find_paths
 from haloctl.run_folder import find_run
 from haloctl.run_text import report_lines
@@ -132,11 +132,11 @@ def _step_lines(step: Step) -> list[str]:
 def _timing(step: Step) -> str:
     if step.from_cache:
         return "  from the result cache"
-    if step.started_s is None or step.finished_s is None:
+    if step.started_s is None or step.took_s is None:
         return ""
     lane = f" on {step.worker}" if step.worker else ""
-    took = render.duration(step.finished_s - step.started_s)
-    return f"  at {step.started_s:.1f} s, took {took}{lane}"
+    waited = f" after {render.duration(step.waited_s)} for a slot" if step.waited_s >= TOLD_WAIT_S else ""
+    return f"  at {step.started_s:.1f} s, took {render.duration(step.took_s)}{lane}{waited}"
 
 
 def _sharing(step: Step) -> str:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from engine.ir.ids import OperatorId, QueryIndex
+from engine.ir.result import Completed
 from engine.journal.view import RunView
 from haloctl.moment import Moment
 from haloctl.operator_moments import OperatorMoments
@@ -157,3 +158,16 @@ def test_at_the_end_of_a_run_all_of_a_row_is_told(request, run):
             begun = paths.path(view, result.index, Moment(at_s=0.5, attempt=1))
             assert all(step.finished_s is None or step.finished_s <= 0.5 for step in begun.steps)
             assert begun.result is None
+
+
+def test_calls_took_on_page_5_as_long_as_its_bars_say(trace, state_at):
+    """Both are of the work itself, without the wait for a slot."""
+    with RunView(trace) as view:
+        operators = [each.id for each in next(view.plans()).plan.consolidated.operators]
+        waits = [node.outcome.waited_s for node in view.nodes() if isinstance(node.outcome, Completed)]
+    assert max(waits) > 0.0
+    for operator in operators:
+        fates = Fates(OperatorReader(trace, operator)).at()
+        took_s = sum(fate.took_s for fate in fates if fate.status == "done" and fate.served_by is None)
+        # An event is told a little after what it tells of; together the waits are several times as long.
+        assert took_s == pytest.approx(find(state_at(END_S), operator).busy_s, abs=2e-4 * len(fates))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from engine.ir.ids import QueryIndex
 from engine.ir.result import UPSTREAM_FAILED, RowStatus
 from engine.live.state import LiveSnapshot, QueryStatus, RunningNode
-from haloctl.path_steps import Step, leader_words, served_words, unsent_words
+from haloctl.path_steps import TOLD_WAIT_S, Step, leader_words, served_words, unsent_words
 from haloctl.query_path import QueryPath
 from haloctl.tui.json_text import text_of
 from haloctl.tui.pieces import BLANK, Line, Tone, fact, folded, heading, line
@@ -47,7 +47,7 @@ def step_cells(path: QueryPath) -> Iterator[Mapping[str, Any]]:
             "operator": step.operator.partition("/")[2] or step.operator,
             "state": step_state(step),
             "at": step.started_s,
-            "took": _took(step),
+            "took": step.took_s,
             "tokens": None if step.usage is None else step.usage.prompt_tokens + step.usage.decoded_tokens,
             "shared": step.shared_with or None,
         }
@@ -94,12 +94,6 @@ def step_state(step: Step) -> State:
             return "running"
         case _:
             return "pending"
-
-
-def _took(step: Step) -> float | None:
-    if step.started_s is None or step.finished_s is None:
-        return None
-    return max(0.0, step.finished_s - step.started_s)
 
 
 def path_lines(path: QueryPath, width: int) -> tuple[Line, ...]:
@@ -155,10 +149,11 @@ _TONES: Final[Mapping[State, Tone]] = {
 
 
 def _facts(step: Step, width: int) -> Iterator[Line]:
-    took = _took(step)
-    if step.started_s is not None and took is not None:
+    if step.started_s is not None and step.took_s is not None:
         where = f" on {step.worker}" if step.worker is not None else ""
-        yield fact("time", f"at {duration(step.started_s)}, took {duration(took)}{where}")
+        yield fact("time", f"at {duration(step.started_s)}, took {duration(step.took_s)}{where}")
+        if step.waited_s >= TOLD_WAIT_S:
+            yield fact("", f"after {duration(step.waited_s)} for a slot", "muted")
     if step.started_s is not None and step.status == "running":
         where = "" if step.worker is None else f" on {step.worker}"
         yield fact("time", f"runs since {duration(step.started_s)}{where}")
