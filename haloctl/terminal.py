@@ -1,13 +1,15 @@
 """The terminal as the interface borrows it: required, kept to itself, and given back whatever happens.
 
 Textual restores a terminal when it ends by itself; here it is restored on SIGTERM and SIGHUP too, also when
-the screen is stuck. While it is borrowed, file descriptors 1 and 2 lead elsewhere: native libraries and
-stray prints cannot write over the screen.
+the screen is stuck. A terminal that hangs up without a signal, as one that controls nothing does, would leave
+Textual reading its end for ever. While it is borrowed, file descriptors 1 and 2 lead elsewhere: native
+libraries and stray prints cannot write over the screen.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import tempfile
@@ -24,6 +26,8 @@ from haloctl import render
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 PATIENCE_S = 3.0
 """How long the interface may take to leave after a signal before the terminal is taken from it."""
+_HUNG_UP_S = 0.5
+"""How long the kernel may take from hanging a terminal up to its signal."""
 _STRAY_SHOWN = 4000
 _GIVE_BACK = (
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1006l"  # mouse
@@ -98,9 +102,16 @@ def _show(stray: BinaryIO) -> None:
         render.say(text)
 
 
+def hung_up() -> bool:
+    """Whether the terminal is gone: its window was closed, or the line to it broke."""
+    poll = select.poll()
+    poll.register(0, 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+
 @contextmanager
 def left_on_signals(leave: Callable[[int], None]) -> Iterator[None]:
-    """While inside, SIGTERM and SIGHUP call `leave(signal number)`.
+    """While inside, SIGTERM and SIGHUP call `leave(signal number)`; a terminal that hangs up is a SIGHUP.
 
     When that does not end the process in PATIENCE_S, or a second signal comes, the terminal is given back
     and the process ends.
@@ -125,10 +136,37 @@ def left_on_signals(leave: Callable[[int], None]) -> Iterator[None]:
 
     before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
-        yield
+        with _watched(lambda: timer is not None):
+            yield
     finally:
         if timer is not None:
             timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
         os.close(terminal)
+
+
+@contextmanager
+def _watched(signalled: Callable[[], bool]) -> Iterator[None]:
+    """Raise SIGHUP when the terminal hangs up and no signal says so."""
+    waiting, over = os.pipe()
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(0, 0)
+        poll.register(waiting, 0)  # hangs up when `over` is closed
+        if any(number == 0 and event & select.POLLHUP for number, event in poll.poll()):
+            ended.wait(_HUNG_UP_S)
+            if not ended.is_set() and not signalled():
+                os.kill(os.getpid(), signal.SIGHUP)
+
+    ended = threading.Event()
+    thread = threading.Thread(target=watch, name="terminal", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        os.close(over)
+        thread.join()
+        os.close(waiting)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.errors import InvariantBroken
 from haloctl import garbage, render
 from haloctl.settings import Settings
 from haloctl.terminal import borrowed, left_on_signals, require_terminal
@@ -23,10 +22,9 @@ def open_first_run(settings: Settings, config: Path | None) -> int:
         app = FirstRunApp(settings, config=config, theme=tui.theme, keys=tui.keys, begun=begun)
         with borrowed(), left_on_signals(app.leave_by_signal):
             app.run()
-    if app.return_code == 1:
-        raise InvariantBroken("the terminal interface failed; runs that began go on without it")
-    if app.signalled is not None:
-        return 128 + app.signalled
+    signalled = app.ended_by("the terminal interface failed; runs that began go on without it")
+    if signalled is not None:
+        return 128 + signalled
     left = app.return_value or Departure()
     _tell(left)
     return left.code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.errors import InvariantBroken
 from engine.ir.ids import Record
 from haloctl import garbage
 from haloctl.settings import Settings
@@ -31,8 +30,7 @@ def show_run(source: Source, settings: Settings, *, instead: str) -> Left:
             source.leave = app.exit
         with borrowed(), left_on_signals(app.leave_by_signal):
             app.run()
-    if app.return_code == 1:
-        raise InvariantBroken("the terminal interface failed; the run itself is not harmed")
+    signalled = app.ended_by("the terminal interface failed; the run itself is not harmed")
     view = app.return_value
     ended = view is not None and (view.live.report is not None or view.link in ("gone", "over"))
-    return Left(signalled=app.signalled, ended=ended)
+    return Left(signalled=signalled, ended=ended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final, TypeVar
 
@@ -11,6 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from engine.errors import InvariantBroken
+from haloctl.terminal import hung_up
 from haloctl.tui.cells import one_line
 from haloctl.tui.colourless import colourless
 from haloctl.tui.key_order import OrderedKeys
@@ -87,6 +90,17 @@ class TerminalApp(OrderedKeys[Result]):
         self.signalled = number
         if self._home is not None:
             self._home.call_soon_threadsafe(self.exit)
+
+    def ended_by(self, failed: str) -> int | None:
+        """The signal that ended it, if one did. A terminal that is gone refuses drawing before it signals.
+
+        Raises InvariantBroken, with `failed`, where the interface itself failed.
+        """
+        if self.signalled is None and hung_up():
+            self.signalled = signal.SIGHUP
+        if self.return_code == 1 and self.signalled is None:
+            raise InvariantBroken(failed)
+        return self.signalled
 
     def action_interrupted(self) -> None:
         """What Ctrl-C should mean here is asked for by other keys."""

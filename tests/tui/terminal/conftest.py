@@ -16,6 +16,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyte
 import pytest
@@ -84,9 +85,17 @@ _MODES = (b"\x1b[?1049", b"\x1b[?1000", b"\x1b[?1003", b"\x1b[?1006", b"\x1b[?20
 
 
 class Terminal:
-    """A program that a pseudo-terminal controls, and the screen it has drawn."""
+    """A program on a pseudo-terminal, which controls it as a window does, and the screen it has drawn."""
 
-    def __init__(self, *arguments: str, cwd: Path, columns: int, rows: int, env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path,
+        columns: int = 120,
+        rows: int = 40,
+        env: dict[str, str] | None = None,
+        controlled: bool = True,
+    ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self.raw = b""
         self._text: str | None = None
@@ -100,9 +109,9 @@ class Terminal:
             stdin=self._child,
             stdout=self._child,
             stderr=self._child,
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **env},
+            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})},
             start_new_session=True,
-            preexec_fn=_take_control,
+            preexec_fn=_take_control if controlled else None,
         )
 
     def text(self) -> str:
@@ -183,13 +192,11 @@ def _take_control() -> None:
 
 @pytest.fixture
 def terminals() -> Iterator[Callable[..., Terminal]]:
-    """`terminals("attach", cwd=…)`: haloctl on a terminal of its own, of any size, with variables."""
+    """`terminals("attach", cwd=…)`: haloctl on a terminal of its own, as Terminal takes it."""
     opened: list[Terminal] = []
 
-    def terminal(
-        *arguments: str, cwd: Path, columns: int = 120, rows: int = 40, env: dict[str, str] | None = None
-    ) -> Terminal:
-        opened.append(Terminal(*arguments, cwd=cwd, columns=columns, rows=rows, env=env or {}))
+    def terminal(*arguments: str, cwd: Path, **how: Any) -> Terminal:
+        opened.append(Terminal(*arguments, cwd=cwd, **how))
         return opened[-1]
 
     yield terminal

@@ -57,6 +57,15 @@ def test_a_closed_window_ends_the_interface_and_no_run(live, terminals, shown):
     assert all(holder_of(folder / "runs" / each / "lock") is not None for each in {name, *runs_of(folder)})
 
 
+def test_a_terminal_that_is_gone_without_a_signal_ends_the_interface_too(live, terminals):
+    folder, name = live
+    terminal = terminals("attach", cwd=folder, controlled=False)
+    terminal.wait_for("running", "attached")
+    terminal.hang_up()
+    assert terminal.process.wait(60) == 128 + signal.SIGHUP
+    assert holder_of(folder / "runs" / name / "lock") is not None
+
+
 def test_orders_reach_the_engine_and_cancelling_asks_first(live, terminals):
     folder, name = live
     terminal = terminals("attach", cwd=folder)
