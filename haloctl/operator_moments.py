@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -112,12 +112,17 @@ class OperatorMoments:
 
     def _between(self, start: int, stop: int) -> Iterator[int]:
         """Nodes that settlements concern, and those that have the same work in other windows."""
-        attempts = {told.window: self._index.attempt_of(told.window) for told in self._told}
-        for attempt, node in self._index.settlements(start, stop):
-            for told in self._told:
-                number = told.number_of(node) if attempts[told.window] == attempt else None
-                if number is not None:
-                    yield from self._numbers[self._keys[number]]
+        windows: dict[int, list[_Told]] = {}  # of an attempt, in the order of their nodes
+        for told in self._told:
+            attempt = self._index.attempt_of(told.window)
+            if told.nodes and attempt is not None:
+                windows.setdefault(attempt, []).append(told)
+        for settled_in, node in self._index.settlements(start, stop):
+            before = windows.get(settled_in, [])
+            at = bisect_right(before, int(node), key=lambda told: told.nodes[0])
+            number = before[at - 1].number_of(node) if at else None
+            if number is not None:
+                yield from self._numbers[self._keys[number]]
 
     def _fate(self, view: RunView, number: int) -> Fate:
         """How it had gone with a node: as told last of its work, in whichever window.
