@@ -215,12 +215,15 @@ def reduce(view: ViewState, action: Action) -> ViewState:
 def _heard(view: ViewState, update: Update) -> ViewState:
     match update:
         case Joined():
+            # Times that begin anew are of another attempt: what the view stood still at is over.
+            anew = view.frozen is not None and update.state.at < view.frozen.at
             return replace(
                 view,
                 link="live",
                 run=update.run,
                 directory=update.directory,
                 live=update.state,
+                frozen=None if anew else view.frozen,
                 missed=update.missed,
                 heard_s=view.clock_s,
                 words="",

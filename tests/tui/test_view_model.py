@@ -127,6 +127,12 @@ def test_a_still_view_shows_what_was_there_until_it_goes_along_again():
     assert reduce(view, Backed()).shown.totals.rows == 5
 
 
+def test_a_still_view_goes_along_again_with_a_run_that_has_begun_anew():
+    view = after(Joined(run="r", directory="/r", state=state(5, at=3.0)), Froze(), Lost(words="broke"))
+    assert reduce(view, Joined(run="r", directory="/r", state=state(7, at=4.0))).shown.totals.rows == 5
+    assert reduce(view, Joined(run="r", directory="/r", state=state(1))).shown.totals.rows == 1
+
+
 def test_opening_something_turns_to_its_page_and_back_leads_to_where_one_was():
     view = after(Turned(page="queries"), QueryOpened(query=QueryIndex(7)))
     assert (view.page, view.query) == ("query", 7)
