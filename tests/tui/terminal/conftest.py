@@ -109,7 +109,7 @@ class Terminal:
             stdin=self._child,
             stdout=self._child,
             stderr=self._child,
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})},
+            env={**_inherited(), "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})},
             start_new_session=True,
             preexec_fn=_take_control if controlled else None,
         )
@@ -183,6 +183,11 @@ class Terminal:
         self.process.wait()
         if self._parent >= 0:
             self.hang_up()
+
+
+def _inherited() -> dict[str, str]:
+    """What goes on from these tests to the program, but for the size of a terminal that is not its own."""
+    return {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
 
 
 def _take_control() -> None:
