@@ -6,7 +6,9 @@ terminal only, and never with NO_COLOR.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -41,9 +43,15 @@ class _Console(Console):
 
 
 def say(text: str) -> None:
-    """One line or more for people, on stderr."""
-    sys.stderr.write(clean(text) + "\n")
-    sys.stderr.flush()
+    """One line or more for people, on stderr; to a terminal that has hung up, nothing."""
+    try:
+        sys.stderr.write(clean(text) + "\n")
+        sys.stderr.flush()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        # Python would complain about the same terminal again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def note(text: str) -> None:
