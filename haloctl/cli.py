@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import errno
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -103,14 +102,13 @@ def guarded(command: Callable[[], int]) -> int:
         render.note(": ".join(("interrupted", *map(str, error.args))))
         return INTERRUPTED
     except BrokenPipeError:
-        # Python would complain about the same pipe again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        render.give_up(sys.stdout)
         return BROKEN_PIPE
     except OSError as error:
         if error.errno not in _DISK:
             return _internal_error()
         render.say(f"haloctl: error: {error.filename or 'stdout'}: {error.strerror}\n  fix: check the disk")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        render.give_up(sys.stdout)
         return IO
     except Exception:
         return _internal_error()

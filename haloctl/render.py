@@ -50,8 +50,12 @@ def say(text: str) -> None:
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        # Python would complain about the same terminal again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        give_up(sys.stderr)
+
+
+def give_up(stream: TextIO) -> None:
+    """Write no more to what refuses it: Python would complain again when it flushes the stream at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def note(text: str) -> None:
