@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from engine.ir.consolidated import ConsolidatedPlan, Member, PlanNode
 from engine.ir.ids import OperatorId, QueryIndex, Record
@@ -21,13 +22,12 @@ class SharedRow(Record, frozen=True, kw_only=True):
 
 def first_rows(plan: ConsolidatedPlan, node: PlanNode, but: Member | None = None) -> tuple[SharedRow, ...]:
     """The first few that a node of a plan serves, without one of its members."""
+    others = (member for member in node.members if member != but)
     return tuple(
         SharedRow(
             index=plan.queries[query].index, id=plan.queries[query].id, operator=plan.operators[operator].id
         )
-        for query, operator in [member for member in node.members[: ROWS_NAMED + 1] if member != but][
-            :ROWS_NAMED
-        ]
+        for query, operator in islice(others, ROWS_NAMED)
     )
 
 
