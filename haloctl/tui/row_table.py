@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol
 
 import numpy as np
@@ -39,6 +39,11 @@ class Column(Record, frozen=True, kw_only=True):
     def numeric(self) -> bool:
         """Whether it holds numbers, which stand at the right."""
         return _FIELDS[self.kind] == "number"
+
+
+def place_of(columns: Sequence[Column], key: str) -> int:
+    """Where the cell of a column stands among a row's. Raises ValueError for a column that is not there."""
+    return [column.key for column in columns].index(key)
 
 
 class Rows(Protocol):

@@ -33,7 +33,7 @@ from haloctl.tui.projection.operator import (
     node_columns,
     running_node_cells,
 )
-from haloctl.tui.row_table import RowTable
+from haloctl.tui.row_table import RowTable, place_of
 from haloctl.tui.screens.opened import Opened
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.text_panel import TextPanel
@@ -42,7 +42,7 @@ from haloctl.tui.widgets.table import VTable
 
 _NOTHING = "No operator chosen. Open one in the graph of page 1."
 _READ_EVERY_S = 2.0
-_STATE: Final = [column.key for column in NODES].index("state")
+_STATE: Final = place_of(NODES, "state")
 
 
 class _Wanted(NamedTuple):

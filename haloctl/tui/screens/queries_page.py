@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,13 +13,14 @@ from engine.live.state import QueryStatus
 from haloctl.tui.feeds import Feeds
 from haloctl.tui.model import ViewState
 from haloctl.tui.projection.queries import COLUMNS
+from haloctl.tui.row_table import place_of
 from haloctl.tui.screens import orders
 from haloctl.tui.screens.opened import Asked, Opened
 from haloctl.tui.screens.page import PageView
 from haloctl.tui.screens.rows_panel import RowsPanel
 from haloctl.tui.widgets.table import VTable
 
-_ID = next(at for at, column in enumerate(COLUMNS) if column.key == "id")
+_ID: Final = place_of(COLUMNS, "id")
 
 
 class QueriesPage(PageView):
